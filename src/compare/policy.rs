@@ -1,0 +1,109 @@
+//! What a change must exceed and which targets hold: the option type of this stage.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Metric, MetricId, Subject, Tolerance};
+
+/// Default tolerance of p50 latency. Measured: at 3 % unchanged code is never flagged over 24
+/// blocks, and 5 % is caught on every recorded endpoint.
+pub const LATENCY_TOLERANCE: f64 = 0.03;
+/// Default tolerance of p95 latency: tails vary more than medians in every design tried.
+pub const TAIL_TOLERANCE: f64 = 0.05;
+/// Default tolerance of CPU time per request.
+pub const CPU_TOLERANCE: f64 = 0.03;
+/// Default tolerance of memory after a block.
+pub const MEMORY_TOLERANCE: f64 = 0.05;
+/// Default tolerance of bundle sizes.
+pub const BUNDLE_TOLERANCE: f64 = 0.01;
+/// Default tolerance of counts: queries, rows and response bytes per request.
+pub const COUNT_TOLERANCE: f64 = 0.01;
+/// The smallest tolerance accepted for noisy metrics: below it the bias between two identical
+/// processes (layout, order; 0.3 % measured) is no longer small against it.
+pub const LEAST_NOISY_TOLERANCE: f64 = 0.02;
+
+/// Latency changes below this many milliseconds never gate.
+pub const LATENCY_FLOOR_MS: f64 = 0.3;
+/// CPU changes below this many milliseconds per request never gate.
+pub const CPU_FLOOR_MS: f64 = 0.1;
+/// Memory changes below this many bytes never gate.
+pub const MEMORY_FLOOR_BYTES: f64 = 1_000_000.0;
+/// Bundle changes below this many gzip bytes never gate.
+pub const BUNDLE_FLOOR_BYTES: f64 = 1_000.0;
+/// Fewer than half a query or row more per request is no change of a count.
+pub const COUNT_FLOOR: f64 = 0.5;
+/// Response changes below this many bytes never gate.
+pub const RESPONSE_FLOOR_BYTES: f64 = 1_000.0;
+
+/// The relative tolerances.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerances {
+    /// Of bundle sizes.
+    pub bundle: f64,
+    /// Of p50 latency.
+    pub latency: f64,
+    /// Of p95 latency.
+    pub tail: f64,
+    /// Of CPU per request.
+    pub cpu: f64,
+    /// Of memory.
+    pub memory: f64,
+    /// Of queries, rows and bytes per request.
+    pub count: f64,
+}
+
+impl Default for Tolerances {
+    fn default() -> Self {
+        Self {
+            bundle: BUNDLE_TOLERANCE,
+            latency: LATENCY_TOLERANCE,
+            tail: TAIL_TOLERANCE,
+            cpu: CPU_TOLERANCE,
+            memory: MEMORY_TOLERANCE,
+            count: COUNT_TOLERANCE,
+        }
+    }
+}
+
+/// How to judge.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Policy {
+    /// The relative tolerances.
+    pub tolerances: Tolerances,
+    /// Absolute targets, in the metric's unit.
+    pub budgets: BTreeMap<MetricId, f64>,
+    /// Blocks the first stage was planned with.
+    pub blocks: usize,
+    /// Everything the configuration asks for: what of this is missing is said, never passed.
+    pub expected: Vec<MetricId>,
+}
+
+impl Policy {
+    /// What a change of this metric must exceed; none where base is no measure.
+    pub fn tolerance(&self, id: &MetricId) -> Option<Tolerance> {
+        let (relative, floor) = match id.metric {
+            Metric::InitialJs | Metric::InitialCss | Metric::Total | Metric::Size => {
+                (self.tolerances.bundle, BUNDLE_FLOOR_BYTES)
+            }
+            Metric::LatencyP50 => (self.tolerances.latency, LATENCY_FLOOR_MS),
+            Metric::LatencyP95 => (self.tolerances.tail, LATENCY_FLOOR_MS),
+            Metric::CpuPerRequest => (self.tolerances.cpu, CPU_FLOOR_MS),
+            Metric::Memory => (self.tolerances.memory, MEMORY_FLOOR_BYTES),
+            Metric::QueriesPerRequest | Metric::RowsPerRequest => {
+                (self.tolerances.count, COUNT_FLOOR)
+            }
+            Metric::ResponseBytes => (self.tolerances.count, RESPONSE_FLOOR_BYTES),
+            // An answer that used to be right and now is wrong has no tolerance.
+            Metric::ErrorRate => (0.0, 0.0),
+            Metric::LatencyMean | Metric::Throughput | Metric::QueryMean | Metric::PeakMemory => {
+                return None;
+            }
+        };
+        Some(Tolerance { relative, floor })
+    }
+
+    /// Whether a regression of this metric may fail the gate. Single assets are shown, not
+    /// gated: the initial load and the total that contain them are.
+    pub fn gates(&self, id: &MetricId) -> bool {
+        !matches!(id.subject, Subject::Asset { .. }) && self.tolerance(id).is_some()
+    }
+}

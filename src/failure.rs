@@ -1,0 +1,1 @@
+//! Everything that can stop us: message, hint, exit code.

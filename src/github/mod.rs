@@ -1,0 +1,1 @@
+//! Shows the result where GitHub looks for it: job summary, step outputs, annotations.

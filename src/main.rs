@@ -1,0 +1,2 @@
+//! Parse flags, call the library, return its exit code.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What a frontend ships: build, find assets, strip content hashes, compress, attribute.

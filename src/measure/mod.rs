@@ -1,0 +1,6 @@
+//! A plan becomes a run.
+
+pub mod bundle;
+pub mod plan;
+
+pub use plan::Plan;

@@ -1,0 +1,191 @@
+//! Whether head differs from what it is judged against, by how much, and how sure that is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::metric::MetricId;
+
+/// A value with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Best single value.
+    pub point: f64,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+}
+
+impl Estimate {
+    /// A value known exactly.
+    pub fn exact(value: f64) -> Self {
+        Self {
+            point: value,
+            low: value,
+            high: value,
+        }
+    }
+}
+
+/// A relative change: 0.05 is five per cent worse, whatever the metric's direction.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Change {
+    /// Positive is worse. Infinite growth from zero is written as `f64::MAX`.
+    pub worse_by: Estimate,
+}
+
+/// The answer for one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Worse, beyond tolerance and floor, and sure.
+    Regressed(Change),
+    /// Better, beyond tolerance and floor, and sure.
+    Improved(Change),
+    /// Within tolerance, and sure.
+    Unchanged(Change),
+    /// No answer, and why.
+    Inconclusive(Inconclusive),
+}
+
+impl Verdict {
+    /// The change, where one could be estimated.
+    pub fn change(&self) -> Option<Change> {
+        match self {
+            Self::Regressed(change) | Self::Improved(change) | Self::Unchanged(change) => {
+                Some(*change)
+            }
+            Self::Inconclusive(
+                Inconclusive::Undecided { change } | Inconclusive::TooNoisy { change, .. },
+            ) => Some(*change),
+            Self::Inconclusive(
+                Inconclusive::NoBaseline { .. }
+                | Inconclusive::NewMetric
+                | Inconclusive::NotMeasured { .. }
+                | Inconclusive::TooFewBlocks { .. }
+                | Inconclusive::OtherEncoder { .. },
+            ) => None,
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inconclusive {
+    /// Nothing to compare with.
+    NoBaseline {
+        /// Why.
+        why: String,
+    },
+    /// Head has it, base does not.
+    NewMetric,
+    /// It was asked for and could not be measured in head.
+    NotMeasured {
+        /// Why.
+        why: String,
+    },
+    /// Not enough blocks for an interval.
+    TooFewBlocks {
+        /// Blocks measured.
+        have: usize,
+        /// Blocks needed.
+        need: usize,
+    },
+    /// The interval reaches over the tolerance.
+    Undecided {
+        /// The change as far as it is known.
+        change: Change,
+    },
+    /// This run could not have seen a change of the size of the tolerance.
+    TooNoisy {
+        /// The change as far as it is known.
+        change: Change,
+        /// The smallest relative change this run would have caught.
+        detectable: f64,
+    },
+    /// The stored sizes were made with another compressor.
+    OtherEncoder {
+        /// What the stored sizes were made with.
+        stored: String,
+    },
+}
+
+impl fmt::Display for Inconclusive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBaseline { why } => write!(f, "nothing to compare with: {why}"),
+            Self::NewMetric => write!(f, "new: base does not have it"),
+            Self::NotMeasured { why } => write!(f, "not measured: {why}"),
+            Self::TooFewBlocks { have, need } => write!(f, "{have} of {need} blocks measured"),
+            Self::Undecided { .. } => {
+                write!(f, "undecided: the interval reaches over the tolerance")
+            }
+            Self::TooNoisy { detectable, .. } => write!(
+                f,
+                "too noisy to gate: only a change of {:.1} % or more would have been seen",
+                detectable * 100.0
+            ),
+            Self::OtherEncoder { stored } => write!(f, "stored sizes were made with {stored}"),
+        }
+    }
+}
+
+/// What a change must exceed to count.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Tolerance {
+    /// Relative, 0.03 is three per cent.
+    pub relative: f64,
+    /// Absolute, in the metric's unit.
+    pub floor: f64,
+}
+
+/// An absolute target and how head stands to it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Target {
+    /// The limit, in the metric's unit.
+    pub limit: f64,
+    /// How head stands to it.
+    pub verdict: BudgetVerdict,
+}
+
+/// How head stands to an absolute target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BudgetVerdict {
+    /// Inside, with the whole interval.
+    Met,
+    /// Outside, with the whole interval, and base was inside or is unknown.
+    Missed,
+    /// Outside, with the whole interval, as base was.
+    MissedByBaseToo,
+    /// The interval contains the limit.
+    Undecided,
+    /// There is no number to judge.
+    NotMeasured,
+}
+
+/// One metric, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Comparison {
+    /// What was judged.
+    pub id: MetricId,
+    /// What it was judged against.
+    pub before: Option<Estimate>,
+    /// What it is now.
+    pub now: Option<Estimate>,
+    /// The answer.
+    pub verdict: Verdict,
+    /// What a change had to exceed; none for metrics that are only shown or budgeted.
+    pub tolerance: Option<Tolerance>,
+    /// The absolute target, where the configuration has one.
+    pub target: Option<Target>,
+    /// Whether a regression of this metric may fail the gate.
+    pub gates: bool,
+    /// The smallest relative change this run would have caught; none for exact metrics.
+    pub detectable: Option<f64>,
+}

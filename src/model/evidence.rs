@@ -1,0 +1,196 @@
+//! What the probes saw. Evidence explains; it never gates.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What the probes saw of one arm.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Evidence {
+    /// Per frontend: what it ships.
+    pub bundles: BTreeMap<String, BundleEvidence>,
+    /// Per endpoint: the SQL statements the database ran for it.
+    pub statements: BTreeMap<String, Vec<Statement>>,
+    /// Per endpoint: how it is reached.
+    pub routes: BTreeMap<String, Route>,
+    /// Per statement text: the plan PostgreSQL chooses, for the slow ones only.
+    pub plans: BTreeMap<String, String>,
+    /// Lines of the project's sources where a query may be issued.
+    pub call_sites: Vec<CallSite>,
+    /// Lines that head changed against base; empty for base.
+    pub changed: Vec<ChangedLines>,
+    /// What could not be read, with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// What a frontend ships.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BundleEvidence {
+    /// Directory of the frontend, relative to the project.
+    pub directory: String,
+    /// Compressor and level the gzip sizes were made with, for example `zlib-rs 9`.
+    pub encoder: String,
+    /// Every shipped file; source maps are left out.
+    pub assets: Vec<Asset>,
+    /// Bytes per package over all chunks with a source map, largest first.
+    pub packages: Vec<PackageBytes>,
+    /// How each package is reached from the project's own code.
+    pub chains: Vec<ImportChain>,
+    /// Imports that pull in a whole library where a few members are used.
+    pub whole_imports: Vec<WholeImport>,
+}
+
+/// One shipped file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Asset {
+    /// Name without content hash, unique within the frontend and the same in both arms when the
+    /// file is the same thing.
+    pub name: String,
+    /// Path below the output folder, as built.
+    pub path: String,
+    /// Raw bytes.
+    pub raw: u64,
+    /// Gzip bytes.
+    pub gzip: u64,
+    /// When a browser loads it.
+    pub load: Load,
+    /// SHA-256 of the content after the build's own hashed names are replaced, in hex: equal
+    /// means nothing but references to other hashed files changed.
+    pub content: String,
+}
+
+/// When a browser loads an asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Load {
+    /// With the first visit of an entry page.
+    Initial,
+    /// When a route or a feature asks for it.
+    Lazy,
+    /// Neither script nor style of a page: worker, image, font, HTML.
+    Other,
+}
+
+/// Bytes a package contributes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PackageBytes {
+    /// Name of the package; the project's own code is [`PackageBytes::OWN`].
+    pub package: String,
+    /// Version from the installed tree, where it was found. Several copies are several entries.
+    pub version: Option<String>,
+    /// Bytes in the built files.
+    pub raw: u64,
+    /// Share of the gzip bytes, in proportion to the raw bytes of each chunk.
+    pub gzip: u64,
+    /// The part of [`Self::gzip`] that a first visit loads.
+    pub initial_gzip: u64,
+}
+
+impl PackageBytes {
+    /// The name under which the project's own modules are counted.
+    pub const OWN: &str = "(own code)";
+}
+
+/// How a package is reached from the project's own code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ImportChain {
+    /// The package reached.
+    pub package: String,
+    /// `file:line` of each import statement, from the entry to the package; files are relative
+    /// to the project.
+    pub steps: Vec<Place>,
+    /// Whether every step is a static import, so that the package loads with the entry.
+    pub is_static: bool,
+}
+
+/// An import that pulls in a whole library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WholeImport {
+    /// The library.
+    pub package: String,
+    /// Where it is imported.
+    pub place: Place,
+    /// The import statement, trimmed.
+    pub statement: String,
+    /// The members the importing file uses, sorted.
+    pub members: Vec<String>,
+}
+
+/// A line of a file, relative to the project.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Place {
+    /// File, with `/` between folders.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: u32,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A SQL statement as `pg_stat_statements` normalises it, over one endpoint's requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Statement {
+    /// Normalised text.
+    pub text: String,
+    /// Executions per request.
+    pub calls_per_request: f64,
+    /// Rows returned or affected per execution.
+    pub rows_per_call: f64,
+    /// Mean execution time in milliseconds.
+    pub mean_ms: f64,
+}
+
+/// How an endpoint is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Route {
+    /// Service that answers.
+    pub service: String,
+    /// Directory of that service, relative to the project; `.` when it has none.
+    pub directory: String,
+    /// Method and path, as configured.
+    pub request: String,
+}
+
+/// A line where a query may be issued: `.image.findMany(`, or SQL text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CallSite {
+    /// Where.
+    pub place: Place,
+    /// The tables it may read or write: names as the database knows them.
+    pub tables: Vec<String>,
+    /// The line, trimmed and shortened.
+    pub text: String,
+}
+
+/// Lines that head changed against base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ChangedLines {
+    /// File in head, relative to the project.
+    pub file: String,
+    /// First changed line in head, counted from 1.
+    pub first: u32,
+    /// Last changed line in head; before `first` when lines were only removed.
+    pub last: u32,
+}
+
+impl ChangedLines {
+    /// Whether `place` lies inside the change.
+    pub fn covers(&self, place: &Place) -> bool {
+        self.file == place.file && (self.first..=self.last).contains(&place.line)
+    }
+}

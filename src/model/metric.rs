@@ -1,0 +1,379 @@
+//! What can be measured: the closed list of metrics, their units, directions and classes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The thing a number belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// All that one frontend ships.
+    Bundle {
+        /// Name of the frontend in the configuration.
+        frontend: String,
+    },
+    /// One file a frontend ships, named without its content hash.
+    Asset {
+        /// Name of the frontend in the configuration.
+        frontend: String,
+        /// Stable name of the file, for example `assets/index.js`.
+        asset: String,
+    },
+    /// One endpoint of a service.
+    Endpoint {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+    },
+    /// One service of the stack.
+    Service {
+        /// Name of the service in the configuration.
+        service: String,
+    },
+}
+
+impl Subject {
+    /// The name a reader knows it by.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Bundle { frontend } => frontend,
+            Self::Asset { asset, .. } => asset,
+            Self::Endpoint { endpoint } => endpoint,
+            Self::Service { service } => service,
+        }
+    }
+}
+
+/// What is measured of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Metric {
+    /// Gzip bytes of the JavaScript a first visit loads.
+    InitialJs,
+    /// Gzip bytes of the style sheets a first visit loads.
+    InitialCss,
+    /// Gzip bytes of everything shipped, source maps left out.
+    Total,
+    /// Gzip bytes of one asset.
+    Size,
+    /// Median latency of good responses.
+    LatencyP50,
+    /// 95th percentile of the latency of good responses.
+    LatencyP95,
+    /// Mean latency of good responses; judged against budgets only, never against base.
+    LatencyMean,
+    /// CPU time of the service's process tree per request.
+    CpuPerRequest,
+    /// Good responses per minute at the configured load.
+    Throughput,
+    /// Share of responses that were wrong: status, body, time-out or refused connection.
+    ErrorRate,
+    /// SQL statements the database ran per request.
+    QueriesPerRequest,
+    /// Mean execution time of a SQL statement.
+    QueryMean,
+    /// Rows the database returned per request.
+    RowsPerRequest,
+    /// Body bytes of a response as transferred.
+    ResponseBytes,
+    /// Resident memory of the service's process tree after a block.
+    Memory,
+    /// Highest resident memory of the service's process tree.
+    PeakMemory,
+}
+
+impl Metric {
+    /// Every metric, in report order.
+    pub const ALL: [Self; 16] = [
+        Self::InitialJs,
+        Self::InitialCss,
+        Self::Total,
+        Self::Size,
+        Self::LatencyP50,
+        Self::LatencyP95,
+        Self::LatencyMean,
+        Self::CpuPerRequest,
+        Self::Throughput,
+        Self::ErrorRate,
+        Self::QueriesPerRequest,
+        Self::QueryMean,
+        Self::RowsPerRequest,
+        Self::ResponseBytes,
+        Self::Memory,
+        Self::PeakMemory,
+    ];
+
+    /// The name used in the configuration, in `run.json` and on the command line.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::InitialJs => "initial-js",
+            Self::InitialCss => "initial-css",
+            Self::Total => "total",
+            Self::Size => "size",
+            Self::LatencyP50 => "p50",
+            Self::LatencyP95 => "p95",
+            Self::LatencyMean => "mean",
+            Self::CpuPerRequest => "cpu",
+            Self::Throughput => "throughput",
+            Self::ErrorRate => "error-rate",
+            Self::QueriesPerRequest => "queries-per-request",
+            Self::QueryMean => "query-mean",
+            Self::RowsPerRequest => "rows-per-request",
+            Self::ResponseBytes => "response-bytes",
+            Self::Memory => "memory",
+            Self::PeakMemory => "peak-memory",
+        }
+    }
+
+    /// The words a report uses.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::InitialJs => "initial JS (gzip)",
+            Self::InitialCss => "initial CSS (gzip)",
+            Self::Total => "total (gzip)",
+            Self::Size => "size (gzip)",
+            Self::LatencyP50 => "latency p50",
+            Self::LatencyP95 => "latency p95",
+            Self::LatencyMean => "latency mean",
+            Self::CpuPerRequest => "CPU per request",
+            Self::Throughput => "throughput",
+            Self::ErrorRate => "error rate",
+            Self::QueriesPerRequest => "queries per request",
+            Self::QueryMean => "query mean",
+            Self::RowsPerRequest => "rows per request",
+            Self::ResponseBytes => "response size",
+            Self::Memory => "memory",
+            Self::PeakMemory => "peak memory",
+        }
+    }
+
+    /// The unit its samples are stored in.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::InitialJs
+            | Self::InitialCss
+            | Self::Total
+            | Self::Size
+            | Self::ResponseBytes
+            | Self::Memory
+            | Self::PeakMemory => Unit::Bytes,
+            Self::LatencyP50
+            | Self::LatencyP95
+            | Self::LatencyMean
+            | Self::CpuPerRequest
+            | Self::QueryMean => Unit::Milliseconds,
+            Self::Throughput => Unit::PerMinute,
+            Self::ErrorRate => Unit::Share,
+            Self::QueriesPerRequest | Self::RowsPerRequest => Unit::Count,
+        }
+    }
+
+    /// Which direction is good.
+    pub fn better(self) -> Better {
+        match self {
+            Self::Throughput => Better::Higher,
+            Self::InitialJs
+            | Self::InitialCss
+            | Self::Total
+            | Self::Size
+            | Self::LatencyP50
+            | Self::LatencyP95
+            | Self::LatencyMean
+            | Self::CpuPerRequest
+            | Self::ErrorRate
+            | Self::QueriesPerRequest
+            | Self::QueryMean
+            | Self::RowsPerRequest
+            | Self::ResponseBytes
+            | Self::Memory
+            | Self::PeakMemory => Better::Lower,
+        }
+    }
+
+    /// How a difference between base and head is judged.
+    pub fn class(self) -> Class {
+        match self {
+            Self::InitialJs
+            | Self::InitialCss
+            | Self::Total
+            | Self::Size
+            | Self::ErrorRate
+            | Self::QueriesPerRequest
+            | Self::RowsPerRequest
+            | Self::ResponseBytes => Class::Exact,
+            Self::LatencyP50 | Self::LatencyP95 | Self::CpuPerRequest | Self::Memory => {
+                Class::Noisy
+            }
+            // The mean and the maximum are never judged against base: both varied by more
+            // than a tenth on unchanged code. They exist for budgets.
+            Self::LatencyMean | Self::Throughput | Self::QueryMean | Self::PeakMemory => {
+                Class::BudgetOnly
+            }
+        }
+    }
+}
+
+/// The unit a metric's samples are stored in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Milliseconds.
+    Milliseconds,
+    /// Events per minute.
+    PerMinute,
+    /// A share between 0 and 1.
+    Share,
+    /// A plain number.
+    Count,
+}
+
+/// Which direction is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// A smaller value is an improvement.
+    Lower,
+    /// A larger value is an improvement.
+    Higher,
+}
+
+/// How a difference between base and head is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Changed is changed; no statistics.
+    Exact,
+    /// Judged by paired blocks with an interval.
+    Noisy,
+    /// Judged against an absolute target only.
+    BudgetOnly,
+}
+
+/// One metric of one subject. Written as `endpoint/list projects/p50`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct MetricId {
+    /// The thing measured.
+    pub subject: Subject,
+    /// What is measured of it.
+    pub metric: Metric,
+}
+
+impl MetricId {
+    /// A metric of a frontend's whole output.
+    pub fn bundle(frontend: &str, metric: Metric) -> Self {
+        Self {
+            subject: Subject::Bundle {
+                frontend: frontend.to_owned(),
+            },
+            metric,
+        }
+    }
+
+    /// The size of one asset.
+    pub fn asset(frontend: &str, asset: &str) -> Self {
+        Self {
+            subject: Subject::Asset {
+                frontend: frontend.to_owned(),
+                asset: asset.to_owned(),
+            },
+            metric: Metric::Size,
+        }
+    }
+
+    /// A metric of an endpoint.
+    pub fn endpoint(endpoint: &str, metric: Metric) -> Self {
+        Self {
+            subject: Subject::Endpoint {
+                endpoint: endpoint.to_owned(),
+            },
+            metric,
+        }
+    }
+
+    /// A metric of a service.
+    pub fn service(service: &str, metric: Metric) -> Self {
+        Self {
+            subject: Subject::Service {
+                service: service.to_owned(),
+            },
+            metric,
+        }
+    }
+}
+
+impl fmt::Display for MetricId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metric = self.metric.key();
+        match &self.subject {
+            Subject::Bundle { frontend } => write!(f, "bundle/{frontend}/{metric}"),
+            Subject::Asset { frontend, asset } => write!(f, "asset/{frontend}/{asset}/{metric}"),
+            Subject::Endpoint { endpoint } => write!(f, "endpoint/{endpoint}/{metric}"),
+            Subject::Service { service } => write!(f, "service/{service}/{metric}"),
+        }
+    }
+}
+
+impl From<MetricId> for String {
+    fn from(id: MetricId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for MetricId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl FromStr for MetricId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = || format!("`{text}` is not a metric; expected `kind/name/metric`");
+        let (kind, rest) = text.split_once('/').ok_or_else(malformed)?;
+        let (name, key) = rest.rsplit_once('/').ok_or_else(malformed)?;
+        let metric = Metric::ALL
+            .into_iter()
+            .find(|metric| metric.key() == key)
+            .ok_or_else(|| format!("`{key}` in `{text}` is not a known metric"))?;
+        let name = name.to_owned();
+        let subject = match kind {
+            "bundle" => Subject::Bundle { frontend: name },
+            "asset" => {
+                let (frontend, asset) = name.split_once('/').ok_or_else(malformed)?;
+                Subject::Asset {
+                    frontend: frontend.to_owned(),
+                    asset: asset.to_owned(),
+                }
+            }
+            "endpoint" => Subject::Endpoint { endpoint: name },
+            "service" => Subject::Service { service: name },
+            _ => return Err(malformed()),
+        };
+        Ok(Self { subject, metric })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_identifier_survives_being_written_and_read() {
+        for id in [
+            MetricId::bundle("web", Metric::InitialJs),
+            MetricId::asset("web", "assets/vendor/index.js"),
+            MetricId::endpoint("GET /api/projects", Metric::LatencyP50),
+            MetricId::service("ml", Metric::PeakMemory),
+        ] {
+            assert_eq!(id.to_string().parse::<MetricId>(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn an_unknown_metric_is_named_in_the_error() {
+        let error = "endpoint/a/p51".parse::<MetricId>().unwrap_err();
+        assert!(error.contains("`p51`"), "{error}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The words all stages share: plain data, no behaviour beyond keeping itself valid.
+//!
+//! Must not import anything else from this crate, nor read a clock, a file or the environment.
+
+pub mod baseline;
+pub mod comparison;
+pub mod decision;
+pub mod evidence;
+pub mod finding;
+pub mod metric;
+pub mod run;
+pub mod samples;
+
+pub use baseline::{Baseline, Reference};
+pub use comparison::{
+    BudgetVerdict, Change, Comparison, Estimate, Inconclusive, Target, Tolerance, Verdict,
+};
+pub use decision::{Decision, Outcome, Reason};
+pub use evidence::Evidence;
+pub use finding::{
+    Confidence, Expected, Finding, Location, Priority, Provenance, Recommendation, Risk,
+};
+pub use metric::{Better, Class, Metric, MetricId, Subject, Unit};
+pub use run::{Machine, Phase, PhaseKind, Responses, Revision, Run, RunFile};
+pub use samples::Samples;

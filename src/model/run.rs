@@ -1,0 +1,179 @@
+//! One execution on one revision, and the file that keeps it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::Evidence;
+use super::metric::MetricId;
+use super::samples::Samples;
+
+/// What was measured of one revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Run {
+    /// What was measured.
+    pub revision: Revision,
+    /// Where it was measured.
+    pub machine: Machine,
+    /// When, as RFC 3339 in UTC.
+    pub measured_at: String,
+    /// First-stage samples: one per block, aligned with the other arm by index. Exact metrics
+    /// that do not depend on a block have a single sample.
+    pub samples: BTreeMap<MetricId, Samples>,
+    /// Second-stage samples: fresh blocks for what looked suspicious.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub confirmation: BTreeMap<MetricId, Samples>,
+    /// What was asked for and could not be measured, with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_measured: BTreeMap<MetricId, String>,
+    /// Latency histograms per endpoint, one per block: HdrHistogram V2 + DEFLATE in base64,
+    /// values in microseconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub histograms: BTreeMap<String, Vec<String>>,
+    /// How the endpoints answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub responses: BTreeMap<String, Responses>,
+    /// What explains the numbers; it never gates.
+    pub evidence: Evidence,
+}
+
+/// A revision of the measured project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Revision {
+    /// The commit it is, or that it was made from.
+    pub commit: String,
+    /// The hash of the tree that was measured.
+    pub tree: String,
+    /// What to call it: `main`, `working tree`, `main + n-plus-one.patch`.
+    pub label: String,
+}
+
+impl Revision {
+    /// The first ten characters of the commit, as git shows it.
+    pub fn short(&self) -> &str {
+        self.commit.get(..10).unwrap_or(&self.commit)
+    }
+}
+
+/// The machine a run was measured on. Equal machines are comparable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Machine {
+    /// CPU model.
+    pub cpu: String,
+    /// Number of usable cores.
+    pub cores: u32,
+    /// Memory in bytes.
+    pub memory: u64,
+    /// Operating system and kernel release.
+    pub kernel: String,
+    /// Runner image, where the CI service names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+/// How one endpoint answered over the whole run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Responses {
+    /// Responses that met every expectation.
+    pub good: u64,
+    /// Responses that did not, by kind: `status 500`, `time-out`, `body`.
+    pub wrong: BTreeMap<String, u64>,
+    /// One wrong response in words, for the reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+}
+
+impl Responses {
+    /// How many responses were wrong.
+    pub fn wrong_total(&self) -> u64 {
+        self.wrong.values().sum()
+    }
+}
+
+/// A phase of a check and the time it took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Phase {
+    /// What was done.
+    pub kind: PhaseKind,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// The phases of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseKind {
+    /// Worktrees of base and head.
+    CheckOut,
+    /// The project's own install steps.
+    Install,
+    /// The project's own frontend builds.
+    Build,
+    /// Compressing and attributing assets.
+    Weigh,
+    /// Starting and seeding services.
+    Start,
+    /// Warm-up requests.
+    WarmUp,
+    /// Timed requests.
+    Measure,
+    /// Stopping what was started.
+    Stop,
+    /// Comparing, diagnosing, rendering, writing.
+    Report,
+}
+
+impl PhaseKind {
+    /// Whether the time belongs to the project under test rather than to the gate.
+    pub fn is_the_projects_own(self) -> bool {
+        match self {
+            Self::Install | Self::Build | Self::Start | Self::WarmUp | Self::Measure => true,
+            Self::CheckOut | Self::Weigh | Self::Stop | Self::Report => false,
+        }
+    }
+
+    /// The words a reader sees.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::CheckOut => "check out",
+            Self::Install => "install",
+            Self::Build => "build",
+            Self::Weigh => "weigh",
+            Self::Start => "start services",
+            Self::WarmUp => "warm up",
+            Self::Measure => "measure",
+            Self::Stop => "stop",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// `run.json`: both arms and what is needed to judge them again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RunFile {
+    /// Version of this format. Readers accept every version up to [`RunFile::FORMAT`].
+    pub format: u32,
+    /// Name and version of the writer.
+    pub tool: String,
+    /// Name of the project in its configuration.
+    pub project: String,
+    /// Seed of every random choice: order of endpoints, of pairs, of payloads.
+    pub seed: u64,
+    /// The base arm, or why there is none.
+    pub base: Result<Run, String>,
+    /// The head arm.
+    pub head: Run,
+    /// Where the time went.
+    pub phases: Vec<Phase>,
+}
+
+impl RunFile {
+    /// The version written today.
+    pub const FORMAT: u32 = 1;
+}
