@@ -1,1 +1,126 @@
 //! The command line: clap derive types only.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A performance gate for pull requests.
+///
+/// Exit codes: 0 passed (perhaps with warnings), 1 the gate failed, 2 wrong usage or
+/// configuration, 3 could not measure, 4 store or GitHub unreachable, 5 inconclusive where policy
+/// says that blocks.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measures base and head, compares, explains, decides, reports.
+    Check(Check),
+    /// Keeps runs and shows what is kept.
+    Baseline {
+        /// What to do with the store.
+        #[command(subcommand)]
+        command: Baseline,
+    },
+    /// Runs a shell line and ends all it started when standard input closes. Used by Tollgate
+    /// itself.
+    #[command(hide = true)]
+    Supervise {
+        /// The shell line.
+        #[arg(last = true)]
+        line: String,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct Project {
+    /// Configuration file; its folder is the project.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "tollgate.yml",
+        env = "TOLLGATE_CONFIG"
+    )]
+    pub config: PathBuf,
+}
+
+/// `tollgate check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub project: Project,
+    /// What to judge against: a revision. Without it, the merge base with the default branch.
+    #[arg(long, value_name = "REVISION", env = "TOLLGATE_BASE")]
+    pub base: Option<String>,
+    /// What to judge: a revision. Without it, the working tree as it is.
+    #[arg(long, value_name = "REVISION", conflicts_with = "head_patch")]
+    pub head: Option<String>,
+    /// Judge the base with this patch applied.
+    #[arg(long, value_name = "FILE")]
+    pub head_patch: Option<PathBuf>,
+    /// What to print on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// What to print on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A summary for people.
+    Text,
+    /// The comment as it would be posted.
+    Markdown,
+    /// The report as JSON, and nothing else.
+    Json,
+}
+
+/// `tollgate baseline`.
+#[derive(Debug, Subcommand)]
+pub enum Baseline {
+    /// Measures a revision and appends it to the store: what a nightly workflow runs.
+    Refresh {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// What to measure.
+        #[arg(long, value_name = "REVISION", default_value = "HEAD")]
+        revision: String,
+    },
+    /// Lists the stored runs, newest first.
+    List {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// How many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// What to print.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+    },
+    /// Shows a stored run as JSON.
+    Show {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// Its number in the list, or a commit, or the beginning of one.
+        run: String,
+    },
+}
+
+/// What `baseline list` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A table for people.
+    Text,
+    /// JSON.
+    Json,
+}

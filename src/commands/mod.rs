@@ -1,1 +1,50 @@
 //! One file per subcommand; each reads as a recipe of stages.
+
+pub mod baseline;
+pub mod check;
+mod output;
+mod session;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Failure, exit_code};
+use crate::measure::process::supervise;
+
+/// Runs what the command line asks for.
+pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    if let Command::Supervise { line } = &cli.command {
+        let status = supervise::supervise(line);
+        return Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)));
+    }
+    // One thread: while requests are timed nothing else of ours may run beside them.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Usage(format!("no runtime could be started: {error}")))?;
+    runtime.block_on(Box::pin(dispatch(cli.command)))
+}
+
+async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Check(arguments) => {
+            let outcome = check::check(&arguments).await?;
+            Ok(ExitCode::from(exit_code(outcome)))
+        }
+        Command::Baseline { command } => {
+            baseline::baseline(&command).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        // Handled before there is a runtime.
+        Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Prints what stopped us, on standard error.
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where failures are shown"
+)]
+pub fn complain(failure: &Failure) {
+    eprintln!("{}", failure.message());
+}

@@ -1,5 +1,300 @@
 //! Is it different, by how much, how sure: the only place a verdict is made.
+//!
+//! *Exact* metrics (bytes, counts) are compared value against value. *Noisy* ones (latency, CPU,
+//! memory) by the log ratios of paired blocks: a first stage that settles what is plainly
+//! unchanged, and a second stage on fresh blocks that alone may say *regressed*. *Budgets* are
+//! judged on head with its interval. What has no number gets a reason, never a pass.
+//!
+//! Must not know the configuration, the clock or anything random: the same runs and policy give
+//! the same verdicts, byte for byte.
 
+pub mod budget;
+pub mod estimate;
+pub mod exact;
+pub mod noisy;
 pub mod policy;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 pub use policy::Policy;
+
+use crate::model::{
+    Class, Comparison, Estimate, Inconclusive, Metric, MetricId, Reference, Run, Samples, Subject,
+    Verdict,
+};
+use estimate::Trimmed;
+use noisy::{Blocks, Escalated, First};
+
+/// Judges every metric of head, and every one that should be there and is not.
+pub fn compare(head: &Run, reference: &Reference, policy: &Policy) -> Vec<Comparison> {
+    let escalated: Vec<MetricId> = suspects_in(head, reference, policy);
+    let confirmed = confirm(&escalated, head, reference, policy);
+    metrics(head, reference, policy)
+        .into_iter()
+        .map(|id| judge(id, head, reference, policy, &confirmed))
+        .collect()
+}
+
+/// The noisy metrics that need fresh blocks.
+pub fn suspects(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
+    noisy_in_both(base, head)
+        .filter(|id| escalates(id, base, head, policy))
+        .cloned()
+        .collect()
+}
+
+fn suspects_in(head: &Run, reference: &Reference, policy: &Policy) -> Vec<MetricId> {
+    match reference {
+        Reference::Paired(base) => suspects(base, head, policy),
+        Reference::Stored { .. } | Reference::Targets { .. } => Vec::new(),
+    }
+}
+
+fn noisy_in_both<'a>(base: &'a Run, head: &'a Run) -> impl Iterator<Item = &'a MetricId> {
+    head.samples.iter().filter_map(|(id, samples)| {
+        let other = base.samples.get(id)?;
+        is_noisy(id, other, samples).then_some(id)
+    })
+}
+
+/// Whether a metric is judged by blocks: the noisy ones, and counts that differ between the
+/// blocks of one arm and so are not exact after all.
+fn is_noisy(id: &MetricId, base: &Samples, head: &Samples) -> bool {
+    match id.metric.class() {
+        Class::Noisy => true,
+        // Wrong answers are never a matter of statistics.
+        Class::Exact => {
+            id.metric != Metric::ErrorRate
+                && (base.constant().is_none() || head.constant().is_none())
+        }
+        Class::BudgetOnly => false,
+    }
+}
+
+fn escalates(id: &MetricId, base: &Run, head: &Run, policy: &Policy) -> bool {
+    let (Some(blocks), Some(tolerance)) = (
+        blocks_of(id, &base.samples, &head.samples),
+        policy.tolerance(id),
+    ) else {
+        return false;
+    };
+    noisy::first_stage(blocks, id.metric.better(), tolerance) == First::Escalated
+}
+
+fn blocks_of<'a>(
+    id: &MetricId,
+    base: &'a BTreeMap<MetricId, Samples>,
+    head: &'a BTreeMap<MetricId, Samples>,
+) -> Option<Blocks<'a>> {
+    Some(Blocks {
+        base: base.get(id)?,
+        head: head.get(id)?,
+    })
+}
+
+/// The verdicts of the second stage, over all escalated metrics at once.
+fn confirm(
+    escalated: &[MetricId],
+    head: &Run,
+    reference: &Reference,
+    policy: &Policy,
+) -> BTreeMap<MetricId, Verdict> {
+    let Reference::Paired(base) = reference else {
+        return BTreeMap::new();
+    };
+    let ready: Vec<(&MetricId, Escalated<'_>)> = escalated
+        .iter()
+        .filter_map(|id| {
+            let escalated = Escalated {
+                first: blocks_of(id, &base.samples, &head.samples)?,
+                fresh: blocks_of(id, &base.confirmation, &head.confirmation),
+                better: id.metric.better(),
+                tolerance: policy.tolerance(id)?,
+            };
+            Some((id, escalated))
+        })
+        .collect();
+    let (ids, ready): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
+    let verdicts = noisy::second_stage(&ready);
+    ids.into_iter().cloned().zip(verdicts).collect()
+}
+
+/// Everything there is to say something about: what was measured in either arm, what has a
+/// target, what was asked for.
+fn metrics(head: &Run, reference: &Reference, policy: &Policy) -> BTreeSet<MetricId> {
+    let mut ids: BTreeSet<MetricId> = head.samples.keys().cloned().collect();
+    ids.extend(head.not_measured.keys().cloned());
+    ids.extend(policy.budgets.keys().cloned());
+    ids.extend(policy.expected.iter().cloned());
+    if let Reference::Paired(base) = reference {
+        ids.extend(base.samples.keys().cloned());
+    }
+    ids
+}
+
+fn judge(
+    id: MetricId,
+    head: &Run,
+    reference: &Reference,
+    policy: &Policy,
+    confirmed: &BTreeMap<MetricId, Verdict>,
+) -> Comparison {
+    let earlier = reference_run(reference);
+    let before = earlier.and_then(|run| run.samples.get(&id)).map(level);
+    let now = head.samples.get(&id).map(level);
+    let better = id.metric.better();
+    let target = policy
+        .budgets
+        .get(&id)
+        .map(|limit| budget::judge(*limit, better, now, before));
+    let verdict = confirmed
+        .get(&id)
+        .cloned()
+        .unwrap_or_else(|| settle(&id, head, reference, policy));
+    Comparison {
+        verdict,
+        before,
+        now,
+        tolerance: policy.tolerance(&id),
+        target,
+        gates: policy.gates(&id),
+        detectable: detectable(&id, head, reference),
+        id,
+    }
+}
+
+/// The verdict of a metric that was not escalated.
+fn settle(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> Verdict {
+    let Some(now) = head.samples.get(id) else {
+        return missing_in_head(id, head, reference);
+    };
+    let Some(tolerance) = policy.tolerance(id) else {
+        return budget_only(id, now, reference);
+    };
+    let earlier = match earlier_samples(id, head, reference) {
+        Ok(earlier) => earlier,
+        Err(why) => return Verdict::Inconclusive(why),
+    };
+    let better = id.metric.better();
+    if !is_noisy(id, earlier, now) {
+        return exact::judge(earlier.mean(), now.mean(), better, tolerance);
+    }
+    let blocks = Blocks {
+        base: earlier,
+        head: now,
+    };
+    match (reference, noisy::first_stage(blocks, better, tolerance)) {
+        (Reference::Paired(_), First::Settled(verdict)) => verdict,
+        // Unreachable for paired runs: what escalates has a verdict from the second stage.
+        (Reference::Paired(_), First::Escalated) => {
+            Verdict::Inconclusive(Inconclusive::NotMeasured {
+                why: "the fresh blocks were not measured".to_owned(),
+            })
+        }
+        (Reference::Stored { why, .. } | Reference::Targets { why }, _) => {
+            Verdict::Inconclusive(Inconclusive::NoBaseline { why: why.clone() })
+        }
+    }
+}
+
+fn missing_in_head(id: &MetricId, head: &Run, reference: &Reference) -> Verdict {
+    let why = match head.not_measured.get(id) {
+        Some(why) => why.clone(),
+        None if reference_run(reference).is_some_and(|run| run.samples.contains_key(id)) => {
+            if matches!(id.subject, Subject::Asset { .. }) {
+                "gone: head does not ship it".to_owned()
+            } else {
+                "base has it, head does not".to_owned()
+            }
+        }
+        None => "the run has no number for it".to_owned(),
+    };
+    Verdict::Inconclusive(Inconclusive::NotMeasured { why })
+}
+
+/// Metrics that exist for their targets: shown with their change, judged by nothing else.
+fn budget_only(id: &MetricId, now: &Samples, reference: &Reference) -> Verdict {
+    let before = reference_run(reference)
+        .and_then(|run| run.samples.get(id))
+        .map(Samples::mean);
+    match before {
+        Some(before) if before > 0.0 => {
+            let no_limit = crate::model::Tolerance {
+                relative: f64::INFINITY,
+                floor: f64::INFINITY,
+            };
+            exact::judge(before, now.mean(), id.metric.better(), no_limit)
+        }
+        _ => Verdict::Inconclusive(Inconclusive::NewMetric),
+    }
+}
+
+fn earlier_samples<'a>(
+    id: &MetricId,
+    head: &Run,
+    reference: &'a Reference,
+) -> Result<&'a Samples, Inconclusive> {
+    match reference {
+        Reference::Paired(base) => match (base.samples.get(id), base.not_measured.get(id)) {
+            (Some(samples), _) => Ok(samples),
+            (None, Some(why)) => Err(Inconclusive::NoBaseline {
+                why: format!("base: {why}"),
+            }),
+            (None, None) => Err(Inconclusive::NewMetric),
+        },
+        Reference::Stored { baseline, why } => {
+            if id.metric.class() != Class::Exact {
+                return Err(Inconclusive::NoBaseline { why: why.clone() });
+            }
+            same_encoder(id, head, &baseline.run)?;
+            baseline.run.samples.get(id).ok_or(Inconclusive::NewMetric)
+        }
+        Reference::Targets { why } => Err(Inconclusive::NoBaseline { why: why.clone() }),
+    }
+}
+
+/// Sizes made by different compressors are not comparable: the same files differ by up to 4 %.
+fn same_encoder(id: &MetricId, head: &Run, stored: &Run) -> Result<(), Inconclusive> {
+    let (Subject::Bundle { frontend } | Subject::Asset { frontend, .. }) = &id.subject else {
+        return Ok(());
+    };
+    let encoder = |run: &Run| {
+        run.evidence
+            .bundles
+            .get(frontend)
+            .map(|bundle| bundle.encoder.clone())
+    };
+    match (encoder(head), encoder(stored)) {
+        (Some(now), Some(stored)) if now != stored => Err(Inconclusive::OtherEncoder { stored }),
+        _ => Ok(()),
+    }
+}
+
+fn detectable(id: &MetricId, head: &Run, reference: &Reference) -> Option<f64> {
+    let Reference::Paired(base) = reference else {
+        return None;
+    };
+    let blocks = blocks_of(id, &base.confirmation, &head.confirmation)
+        .or_else(|| blocks_of(id, &base.samples, &head.samples))?;
+    if !is_noisy(id, blocks.base, blocks.head) {
+        return None;
+    }
+    noisy::detectable_in(blocks, id.metric.better())
+}
+
+fn reference_run(reference: &Reference) -> Option<&Run> {
+    match reference {
+        Reference::Paired(base) => Some(base),
+        Reference::Stored { baseline, .. } => Some(&baseline.run),
+        Reference::Targets { .. } => None,
+    }
+}
+
+/// The level of one arm with its interval.
+fn level(samples: &Samples) -> Estimate {
+    match (samples.constant(), Trimmed::of(samples.values(), 0.0)) {
+        (Some(value), _) => Estimate::exact(value),
+        (None, Some(trimmed)) => trimmed.interval(),
+        (None, None) => Estimate::exact(samples.mean()),
+    }
+}

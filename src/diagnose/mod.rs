@@ -1,6 +1,21 @@
 //! Why: one file per rule.
+//!
+//! A rule reads the evidence and makes a claim somebody can check, with a place. Must not change
+//! the outcome, and says nothing where the evidence says nothing.
 
-use crate::model::{Comparison, Finding, Run};
+mod budget;
+mod bundles;
+mod changed_code;
+mod duplicate_package;
+mod eager_route;
+mod new_dependency;
+mod place;
+mod query_count;
+mod row_count;
+mod slow_query;
+mod whole_import;
+
+use crate::model::{Comparison, Finding, MetricId, Run, Verdict};
 
 /// What a rule may look at.
 #[derive(Debug, Clone, Copy)]
@@ -15,3 +30,53 @@ pub struct Case<'a> {
 
 /// A rule: evidence in, findings out. It never changes the outcome.
 pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
+
+/// The rules that explain with a cause of their own.
+const RULES: [Rule; 7] = [
+    whole_import::rule,
+    eager_route::rule,
+    duplicate_package::rule,
+    new_dependency::rule,
+    query_count::rule,
+    row_count::rule,
+    slow_query::rule,
+];
+
+/// Rules for what is left: they see which metrics are explained already.
+type LastRule = fn(&Case<'_>, &[Finding]) -> Vec<Finding>;
+
+/// Weakest claim last.
+const LAST_RULES: [LastRule; 2] = [changed_code::rule, budget::rule];
+
+/// Every finding, most urgent first.
+pub fn diagnose(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(case)).collect();
+    for rule in LAST_RULES {
+        let more = rule(case, &findings);
+        findings.extend(more);
+    }
+    findings.sort_by(|left, right| {
+        (left.priority, left.confidence).cmp(&(right.priority, right.confidence))
+    });
+    findings
+}
+
+impl Case<'_> {
+    /// The judged metric, if there is one.
+    fn comparison(&self, id: &MetricId) -> Option<&Comparison> {
+        self.comparisons
+            .iter()
+            .find(|comparison| comparison.id == *id)
+    }
+
+    /// Whether the metric got worse for sure.
+    fn has_regressed(&self, id: &MetricId) -> bool {
+        self.comparison(id)
+            .is_some_and(|comparison| matches!(comparison.verdict, Verdict::Regressed(_)))
+    }
+}
+
+/// Whether a finding already explains the metric.
+fn is_explained(id: &MetricId, findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.explains.contains(id))
+}

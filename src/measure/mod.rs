@@ -1,6 +1,20 @@
-//! A plan becomes a run.
+//! A plan becomes a run: builds, services, load, probes.
+//!
+//! The order of things is in [`bench`]. Must not judge what it measures, and knows neither the
+//! store nor GitHub.
 
+pub mod bench;
 pub mod bundle;
+pub mod checkout;
+pub mod http;
+pub mod install;
 pub mod plan;
+pub mod probes;
+pub mod process;
+pub mod progress;
+pub mod record;
+pub mod services;
+pub mod sources;
 
+pub use bench::{Bench, MeasureError};
 pub use plan::Plan;

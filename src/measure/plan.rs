@@ -38,6 +38,9 @@ pub struct Frontend {
     pub build: String,
     /// Output folder relative to `directory`.
     pub output: PathBuf,
+    /// Folders and files relative to the project that alone decide what is built. When they are
+    /// the same as in an earlier build, its sizes are used again. Empty: the whole project.
+    pub sources: Vec<PathBuf>,
     /// Longest time an install or build may take.
     pub within: Duration,
 }
@@ -48,7 +51,7 @@ pub struct Install {
     /// Shell line.
     pub run: String,
     /// Files relative to the directory that alone decide what is installed. When they are the
-    /// same in both arms the step runs once and its result is copied. Empty: the whole directory.
+    /// same as in an earlier run of the step, its result is copied. Empty: the whole project.
     pub inputs: Vec<PathBuf>,
 }
 

@@ -13,10 +13,6 @@ pub struct Baseline {
 
 /// What head is judged against.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one of these in a whole run"
-)]
 pub enum Reference {
     /// Base, measured in the same run: every metric can be judged.
     Paired(Run),

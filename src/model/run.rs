@@ -28,7 +28,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_measured: BTreeMap<MetricId, String>,
     /// Latency histograms per endpoint, one per block: HdrHistogram V2 + DEFLATE in base64,
-    /// values in microseconds.
+    /// values in nanoseconds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub histograms: BTreeMap<String, Vec<String>>,
     /// How the endpoints answered.

@@ -2,6 +2,19 @@
 //!
 //! Must not judge anything: verdicts and outcomes arrive made.
 
+mod escape;
+mod fit;
+mod format;
+mod json;
+mod phrase;
+mod rows;
+mod sentences;
+mod templates;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod view;
+
 use crate::model::{Comparison, Decision, Finding, Machine, Phase, Responses, Revision};
 
 /// Everything a report shows.
@@ -41,4 +54,28 @@ pub struct Pages {
     pub json: String,
     /// The summary for a terminal, without colour.
     pub summary: String,
+}
+
+/// Why a report could not be rendered: a fault of ours, never of what was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A template does not parse.
+    #[error("a template of the report is malformed")]
+    Template(#[from] Box<handlebars::TemplateError>),
+    /// A template asks for something that the view does not have.
+    #[error("a template of the report asks for what is not there: {0}")]
+    Render(#[from] Box<handlebars::RenderError>),
+    /// A value has no JSON form.
+    #[error("the report has no JSON form")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Renders every page of the report.
+pub fn render(report: &Report) -> Result<Pages, ReportError> {
+    let rows = rows::rows(&report.comparisons);
+    Ok(Pages {
+        comment: fit::comment(report, &rows, &templates::Templates::embedded()?)?,
+        json: json::json(report)?,
+        summary: terminal::summary(report, &rows),
+    })
 }

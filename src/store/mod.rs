@@ -1,6 +1,28 @@
-//! Runs kept in SQLite.
+//! Runs kept in SQLite, so that head has a reference when base cannot be measured.
+//!
+//! Kept per run: the whole [`Run`] as JSON, and beside it what a run is found or listed by —
+//! project, commit, tree, label, time, class of machine, number of metrics, format of the JSON.
+//! Rows are added, never changed and never removed. An empty answer means that nothing was
+//! stored: a file that is damaged, cut off, foreign or from a newer version is an error.
+//!
+//! Must not judge a run, nor ask git for ancestors: the caller brings them. Imports only the
+//! model. The SQL is what SQLite and PostgreSQL share, except in `open.rs`.
 
+mod error;
+mod open;
+mod row;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+use sqlx::SqlitePool;
+
+use crate::model::{Baseline, Run, RunFile};
+
+pub use error::StoreError;
+use row::Row;
 
 /// Where runs are kept: the option type of this stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,3 +30,196 @@ pub enum Location {
     /// A SQLite file.
     Sqlite(PathBuf),
 }
+
+/// The stored runs of any number of projects.
+#[derive(Debug)]
+pub struct BaselineStore {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+/// A line of the history: what is known of a stored run without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredRun {
+    /// Number of the run, unique in its file.
+    pub id: i64,
+    /// The commit it was measured on.
+    #[sqlx(rename = "commit_hash")]
+    pub commit: String,
+    /// What the revision was called.
+    pub label: String,
+    /// When it was measured, as RFC 3339 in UTC, to the second.
+    pub measured_at: String,
+    /// Class of the machine, for example `4 × AMD EPYC 7763, 16 GiB`.
+    pub machine: String,
+    /// Number of metrics it has samples of.
+    #[sqlx(try_from = "i64")]
+    pub metrics: u32,
+}
+
+impl BaselineStore {
+    /// Opens the history at `location`; a missing folder or file is created.
+    pub async fn connect(location: &Location) -> Result<Self, StoreError> {
+        let Location::Sqlite(path) = location;
+        Ok(Self {
+            pool: open::open(path).await?,
+            path: path.clone(),
+        })
+    }
+
+    /// Stores a run and returns its number. It is on disk, whole, when this returns.
+    pub async fn append(&self, project: &str, run: &Run) -> Result<i64, StoreError> {
+        let row = Row::of(run)?;
+        let id = self
+            .insert_row(project, &row)
+            .await
+            .map_err(|source| self.failed("add a run to", source))?;
+        open::fold_log(&self.pool).await;
+        Ok(id)
+    }
+
+    /// The newest run of the nearest stored ancestor. `ancestors` are commits, nearest first; the
+    /// position of a commit in it is its distance.
+    pub async fn nearest(
+        &self,
+        project: &str,
+        ancestors: &[String],
+    ) -> Result<Option<Baseline>, StoreError> {
+        // The stored commits come out of an index and are few; the ancestors may be the whole
+        // history of a repository, more than a query takes as arguments.
+        let stored = self.commits(project).await?;
+        let Some(position) = ancestors.iter().position(|commit| stored.contains(commit)) else {
+            return Ok(None);
+        };
+        let run = self.newest_of(project, &ancestors[position]).await?;
+        Ok(run.map(|run| Baseline {
+            run,
+            distance: u32::try_from(position).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// The stored runs of a project, newest first.
+    pub async fn list(&self, project: &str, limit: u32) -> Result<Vec<StoredRun>, StoreError> {
+        sqlx::query_as(
+            "select id, commit_hash, label, measured_at, machine, metrics from runs \
+             where project = $1 order by measured_at desc, id desc limit $2",
+        )
+        .bind(project)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|source| self.failed("list the runs in", source))
+    }
+
+    /// The run with that number, or else the newest run of the commit that starts with
+    /// `reference`, which takes four characters or more.
+    pub async fn show(&self, project: &str, reference: &str) -> Result<Option<Run>, StoreError> {
+        if let Ok(id) = reference.parse()
+            && let Some(id) = self.own_id(project, id).await?
+        {
+            return self.read(id).await.map(Some);
+        }
+        match self.commit_starting_with(project, reference).await? {
+            Some(commit) => self.newest_of(project, &commit).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Closes the file. Call it before the file is copied: what SQLite keeps beside it is then
+    /// folded in and gone.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
+    async fn insert_row(&self, project: &str, row: &Row) -> Result<i64, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        let id = row.insert(project, &mut transaction).await?;
+        transaction.commit().await?;
+        Ok(id)
+    }
+
+    async fn commits(&self, project: &str) -> Result<BTreeSet<String>, StoreError> {
+        let commits: Vec<String> =
+            sqlx::query_scalar("select distinct commit_hash from runs where project = $1")
+                .bind(project)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(|source| self.failed("look up the commits in", source))?;
+        Ok(commits.into_iter().collect())
+    }
+
+    async fn commit_starting_with(
+        &self,
+        project: &str,
+        prefix: &str,
+    ) -> Result<Option<String>, StoreError> {
+        if prefix.chars().count() < SHORTEST_PREFIX {
+            // A number that is not there is absent, not too short.
+            return match prefix.parse::<u32>() {
+                Ok(_) => Ok(None),
+                Err(_) => Err(StoreError::ShortReference {
+                    reference: prefix.to_owned(),
+                }),
+            };
+        }
+        let mut candidates = self.commits(project).await?;
+        candidates.retain(|commit| commit.starts_with(prefix));
+        if candidates.len() > 1 {
+            return Err(StoreError::ambiguous(prefix, &candidates));
+        }
+        Ok(candidates.pop_first())
+    }
+
+    async fn own_id(&self, project: &str, id: i64) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar("select id from runs where project = $1 and id = $2")
+            .bind(project)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|source| self.failed("look up a run in", source))
+    }
+
+    async fn newest_of(&self, project: &str, commit: &str) -> Result<Option<Run>, StoreError> {
+        let id: Option<i64> = sqlx::query_scalar(
+            "select id from runs where project = $1 and commit_hash = $2 \
+             order by measured_at desc, id desc limit 1",
+        )
+        .bind(project)
+        .bind(commit)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|source| self.failed("look up a commit in", source))?;
+        match id {
+            Some(id) => self.read(id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn read(&self, id: i64) -> Result<Run, StoreError> {
+        let (format, body): (i64, String) =
+            sqlx::query_as("select format, body from runs where id = $1")
+                .bind(id)
+                .fetch_one(&self.pool)
+                .await
+                .map_err(|source| StoreError::row(&self.path, id, source))?;
+        if format > i64::from(RunFile::FORMAT) {
+            return Err(StoreError::NewerRun {
+                path: self.path.clone(),
+                id,
+                format,
+            });
+        }
+        serde_json::from_str(&body).map_err(|source| StoreError::Body {
+            path: self.path.clone(),
+            id,
+            source,
+        })
+    }
+
+    fn failed(&self, what: &'static str, source: sqlx::Error) -> StoreError {
+        StoreError::database(&self.path, what, source)
+    }
+}
+
+/// The shortest start of a commit that is looked up, as in git.
+const SHORTEST_PREFIX: usize = 4;

@@ -1,0 +1,192 @@
+//! `tollgate check`: measure base and head, compare, explain, decide, report.
+
+use std::fs;
+use std::path::Path;
+
+use super::output;
+use super::session::{interruptible, load, supervisor};
+use crate::cli::{Check, Format};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::measure::Bench;
+use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
+use crate::measure::progress::{Progress, note};
+use crate::model::{Outcome, PhaseKind, Reference, Run, RunFile};
+use crate::report::{Pages, Report};
+use crate::store::BaselineStore;
+use crate::{compare, diagnose, gate, github, report};
+
+/// What was measured, to be judged again.
+const RUN_FILE: &str = "run.json";
+
+/// Runs the check; the outcome decides the exit code.
+pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
+    let (config, project) = load(&arguments.project)?;
+    let repository = Repository::of(&project)?;
+    let home = checkout::home(&project)?;
+    forget_earlier_results(&home);
+    let mut progress = Progress::new();
+    progress.phase(PhaseKind::CheckOut);
+    progress.step("base and head");
+    let checkout = Checkout::create(&repository, &base(arguments), &head(arguments))?;
+    let result = interruptible(Box::pin(run(&config, &checkout, &home, progress))).await;
+    // Removed only now: nothing runs in it any more.
+    drop(checkout);
+    let (pages, outcome) = result?;
+    show(arguments.format, &pages);
+    Ok(outcome)
+}
+
+async fn run(
+    config: &Config,
+    checkout: &Checkout,
+    home: &Path,
+    progress: Progress,
+) -> Result<(Pages, Outcome), Failure> {
+    let supervisor = supervisor()?;
+    let logs = home.join("logs");
+    let mut bench = Bench::new(&config.plan, checkout, &supervisor, home, &logs, progress)?;
+    let measured = measure(&mut bench, config, home).await;
+    bench.stop().await;
+    bench.progress.phase(PhaseKind::Report);
+    let phases = bench.progress.phases();
+    let file = bench.run_file(phases);
+    write_run(home, &file)?;
+    measured?;
+
+    let reference = reference(&file, config, checkout).await?;
+    let comparisons = compare::compare(&file.head, &reference, &config.policy);
+    let findings = diagnose::diagnose(&diagnose::Case {
+        head: &file.head,
+        base: base_run(&reference),
+        comparisons: &comparisons,
+    });
+    let decision = gate::decide(&comparisons, config.gate);
+
+    let outcome = decision.outcome;
+    let pages = report::render(&Report {
+        project: file.project.clone(),
+        head: file.head.revision.clone(),
+        against: against(&reference, checkout),
+        machine: file.head.machine.clone(),
+        blocks: (
+            config.plan.sampling.blocks as usize,
+            config.plan.sampling.confirmation_blocks as usize,
+        ),
+        comparisons,
+        findings,
+        decision,
+        responses: file.head.responses.clone(),
+        phases: file.phases.clone(),
+        skipped: file.head.evidence.skipped.clone(),
+    })?;
+    output::write(&home.join("report.md"), pages.comment.as_bytes())?;
+    output::write(&home.join("report.json"), pages.json.as_bytes())?;
+    if let Err(error) = github::workflow::publish(&pages, outcome, home) {
+        note(&format!("the job summary could not be written: {error}"));
+    }
+    Ok((pages, outcome))
+}
+
+/// Everything that takes time, in order.
+async fn measure(bench: &mut Bench<'_>, config: &Config, home: &Path) -> Result<(), Failure> {
+    bench.build().await?;
+    bench.start().await?;
+    bench.first_stage().await?;
+    write_run(home, &bench.run_file(Vec::new()))?;
+    if let Some((base, head)) = bench.runs() {
+        let suspects = compare::suspects(&base, &head, &config.policy);
+        bench.confirm(&suspects).await?;
+    }
+    bench.explain().await?;
+    Ok(())
+}
+
+/// What head is judged against: base of this run, or else the nearest stored ancestor.
+async fn reference(
+    file: &RunFile,
+    config: &Config,
+    checkout: &Checkout,
+) -> Result<Reference, Failure> {
+    let why = match &file.base {
+        Ok(base) => return Ok(Reference::Paired(base.clone())),
+        Err(why) => format!("base could not be measured: {why}"),
+    };
+    note(&why);
+    let ancestors = checkout
+        .repository()
+        .ancestors(&checkout.base.revision.commit)?;
+    let store = BaselineStore::connect(&config.store).await?;
+    let stored = store.nearest(&file.project, &ancestors).await?;
+    store.close().await;
+    Ok(match stored {
+        Some(baseline) => Reference::Stored { baseline, why },
+        None => Reference::Targets { why },
+    })
+}
+
+fn base_run(reference: &Reference) -> Option<&Run> {
+    match reference {
+        Reference::Paired(run) => Some(run),
+        Reference::Stored { baseline, .. } => Some(&baseline.run),
+        Reference::Targets { .. } => None,
+    }
+}
+
+/// What head was judged against, in words.
+fn against(reference: &Reference, checkout: &Checkout) -> String {
+    match reference {
+        Reference::Paired(run) => {
+            format!("{} ({})", run.revision.short(), run.revision.label)
+        }
+        Reference::Stored { baseline, why } => format!(
+            "the stored run of {} ({} commits before base {}), for sizes and counts only; {why}",
+            baseline.run.revision.short(),
+            baseline.distance,
+            checkout.base.revision.short(),
+        ),
+        Reference::Targets { why } => {
+            format!("the targets only: no ancestor is stored, and {why}")
+        }
+    }
+}
+
+fn base(arguments: &Check) -> Base {
+    arguments
+        .base
+        .clone()
+        .map_or(Base::MergeBase, Base::Revision)
+}
+
+fn head(arguments: &Check) -> Head {
+    match (&arguments.head, &arguments.head_patch) {
+        (_, Some(patch)) => Head::Patch(patch.clone()),
+        (Some(revision), None) => Head::Revision(revision.clone()),
+        (None, None) => Head::WorkingTree,
+    }
+}
+
+/// An earlier report must not pass for this one's.
+fn forget_earlier_results(home: &Path) {
+    for name in [RUN_FILE, "report.md", "report.json"] {
+        let _absent = fs::remove_file(home.join(name));
+    }
+    let _absent = fs::remove_dir_all(home.join("logs"));
+}
+
+fn write_run(home: &Path, file: &RunFile) -> Result<(), Failure> {
+    let path = home.join(RUN_FILE);
+    let text = serde_json::to_vec_pretty(file).map_err(|error| Failure::Write {
+        path: path.clone(),
+        source: error.into(),
+    })?;
+    output::write(&path, &text)
+}
+
+fn show(format: Format, pages: &Pages) {
+    output::print(match format {
+        Format::Text => &pages.summary,
+        Format::Markdown => &pages.comment,
+        Format::Json => &pages.json,
+    });
+}

@@ -1,0 +1,31 @@
+//! Results on disk: whole or not at all.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// Writes a file under another name first, so that nobody ever reads half of it.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let unfinished = path.with_extension("unfinished");
+    let written = fs::File::create(&unfinished)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&unfinished, path));
+    written.map_err(|source| {
+        let _absent = fs::remove_file(&unfinished);
+        Failure::Write {
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// Prints data on standard output. A reader that has gone away is no failure.
+pub(super) fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _closed = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(if text.ends_with('\n') { b"" } else { b"\n" }))
+        .and_then(|()| stdout.flush());
+}

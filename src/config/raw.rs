@@ -1,0 +1,412 @@
+//! The mirror of the file: the same keys, nothing resolved, no default filled in.
+//!
+//! Where a key takes two shapes, its `Deserialize` is written out, so that a wrong third shape
+//! gets a message of its own. Must not check anything that needs two keys.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::quantity::{Count, Rate, Share, Size, Time};
+
+/// The keys at the top of the file.
+pub(super) const TOP_LEVEL: [&str; 8] = [
+    "project",
+    "frontend",
+    "services",
+    "sessions",
+    "endpoints",
+    "measure",
+    "gate",
+    "store",
+];
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with keys such as `project` and `endpoints`"
+)]
+pub(super) struct RawConfig {
+    pub(super) project: String,
+    #[serde(default)]
+    pub(super) frontend: Vec<RawFrontend>,
+    #[serde(default)]
+    pub(super) services: Entries<RawService>,
+    #[serde(default)]
+    pub(super) sessions: Entries<RawSession>,
+    #[serde(default)]
+    pub(super) endpoints: Vec<RawEndpoint>,
+    #[serde(default)]
+    pub(super) measure: RawMeasure,
+    #[serde(default)]
+    pub(super) gate: RawGate,
+    pub(super) store: Option<String>,
+}
+
+/// An item of `frontend`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with keys such as `name` and `build`"
+)]
+pub(super) struct RawFrontend {
+    pub(super) name: String,
+    pub(super) directory: Option<String>,
+    pub(super) install: Option<RawInstall>,
+    pub(super) build: String,
+    pub(super) output: String,
+    #[serde(default)]
+    pub(super) sources: Vec<String>,
+    pub(super) within: Option<Time>,
+    #[serde(default)]
+    pub(super) budgets: RawFrontendBudgets,
+}
+
+/// The budgets of a frontend.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ initial-js: 500 KB }`"
+)]
+pub(super) struct RawFrontendBudgets {
+    pub(super) initial_js: Option<Size>,
+    pub(super) initial_css: Option<Size>,
+    pub(super) total: Option<Size>,
+}
+
+/// A shell line, or `{ run, inputs }`.
+#[derive(Debug)]
+pub(super) struct RawInstall {
+    pub(super) run: String,
+    pub(super) inputs: Vec<String>,
+}
+
+/// A value of `services`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with a key `command` or `url`"
+)]
+pub(super) struct RawService {
+    pub(super) command: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) directory: Option<String>,
+    pub(super) install: Option<RawInstall>,
+    pub(super) prepare: Option<String>,
+    pub(super) environment: Option<Entries<String>>,
+    pub(super) port: Option<u16>,
+    pub(super) needs: Option<Vec<String>>,
+    pub(super) ready: Option<RawReady>,
+    pub(super) connection: Option<String>,
+    pub(super) seed: Option<String>,
+    pub(super) fresh: Option<RawFresh>,
+    pub(super) budgets: Option<RawServiceBudgets>,
+}
+
+/// The budgets of a service.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ memory: 512 MB }`"
+)]
+pub(super) struct RawServiceBudgets {
+    pub(super) memory: Option<Size>,
+    pub(super) peak_memory: Option<Size>,
+}
+
+/// When a service is ready: one of the first four keys.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ http: /health, within: 30 s }`"
+)]
+pub(super) struct RawReady {
+    pub(super) http: Option<String>,
+    pub(super) postgres: Option<String>,
+    pub(super) redis: Option<bool>,
+    pub(super) tcp: Option<bool>,
+    pub(super) within: Option<Time>,
+}
+
+/// When a service gets a fresh process.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawFresh {
+    PerRun,
+    PerBlock,
+}
+
+/// A value of `sessions`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the keys `service`, `request` and `token`"
+)]
+pub(super) struct RawSession {
+    pub(super) service: String,
+    pub(super) request: String,
+    #[serde(default)]
+    pub(super) headers: Entries<String>,
+    pub(super) json: Option<serde_json::Value>,
+    pub(super) token: String,
+}
+
+/// An item of `endpoints`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the keys `name`, `service` and `request`"
+)]
+pub(super) struct RawEndpoint {
+    pub(super) name: String,
+    pub(super) service: String,
+    pub(super) request: String,
+    #[serde(default)]
+    pub(super) headers: Entries<String>,
+    pub(super) session: Option<String>,
+    pub(super) json: Option<serde_json::Value>,
+    pub(super) multipart: Option<Entries<OneOrMore>>,
+    #[serde(default)]
+    pub(super) expect: RawExpect,
+    #[serde(default)]
+    pub(super) load: RawLoad,
+    pub(super) time_out: Option<Time>,
+    #[serde(default)]
+    pub(super) budgets: RawEndpointBudgets,
+}
+
+/// What a good response is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ status: 200 }`"
+)]
+pub(super) struct RawExpect {
+    pub(super) status: Option<u16>,
+    pub(super) json: Option<String>,
+    pub(super) contains: Option<String>,
+}
+
+/// How an endpoint is driven.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ concurrency: 1 }`"
+)]
+pub(super) struct RawLoad {
+    pub(super) concurrency: Option<u32>,
+}
+
+/// The budgets of an endpoint.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ mean: 200 ms }`"
+)]
+pub(super) struct RawEndpointBudgets {
+    pub(super) mean: Option<Time>,
+    pub(super) p50: Option<Time>,
+    pub(super) p95: Option<Time>,
+    pub(super) cpu: Option<Time>,
+    pub(super) query_mean: Option<Time>,
+    pub(super) queries_per_request: Option<Count>,
+    pub(super) rows_per_request: Option<Count>,
+    pub(super) response_bytes: Option<Size>,
+    pub(super) throughput: Option<Rate>,
+    pub(super) error_rate: Option<Share>,
+}
+
+/// How many blocks, how long.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ blocks: 8, block: 2 s }`"
+)]
+pub(super) struct RawMeasure {
+    pub(super) blocks: Option<u32>,
+    pub(super) confirmation_blocks: Option<u32>,
+    pub(super) block: Option<Time>,
+    pub(super) warm_up: Option<Time>,
+    pub(super) seed: Option<u64>,
+}
+
+/// What the verdicts mean.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ inconclusive: fail }`"
+)]
+pub(super) struct RawGate {
+    #[serde(default)]
+    pub(super) tolerance: RawTolerance,
+    pub(super) inconclusive: Option<RawSeverity>,
+    pub(super) missed_by_base: Option<RawSeverity>,
+}
+
+/// The relative tolerances.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ latency: 3% }`"
+)]
+pub(super) struct RawTolerance {
+    pub(super) bundle: Option<Share>,
+    pub(super) latency: Option<Share>,
+    pub(super) p95: Option<Share>,
+    pub(super) cpu: Option<Share>,
+    pub(super) memory: Option<Share>,
+    pub(super) count: Option<Share>,
+}
+
+/// What something means for the outcome.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSeverity {
+    Warn,
+    Fail,
+}
+
+/// A mapping in the order of the file. The shape check has seen that no name comes twice.
+#[derive(Debug)]
+pub(super) struct Entries<T>(pub(super) Vec<(String, T)>);
+
+impl<T> Entries<T> {
+    /// The names, in the order of the file.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+    type Value = Entries<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping of names to values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
+    }
+}
+
+/// A text, or a list of texts.
+#[derive(Debug)]
+pub(super) struct OneOrMore(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMoreVisitor)
+    }
+}
+
+struct OneOrMoreVisitor;
+
+impl<'de> Visitor<'de> for OneOrMoreVisitor {
+    type Value = OneOrMore;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, `\"@path\"` of a file, or a list of them")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMore, E> {
+        Ok(OneOrMore(vec![text.to_owned()]))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<OneOrMore, E> {
+        Ok(OneOrMore(vec![value.to_string()]))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<OneOrMore, E> {
+        Ok(OneOrMore(vec![value.to_string()]))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<OneOrMore, E> {
+        Ok(OneOrMore(vec![value.to_string()]))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<OneOrMore, E> {
+        // `1.10` and `1.1` are the same number and not the same text.
+        Err(E::custom(
+            "a number with a fraction has no one spelling\nput it in quotes",
+        ))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<OneOrMore, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(items)).map(OneOrMore)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawInstall {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(InstallVisitor)
+    }
+}
+
+struct InstallVisitor;
+
+impl<'de> Visitor<'de> for InstallVisitor {
+    type Value = RawInstall;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a shell line such as `npm ci`, or `{ run: npm ci, inputs: [package.json] }`")
+    }
+
+    fn visit_str<E: Error>(self, run: &str) -> Result<RawInstall, E> {
+        Ok(RawInstall {
+            run: run.to_owned(),
+            inputs: Vec::new(),
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawInstall, A::Error> {
+        let install = RawInstallMap::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(RawInstall {
+            run: install.run,
+            inputs: install.inputs,
+        })
+    }
+}
+
+/// The long shape of an install step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawInstallMap {
+    run: String,
+    inputs: Vec<String>,
+}

@@ -1,0 +1,324 @@
+//! The mirror of the file becomes a [`Config`]: every default and every cross-check, once.
+//!
+//! Must not read files: that a folder exists may be true of one arm and not of the other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::measure::Plan;
+use crate::measure::plan::{
+    Body, Endpoint, Expect, Frontend, Load, Part, Request, Sampling, Service, ServiceKind, Session,
+};
+use crate::store;
+
+use super::error::{Flaw, Problem, quote};
+use super::locate::KeyPath;
+use super::quantity::Time;
+use super::raw::{
+    Entries, OneOrMore, RawConfig, RawEndpoint, RawExpect, RawFrontend, RawMeasure, RawSession,
+};
+use super::{Config, fields, judge, stack};
+
+/// Longest time an install or a build may take, unless the frontend says otherwise.
+const BUILD_WITHIN: Time = Time(600_000.0);
+/// Longest time one request may take, unless the endpoint says otherwise.
+const TIME_OUT: Time = Time(10_000.0);
+/// An interval needs at least this many blocks.
+const LEAST_BLOCKS: u32 = 3;
+/// In a shorter block one stray request decides.
+const SHORTEST_BLOCK: Time = Time(100.0);
+/// Where runs are kept, unless the file says otherwise.
+const STORE: &str = ".tollgate/baselines.db";
+
+/// The option types of every stage.
+pub(super) fn resolve(raw: &RawConfig, project_root: &Path) -> Result<Config, Problem> {
+    let plan = plan(raw)?;
+    Ok(Config {
+        policy: judge::policy(raw, &plan)?,
+        gate: judge::gate(&raw.gate),
+        store: location(raw, project_root)?,
+        plan,
+    })
+}
+
+fn plan(raw: &RawConfig) -> Result<Plan, Problem> {
+    let root = KeyPath::root();
+    let project = fields::name(&raw.project).map_err(|flaw| flaw.at(&root.key("project")))?;
+    if raw.frontend.is_empty() && raw.endpoints.is_empty() {
+        let flaw = Flaw::new("nothing to measure: there is no frontend and no endpoint");
+        return Err(flaw
+            .help("add `frontend:` or `endpoints:`")
+            .at_key(&root.key("project")));
+    }
+    let services = stack::resolve(&raw.services)?;
+    let sessions = sessions(&raw.sessions, &services)?;
+    Ok(Plan {
+        project,
+        frontends: frontends(&raw.frontend)?,
+        endpoints: endpoints(raw, &services)?,
+        services,
+        sessions,
+        sampling: sampling(&raw.measure)?,
+    })
+}
+
+fn frontends(raw: &[RawFrontend]) -> Result<Vec<Frontend>, Problem> {
+    let at = KeyPath::root().key("frontend");
+    names_differ("frontend", raw.iter().map(|raw| raw.name.as_str()), &at)?;
+    raw.iter()
+        .enumerate()
+        .map(|(index, raw)| frontend(raw, &at.index(index)))
+        .collect()
+}
+
+fn frontend(raw: &RawFrontend, at: &KeyPath) -> Result<Frontend, Problem> {
+    let path =
+        |key: &str, text: &str| fields::project_path(text).map_err(|flaw| flaw.at(&at.key(key)));
+    let install = raw.install.as_ref();
+    let within = raw.within.unwrap_or(BUILD_WITHIN);
+    stack::not_zero(within, &at.key("within"))?;
+    Ok(Frontend {
+        name: fields::name(&raw.name).map_err(|flaw| flaw.at(&at.key("name")))?,
+        directory: path("directory", raw.directory.as_deref().unwrap_or("."))?,
+        install: install
+            .map(|raw| stack::install(raw, &at.key("install")))
+            .transpose()?,
+        build: fields::shell_line(&raw.build).map_err(|flaw| flaw.at(&at.key("build")))?,
+        output: path("output", &raw.output)?,
+        sources: paths(&raw.sources, &at.key("sources"))?,
+        within: within.duration(),
+    })
+}
+
+/// Paths of the project, each with its own place in an error.
+pub(super) fn paths(texts: &[String], at: &KeyPath) -> Result<Vec<PathBuf>, Problem> {
+    texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| fields::project_path(text).map_err(|flaw| flaw.at(&at.index(index))))
+        .collect()
+}
+
+fn sessions(raw: &Entries<RawSession>, services: &[Service]) -> Result<Vec<Session>, Problem> {
+    let at = KeyPath::root().key("sessions");
+    raw.0
+        .iter()
+        .map(|(name, raw)| session(name, raw, services, &at.key(name)))
+        .collect()
+}
+
+fn session(
+    name: &str,
+    raw: &RawSession,
+    services: &[Service],
+    at: &KeyPath,
+) -> Result<Session, Problem> {
+    answers_http(&raw.service, services, &at.key("service"))?;
+    let body = raw.json.as_ref().map_or(Body::Empty, json_body);
+    Ok(Session {
+        name: fields::name(name).map_err(|flaw| flaw.at_key(at))?,
+        service: raw.service.clone(),
+        request: request(&raw.request, &raw.headers, body, at)?,
+        token: fields::json_path(&raw.token).map_err(|flaw| flaw.at(&at.key("token")))?,
+    })
+}
+
+fn endpoints(raw: &RawConfig, services: &[Service]) -> Result<Vec<Endpoint>, Problem> {
+    let at = KeyPath::root().key("endpoints");
+    let names = raw.endpoints.iter().map(|raw| raw.name.as_str());
+    names_differ("endpoint", names, &at)?;
+    let sessions: Vec<&str> = raw.sessions.names().collect();
+    raw.endpoints
+        .iter()
+        .enumerate()
+        .map(|(index, raw)| endpoint(raw, services, &sessions, &at.index(index)))
+        .collect()
+}
+
+fn endpoint(
+    raw: &RawEndpoint,
+    services: &[Service],
+    sessions: &[&str],
+    at: &KeyPath,
+) -> Result<Endpoint, Problem> {
+    let name = fields::name(&raw.name).map_err(|flaw| flaw.at(&at.key("name")))?;
+    answers_http(&raw.service, services, &at.key("service"))?;
+    if let Some(session) = raw.session.as_deref()
+        && !sessions.contains(&session)
+    {
+        let flaw = Flaw::new(format!("there is no session {}", quote(session)));
+        let flaw = flaw.suggest(session, sessions.iter().copied(), "sessions");
+        return Err(flaw.at(&at.key("session")));
+    }
+    let time_out = raw.time_out.unwrap_or(TIME_OUT);
+    stack::not_zero(time_out, &at.key("time-out"))?;
+    Ok(Endpoint {
+        name,
+        service: raw.service.clone(),
+        request: request(&raw.request, &raw.headers, body(raw, at)?, at)?,
+        expect: expect(&raw.expect, &at.key("expect"))?,
+        load: load(raw, at)?,
+        time_out: time_out.duration(),
+        session: raw.session.clone(),
+    })
+}
+
+fn answers_http(name: &str, services: &[Service], at: &KeyPath) -> Result<(), Problem> {
+    stack::exists(name, services, at)?;
+    let service = services.iter().find(|service| service.name == name);
+    match service.map(|service| &service.kind) {
+        Some(ServiceKind::External { url }) if !url.starts_with("http://") => {
+            let message = format!("service {} does not answer HTTP requests", quote(name));
+            let help = "its `url` would have to start with `http://`";
+            Err(Flaw::new(message).help(help).at(at))
+        }
+        Some(ServiceKind::External { .. } | ServiceKind::Process(_)) | None => Ok(()),
+    }
+}
+
+fn request(
+    line: &str,
+    headers: &Entries<String>,
+    body: Body,
+    at: &KeyPath,
+) -> Result<Request, Problem> {
+    let (method, path) = fields::request_line(line).map_err(|flaw| flaw.at(&at.key("request")))?;
+    let mut checked = BTreeMap::new();
+    for (name, value) in &headers.0 {
+        let at = at.key("headers").key(name);
+        fields::header(name, value).map_err(|flaw| flaw.at_key(&at))?;
+        checked.insert(name.clone(), value.clone());
+    }
+    Ok(Request {
+        method,
+        path,
+        headers: checked,
+        body,
+    })
+}
+
+fn body(raw: &RawEndpoint, at: &KeyPath) -> Result<Body, Problem> {
+    match (&raw.json, &raw.multipart) {
+        (None, None) => Ok(Body::Empty),
+        (Some(json), None) => Ok(json_body(json)),
+        (None, Some(parts)) => multipart(parts, &at.key("multipart")),
+        (Some(_), Some(_)) => {
+            let flaw = Flaw::new("a request has one body: `json` or `multipart`");
+            Err(flaw.help("keep one").at_key(&at.key("multipart")))
+        }
+    }
+}
+
+fn json_body(value: &serde_json::Value) -> Body {
+    Body::Json(value.to_string())
+}
+
+fn multipart(fields: &Entries<OneOrMore>, at: &KeyPath) -> Result<Body, Problem> {
+    let mut parts = Vec::new();
+    for (name, values) in &fields.0 {
+        let at = at.key(name);
+        if name.is_empty() || name.contains(['"', '\r', '\n', '\0']) {
+            let flaw = Flaw::new(format!("{} is no name of a form field", quote(name)));
+            return Err(flaw.at_key(&at));
+        }
+        for value in &values.0 {
+            parts.push((name.clone(), part(value).map_err(|flaw| flaw.at(&at))?));
+        }
+    }
+    if parts.is_empty() {
+        let flaw = Flaw::new("a form without fields has nothing to send");
+        let help = "write for example `{ image: \"@fixtures/cells.png\" }`";
+        return Err(flaw.help(help).at_key(at));
+    }
+    Ok(Body::Multipart(parts))
+}
+
+fn part(value: &str) -> Result<Part, Flaw> {
+    match value.strip_prefix('@') {
+        Some(path) => fields::project_path(path).map(Part::File),
+        None => Ok(Part::Text(value.to_owned())),
+    }
+}
+
+fn expect(raw: &RawExpect, at: &KeyPath) -> Result<Expect, Problem> {
+    if let Some(status) = raw.status
+        && !(200..=599).contains(&status)
+    {
+        let flaw = Flaw::new(format!("`{status}` is not the status of a response"));
+        return Err(flaw.help("write for example `200`").at(&at.key("status")));
+    }
+    let json = raw.json.as_deref().map(fields::json_path).transpose();
+    Ok(Expect {
+        status: raw.status,
+        json: json.map_err(|flaw| flaw.at(&at.key("json")))?,
+        contains: raw.contains.clone(),
+    })
+}
+
+fn load(raw: &RawEndpoint, at: &KeyPath) -> Result<Load, Problem> {
+    let concurrency = raw.load.concurrency.unwrap_or(1);
+    if concurrency == 0 {
+        let flaw = Flaw::new("no requests at once are no load");
+        let at = at.key("load").key("concurrency");
+        return Err(flaw.help("write `1` or more").at(&at));
+    }
+    Ok(Load { concurrency })
+}
+
+fn sampling(raw: &RawMeasure) -> Result<Sampling, Problem> {
+    let at = KeyPath::root().key("measure");
+    let block = raw.block.unwrap_or(Time(2_000.0));
+    if block.0 < SHORTEST_BLOCK.0 {
+        let flaw = Flaw::new("the block is too short: one stray request would decide it");
+        return Err(flaw
+            .help("write `100 ms` or more; the default is `2 s`")
+            .at(&at.key("block")));
+    }
+    Ok(Sampling {
+        blocks: blocks(raw.blocks, 8, &at.key("blocks"))?,
+        confirmation_blocks: blocks(raw.confirmation_blocks, 16, &at.key("confirmation-blocks"))?,
+        block: block.duration(),
+        warm_up: raw.warm_up.map_or(Duration::from_secs(1), Time::duration),
+        seed: raw.seed.unwrap_or(1),
+    })
+}
+
+fn blocks(written: Option<u32>, default: u32, at: &KeyPath) -> Result<u32, Problem> {
+    let blocks = written.unwrap_or(default);
+    if blocks >= LEAST_BLOCKS {
+        return Ok(blocks);
+    }
+    let flaw = Flaw::new(format!("{blocks} blocks are too few for an interval"));
+    let help = format!("write `{LEAST_BLOCKS}` or more; the default is `{default}`");
+    Err(flaw.help(help).at(at))
+}
+
+fn location(raw: &RawConfig, project_root: &Path) -> Result<store::Location, Problem> {
+    let at = KeyPath::root().key("store");
+    let text = raw.store.as_deref().unwrap_or(STORE);
+    if text.contains("://") {
+        let flaw = Flaw::new("runs are kept in a SQLite file in this version");
+        return Err(flaw.help(format!("write a path such as `{STORE}`")).at(&at));
+    }
+    let path = fields::project_path(text).map_err(|flaw| flaw.at(&at))?;
+    Ok(store::Location::Sqlite(project_root.join(path)))
+}
+
+fn names_differ<'a>(
+    kind: &str,
+    names: impl Iterator<Item = &'a str>,
+    at: &KeyPath,
+) -> Result<(), Problem> {
+    let mut seen = Vec::new();
+    for (index, name) in names.enumerate() {
+        if let Some(first) = seen.iter().position(|other| *other == name) {
+            let message = format!("two of the {kind}s are called {}", quote(name));
+            let help = format!("give this one another name than number {}", first + 1);
+            let at = at.index(index).key("name");
+            return Err(Flaw::new(message).help(help).at(&at));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}

@@ -1,0 +1,408 @@
+//! What the bundle rules share: base and head of a frontend side by side.
+//!
+//! Must not contain a rule. Gzip shares of a package move when its neighbours in a chunk change,
+//! so nothing here calls a package grown unless its raw bytes grew or it changed chunks.
+
+use std::collections::BTreeMap;
+
+use crate::model::evidence::{BundleEvidence, ImportChain, Load, PackageBytes, Place};
+use crate::model::{BudgetVerdict, Comparison, Location, Metric, MetricId, Priority, Verdict};
+
+use super::Case;
+
+/// Bytes below which a bundle finding is not worth a reader's time: the floor of the gate.
+pub(super) const FLOOR: u64 = 1_000;
+
+/// One frontend in both arms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frontend<'a> {
+    /// Name in the configuration.
+    pub(super) name: &'a str,
+    /// What base ships, where there is a base that was weighed.
+    pub(super) base: Option<&'a BundleEvidence>,
+    /// What head ships.
+    pub(super) head: &'a BundleEvidence,
+}
+
+/// Every frontend of head.
+pub(super) fn frontends<'a>(case: &Case<'a>) -> Vec<Frontend<'a>> {
+    let base = case.base.map(|run| &run.evidence.bundles);
+    case.head
+        .evidence
+        .bundles
+        .iter()
+        .map(|(name, head)| Frontend {
+            name,
+            base: base.and_then(|bundles| bundles.get(name)),
+            head,
+        })
+        .collect()
+}
+
+/// What all copies of a package weigh together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Weight {
+    raw: u64,
+    /// Gzip bytes.
+    pub(super) gzip: u64,
+    /// Gzip bytes that a first visit loads.
+    pub(super) initial: u64,
+}
+
+/// How the weight of a package changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Growth {
+    /// In base.
+    pub(super) before: Weight,
+    /// In head.
+    pub(super) now: Weight,
+}
+
+impl Growth {
+    /// Whether base did not ship it at all.
+    pub(super) fn is_new(self) -> bool {
+        self.before.raw == 0
+    }
+
+    /// Whether there is more of its code.
+    pub(super) fn has_more_code(self) -> bool {
+        self.is_new() || self.now.raw >= self.before.raw + FLOOR
+    }
+
+    /// Gzip bytes more, wherever they load.
+    pub(super) fn total(self) -> u64 {
+        match self.has_more_code() {
+            true => self.now.gzip.saturating_sub(self.before.gzip),
+            false => 0,
+        }
+    }
+
+    /// Gzip bytes more that a first visit loads.
+    pub(super) fn initial(self) -> u64 {
+        match self.has_more_code() || self.moved_to_initial() {
+            true => self.now.initial.saturating_sub(self.before.initial),
+            false => 0,
+        }
+    }
+
+    /// Whether a tenth or more of it used to load on demand and now loads first.
+    fn moved_to_initial(self) -> bool {
+        let per_mille = |weight: Weight| weight.initial * 1_000 / weight.gzip.max(1);
+        per_mille(self.now) >= per_mille(self.before) + 100
+    }
+}
+
+impl<'a> Frontend<'a> {
+    /// How every package of head changed against `base`.
+    pub(super) fn growths(&self, base: &BundleEvidence) -> BTreeMap<&'a str, Growth> {
+        let before = weights(base);
+        weights(self.head)
+            .into_iter()
+            .map(|(package, now)| {
+                let before = before.get(package).copied().unwrap_or_default();
+                (package, Growth { before, now })
+            })
+            .collect()
+    }
+
+    /// The metrics that bytes more explain.
+    pub(super) fn explained(&self, initial: u64, total: u64) -> Vec<MetricId> {
+        [(Metric::InitialJs, initial), (Metric::Total, total)]
+            .into_iter()
+            .filter(|(_, bytes)| *bytes >= FLOOR)
+            .map(|(metric, _)| MetricId::bundle(self.name, metric))
+            .collect()
+    }
+
+    /// Whether `bytes` are a good part, one twentieth, of what the frontend may or does load.
+    pub(super) fn is_good_part(&self, case: &Case<'_>, bytes: u64) -> bool {
+        let id = MetricId::bundle(self.name, Metric::InitialJs);
+        let limit = case
+            .comparisons
+            .iter()
+            .find(|comparison| comparison.id == id)
+            .and_then(|comparison| comparison.target)
+            .map(|target| target.limit);
+        let whole = limit.unwrap_or_else(|| float(initial_js(self.head)));
+        float(bytes) >= whole / 20.0
+    }
+}
+
+fn weights(bundle: &BundleEvidence) -> BTreeMap<&str, Weight> {
+    let mut weights: BTreeMap<&str, Weight> = BTreeMap::new();
+    for bytes in bundle.packages.iter().filter(|bytes| is_package(bytes)) {
+        let weight = weights.entry(&bytes.package).or_default();
+        weight.raw += bytes.raw;
+        weight.gzip += bytes.gzip;
+        weight.initial += bytes.initial_gzip;
+    }
+    weights
+}
+
+/// Whether bytes belong to a package: own code and what no mapping names are in brackets.
+pub(super) fn is_package(bytes: &PackageBytes) -> bool {
+    !bytes.package.starts_with('(')
+}
+
+/// The way to a package.
+pub(super) fn chain_to<'a>(bundle: &'a BundleEvidence, package: &str) -> Option<&'a ImportChain> {
+    bundle.chains.iter().find(|chain| chain.package == package)
+}
+
+/// The file of a chain that leads to one of the project's own modules.
+pub(super) fn own_module(chain: &ImportChain) -> Option<&str> {
+    chain.package.strip_prefix("./")
+}
+
+/// Gzip bytes of the scripts a first visit loads.
+pub(super) fn initial_js(bundle: &BundleEvidence) -> u64 {
+    bundle
+        .assets
+        .iter()
+        .filter(|asset| asset.load == Load::Initial)
+        .filter(|asset| {
+            [".js", ".mjs", ".cjs"]
+                .iter()
+                .any(|end| asset.path.ends_with(end))
+        })
+        .map(|asset| asset.gzip)
+        .sum()
+}
+
+/// The places of a chain in the project's own code.
+pub(super) fn own_places(chain: &ImportChain) -> impl DoubleEndedIterator<Item = &Place> + Clone {
+    chain.steps.iter().filter(|place| is_own(place))
+}
+
+/// Whether a place is in the project's own code.
+pub(super) fn is_own(place: &Place) -> bool {
+    !place.file.split('/').any(|folder| folder == "node_modules")
+}
+
+/// The chain as a reader follows it.
+pub(super) fn shown(chain: &ImportChain) -> String {
+    let steps: Vec<String> = chain.steps.iter().map(ToString::to_string).collect();
+    steps.join(" → ")
+}
+
+/// Where a finding is: the nearest of `places` that head changed, else the first of them, else
+/// the frontend.
+pub(super) fn locate<'p>(
+    case: &Case<'_>,
+    frontend: &Frontend<'_>,
+    places: impl Iterator<Item = &'p Place> + Clone,
+) -> Location {
+    let is_changed = |place: &&Place| {
+        let mut changes = case.head.evidence.changed.iter();
+        changes.any(|lines| lines.covers(place))
+    };
+    let changed = places.clone().find(is_changed);
+    match changed.or_else(|| places.clone().next()) {
+        Some(place) => Location::Source {
+            place: place.clone(),
+            changed: changed.is_some(),
+        },
+        None => Location::Frontend {
+            frontend: frontend.name.to_owned(),
+        },
+    }
+}
+
+/// How much bytes more matter, by what they explain.
+pub(super) fn priority(case: &Case<'_>, explains: &[MetricId], bytes: u64) -> Priority {
+    case.comparisons
+        .iter()
+        .filter(|comparison| explains.contains(&comparison.id))
+        .map(|comparison| priority_for(comparison, float(bytes)))
+        .min()
+        .unwrap_or(Priority::Low)
+}
+
+/// The scale: a finding counts fully from 30 % of a regression or of a missed target on; a
+/// target missed by half is critical; a tenth of a target that holds is medium.
+fn priority_for(comparison: &Comparison, bytes: f64) -> Priority {
+    let now = comparison.now.map_or(0.0, |now| now.point);
+    let before = comparison.before.map_or(0.0, |before| before.point);
+    let has_share = bytes >= 0.3 * now || bytes >= 0.3 * (now - before);
+    let is_regressed = matches!(comparison.verdict, Verdict::Regressed(_));
+    match comparison.target {
+        Some(target) if target.verdict == BudgetVerdict::Missed && has_share => {
+            match now >= 1.5 * target.limit {
+                true => Priority::Critical,
+                false => Priority::High,
+            }
+        }
+        Some(_) | None if is_regressed && has_share => Priority::High,
+        Some(target) if bytes >= 0.1 * target.limit => Priority::Medium,
+        Some(_) | None if is_regressed => Priority::Medium,
+        Some(_) | None => Priority::Low,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no frontend ships 2^53 bytes")]
+fn float(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+/// A number of bytes as a reader likes it, with 1 KB = 1 000 bytes.
+pub(super) fn kb(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        _ => format!("{:.1} KB", float(bytes) / 1_000.0),
+    }
+}
+
+/// Small runs for the tests of the bundle rules.
+#[cfg(test)]
+pub(super) mod fixtures {
+    use std::collections::BTreeMap;
+
+    use crate::model::evidence::{
+        Asset, BundleEvidence, ChangedLines, Evidence, ImportChain, Load, PackageBytes, Place,
+        WholeImport,
+    };
+    use crate::model::{
+        Change, Comparison, Estimate, Machine, MetricId, Revision, Run, Tolerance, Verdict,
+    };
+
+    /// A run with one frontend, `web`.
+    pub(in crate::diagnose) fn run(bundle: BundleEvidence) -> Run {
+        Run {
+            revision: Revision {
+                commit: String::new(),
+                tree: String::new(),
+                label: String::new(),
+            },
+            machine: Machine {
+                cpu: String::new(),
+                cores: 1,
+                memory: 1,
+                kernel: String::new(),
+                image: None,
+            },
+            measured_at: String::new(),
+            samples: BTreeMap::new(),
+            confirmation: BTreeMap::new(),
+            not_measured: BTreeMap::new(),
+            histograms: BTreeMap::new(),
+            responses: BTreeMap::new(),
+            evidence: Evidence {
+                bundles: BTreeMap::from([("web".to_owned(), bundle)]),
+                ..Evidence::default()
+            },
+        }
+    }
+
+    /// Says that head changed a line.
+    pub(in crate::diagnose) fn change(run: &mut Run, file: &str, line: u32) {
+        run.evidence.changed.push(ChangedLines {
+            file: file.to_owned(),
+            first: line,
+            last: line,
+        });
+    }
+
+    /// A package with a third of its raw bytes after gzip.
+    pub(in crate::diagnose) fn package(
+        name: &str,
+        version: &str,
+        gzip: u64,
+        initial_gzip: u64,
+    ) -> PackageBytes {
+        PackageBytes {
+            package: name.to_owned(),
+            version: Some(version.to_owned()),
+            raw: gzip * 3,
+            gzip,
+            initial_gzip,
+        }
+    }
+
+    pub(in crate::diagnose) fn place(text: &str) -> Place {
+        let (file, line) = text.rsplit_once(':').unwrap();
+        Place {
+            file: file.to_owned(),
+            line: line.parse().unwrap(),
+        }
+    }
+
+    pub(in crate::diagnose) fn chain(name: &str, steps: &[&str], is_static: bool) -> ImportChain {
+        ImportChain {
+            package: name.to_owned(),
+            steps: steps.iter().map(|step| place(step)).collect(),
+            is_static,
+        }
+    }
+
+    pub(in crate::diagnose) fn whole(name: &str, at: &str, members: &[&str]) -> WholeImport {
+        WholeImport {
+            package: name.to_owned(),
+            place: place(at),
+            statement: format!("import _ from '{name}'"),
+            members: members.iter().map(|member| (*member).to_owned()).collect(),
+        }
+    }
+
+    pub(in crate::diagnose) fn script(name: &str, gzip: u64, load: Load) -> Asset {
+        Asset {
+            name: name.to_owned(),
+            path: name.to_owned(),
+            raw: gzip * 3,
+            gzip,
+            load,
+            content: String::new(),
+        }
+    }
+
+    /// A confirmed regression.
+    pub(in crate::diagnose) fn regressed(id: MetricId, before: f64, now: f64) -> Comparison {
+        Comparison {
+            id,
+            before: Some(Estimate::exact(before)),
+            now: Some(Estimate::exact(now)),
+            verdict: Verdict::Regressed(Change {
+                worse_by: Estimate::exact(now / before - 1.0),
+            }),
+            tolerance: Some(Tolerance {
+                relative: 0.01,
+                floor: 1_000.0,
+            }),
+            target: None,
+            gates: true,
+            detectable: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weight(raw: u64, gzip: u64, initial: u64) -> Weight {
+        Weight { raw, gzip, initial }
+    }
+
+    #[test]
+    fn a_share_that_shifts_with_its_neighbours_is_no_growth() {
+        let growth = Growth {
+            before: weight(200_000, 60_000, 60_000),
+            now: weight(200_010, 65_000, 65_000),
+        };
+        assert_eq!((growth.initial(), growth.total()), (0, 0));
+    }
+
+    #[test]
+    fn a_package_that_moves_loads_more_and_ships_no_more() {
+        let growth = Growth {
+            before: weight(200_000, 60_000, 0),
+            now: weight(200_010, 65_000, 65_000),
+        };
+        assert_eq!((growth.initial(), growth.total()), (65_000, 0));
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(kb(338), "338 B");
+        assert_eq!(kb(24_570), "24.6 KB");
+    }
+}

@@ -1,0 +1,218 @@
+//! `db.slow-query`: a statement takes longer than in base, or longer than its budget.
+//!
+//! Needs: statement times; the plan, where PostgreSQL gave one. Silent: below a millisecond more
+//! than base, and where the statement returns many more rows (`db.unbounded` says so then).
+
+use super::{Case, place};
+use crate::model::evidence::{ChangedLines, Place, Route, Statement};
+use crate::model::{
+    BudgetVerdict, Confidence, Expected, Finding, Location, Metric, MetricId, Priority, Provenance,
+    Recommendation, Risk,
+};
+
+/// Growth from which a statement counts as slower: query means vary more than paired latencies.
+const GROWTH_FROM: f64 = 1.25;
+/// Milliseconds more from which it matters.
+const EXTRA_FROM_MS: f64 = 1.0;
+/// Rows may grow by this much before they are the better explanation.
+const SAME_ROWS: f64 = 1.5;
+
+/// Finds statements that became slow.
+pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
+    case.head
+        .evidence
+        .routes
+        .iter()
+        .filter_map(|(endpoint, route)| of_endpoint(case, endpoint, route))
+        .collect()
+}
+
+fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
+    let now = case.head.evidence.statements.get(endpoint)?;
+    let before = case
+        .base
+        .and_then(|base| base.evidence.statements.get(endpoint));
+    let slower = now.iter().find_map(|statement| {
+        let earlier = before?
+            .iter()
+            .find(|earlier| earlier.text == statement.text)?;
+        is_slower(earlier, statement).then_some((statement, Some(earlier)))
+    });
+    let over_budget = || {
+        let comparison = case.comparison(&MetricId::endpoint(endpoint, Metric::QueryMean))?;
+        let missed = matches!(
+            comparison.target?.verdict,
+            BudgetVerdict::Missed | BudgetVerdict::MissedByBaseToo
+        );
+        let slowest = now
+            .iter()
+            .max_by(|left, right| left.mean_ms.total_cmp(&right.mean_ms))?;
+        missed.then_some((slowest, None))
+    };
+    let (statement, earlier) = slower.or_else(over_budget)?;
+    Some(finding(case, endpoint, route, statement, earlier))
+}
+
+fn is_slower(before: &Statement, now: &Statement) -> bool {
+    now.mean_ms >= before.mean_ms * GROWTH_FROM
+        && now.mean_ms - before.mean_ms >= EXTRA_FROM_MS
+        && now.rows_per_call <= before.rows_per_call * SAME_ROWS + 1.0
+}
+
+fn finding(
+    case: &Case<'_>,
+    endpoint: &str,
+    route: &Route,
+    statement: &Statement,
+    earlier: Option<&Statement>,
+) -> Finding {
+    let plan = case.head.evidence.plans.get(&statement.text);
+    let scanned = plan.and_then(|plan| scanned_table(plan));
+    let sorted = plan.is_some_and(|plan| plan.contains("Sort"));
+    let before = earlier.map_or(0.0, |earlier| earlier.mean_ms);
+    let saved = (statement.mean_ms - before) * statement.calls_per_request;
+    let why = match (&scanned, sorted) {
+        (Some(table), _) => format!(": no index serves it, `{table}` is read from end to end"),
+        (None, true) => {
+            ": its rows are sorted for each request instead of read in order".to_owned()
+        }
+        (None, false) => String::new(),
+    };
+    let compared = earlier.map_or(String::new(), |earlier| {
+        format!(" (base {:.2} ms)", earlier.mean_ms)
+    });
+    let mut evidence = vec![statement.text.clone()];
+    evidence.extend(plan.map(|plan| format!("plan: {}", plan.replace('\n', " ⏎ "))));
+    Finding {
+        rule: "db.slow-query".to_owned(),
+        location: schema_change(case)
+            .filter(|_| scanned.is_some() || sorted)
+            .unwrap_or_else(|| place::of_statement(case, route, &statement.text)),
+        issue: format!(
+            "a query of `{endpoint}` takes {:.2} ms{compared}{why}",
+            statement.mean_ms
+        ),
+        impact: format!("{saved:.1} ms more database time a request"),
+        priority: Priority::High,
+        confidence: if scanned.is_some() {
+            Confidence::Supported
+        } else {
+            Confidence::Proved
+        },
+        evidence,
+        recommendation: recommendation(statement, scanned.as_deref(), sorted, earlier),
+        explains: [
+            Metric::QueryMean,
+            Metric::LatencyP50,
+            Metric::LatencyP95,
+            Metric::LatencyMean,
+        ]
+        .map(|metric| MetricId::endpoint(endpoint, metric))
+        .to_vec(),
+    }
+}
+
+/// The table a plan reads from end to end.
+fn scanned_table(plan: &str) -> Option<String> {
+    let rest = plan.split("Seq Scan on ").nth(1)?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
+/// A line of the schema that this change touched: where an index may have gone.
+fn schema_change(case: &Case<'_>) -> Option<Location> {
+    let is_schema = |change: &&ChangedLines| {
+        let file = change.file.to_ascii_lowercase();
+        [".sql", ".prisma"].iter().any(|end| file.ends_with(end)) || file.contains("migration")
+    };
+    let change = case.head.evidence.changed.iter().find(is_schema)?;
+    let place = Place {
+        file: change.file.clone(),
+        line: change.first.max(1),
+    };
+    Some(place::source(&place, true))
+}
+
+fn recommendation(
+    statement: &Statement,
+    scanned: Option<&str>,
+    sorted: bool,
+    earlier: Option<&Statement>,
+) -> Option<Recommendation> {
+    let columns = conditions(&statement.text);
+    if (scanned.is_none() && !sorted) || columns.is_empty() {
+        return None;
+    }
+    let tables = place::tables_of(&statement.text);
+    let table = scanned.or(tables.first().map(String::as_str))?;
+    let list = columns.join(", ");
+    let (improvement, provenance) = match earlier {
+        Some(earlier) => (
+            format!(
+                "back to {:.2} ms a query, as base measures with its index",
+                earlier.mean_ms
+            ),
+            Provenance::Measured,
+        ),
+        None => (
+            "most of the query's time: an index read instead of the whole table".to_owned(),
+            Provenance::Estimated,
+        ),
+    };
+    Some(Recommendation {
+        change: format!("an index on `{table} ({list})`"),
+        expected: Expected {
+            improvement,
+            provenance,
+        },
+        steps: vec![
+            format!("`create index on {table} ({list});`, or `@@index([…])` in the Prisma model"),
+            "in production: `create index concurrently`, so that writes go on".to_owned(),
+        ],
+        risk: Risk::Low,
+        quick_win: true,
+    })
+}
+
+/// The columns a statement compares and sorts by, in order, without qualifiers.
+fn conditions(statement: &str) -> Vec<String> {
+    let lower = statement.to_ascii_lowercase();
+    let Some(start) = lower.find(" where ") else {
+        return Vec::new();
+    };
+    let words: Vec<&str> = statement[start..].split_whitespace().collect();
+    let mut columns: Vec<String> = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        let next = words.get(index + 1).copied().unwrap_or_default();
+        let before = index.checked_sub(1).and_then(|i| words.get(i)).copied();
+        let compares = ["=", ">", ">=", "<", "<="].contains(&next);
+        let sorts = before.is_some_and(|word| word.eq_ignore_ascii_case("by"));
+        if compares || sorts {
+            let name = word.rsplit('.').next().unwrap_or(word);
+            let name = name.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
+            let is_column = name.chars().next().is_some_and(char::is_alphabetic);
+            if is_column && !columns.iter().any(|column| column == name) {
+                columns.push(name.to_owned());
+            }
+        }
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_columns_an_index_needs() {
+        let statement = r#"SELECT "t"."id" FROM "images" AS "t" WHERE ("t"."status" = $1 AND "t"."cell_count" >= $2) ORDER BY "t"."cell_count" ASC LIMIT $3"#;
+        assert_eq!(conditions(statement), ["status", "cell_count"]);
+        assert!(conditions("SELECT 1").is_empty());
+    }
+
+    #[test]
+    fn reads_the_scanned_table_from_a_plan() {
+        let plan = "Limit\n  ->  Seq Scan on images t\n        Filter: (a = b)";
+        assert_eq!(scanned_table(plan).as_deref(), Some("images"));
+        assert_eq!(scanned_table("Index Scan using a on images"), None);
+    }
+}

@@ -1,0 +1,79 @@
+//! The files a workflow step talks to GitHub through: job summary and step outputs.
+//!
+//! Needs no permission and no network. Does nothing outside GitHub Actions.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::model::Outcome;
+use crate::report::Pages;
+
+/// GitHub refuses a step's summary above 1 MiB; the comment is far below it.
+const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+/// Where a step's outputs go.
+const OUTPUT: &str = "GITHUB_OUTPUT";
+
+/// Appends the report to the job summary and sets the outputs `outcome`, `report` and `summary`.
+pub fn publish(pages: &Pages, outcome: Outcome, home: &Path) -> io::Result<()> {
+    if let Some(path) = std::env::var_os(SUMMARY) {
+        append(Path::new(&path), &format!("{}\n", pages.comment))?;
+    }
+    if let Some(path) = std::env::var_os(OUTPUT) {
+        let report = home.join("report.md").to_string_lossy().into_owned();
+        let first = pages.summary.lines().next().unwrap_or_default();
+        let mut random = fastrand::Rng::new();
+        let text = [
+            ("outcome", word(outcome)),
+            ("report", &report),
+            ("summary", first),
+        ]
+        .map(|(name, value)| entry(name, value, &mut random))
+        .concat();
+        append(Path::new(&path), &text)?;
+    }
+    Ok(())
+}
+
+/// The outcome as an output value.
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Warn => "warn",
+        Outcome::Inconclusive => "inconclusive",
+        Outcome::Fail => "fail",
+    }
+}
+
+/// An output in the runner's heredoc form. The delimiter is random, and chosen again while the
+/// value contains it: a value must never be able to set another output.
+fn entry(name: &str, value: &str, random: &mut fastrand::Rng) -> String {
+    loop {
+        let delimiter = format!("ghadelimiter_{:032x}", random.u128(..));
+        if !value.contains(&delimiter) {
+            return format!("{name}<<{delimiter}\n{value}\n{delimiter}\n");
+        }
+    }
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)?
+        .write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_with_newlines_cannot_set_another_output() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let text = entry("summary", "a\noutcome=pass", &mut random);
+        let lines: Vec<&str> = text.lines().collect();
+        let delimiter = lines[0].strip_prefix("summary<<").unwrap();
+        assert_eq!(lines[1..], ["a", "outcome=pass", delimiter]);
+    }
+}

@@ -1,0 +1,189 @@
+//! The files of an output folder: which are shipped, and what each weighs.
+//!
+//! Must not look into the meaning of a file beyond its name.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::names::Normaliser;
+use super::{BundleError, gzip};
+
+/// Where Vite 5 and later leave the manifest.
+pub(super) const MANIFEST: &str = ".vite/manifest.json";
+
+/// A file of the output folder.
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    /// Path below the output folder, with `/` between folders; odd bytes are replaced.
+    pub(super) path: String,
+    /// Where it is on disk.
+    pub(super) disk: PathBuf,
+}
+
+/// What the output folder holds.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Everything that is shipped, sorted by path.
+    pub(super) shipped: Vec<File>,
+    /// Source maps, by path below the output folder.
+    pub(super) maps: BTreeSet<String>,
+    /// The manifest, where the build left one.
+    pub(super) manifest: Option<PathBuf>,
+    /// The output folder itself.
+    pub(super) root: PathBuf,
+}
+
+/// What kind of file a browser takes it for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// JavaScript.
+    Script,
+    /// A style sheet.
+    Style,
+    /// A page.
+    Page,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// The kind by file name extension.
+    pub(super) fn of(path: &str) -> Self {
+        match path.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("js" | "mjs" | "cjs") => Self::Script,
+            Some("css") => Self::Style,
+            Some("html" | "htm") => Self::Page,
+            Some(_) | None => Self::Other,
+        }
+    }
+}
+
+/// What a file weighs.
+#[derive(Debug)]
+pub(super) struct Weight {
+    /// Raw bytes.
+    pub(super) raw: u64,
+    /// Gzip bytes.
+    pub(super) gzip: u64,
+    /// SHA-256 of the content without content hashes, in hex.
+    pub(super) content: String,
+}
+
+/// Lists the output folder. Links that leave it are not followed but named in `skipped`.
+pub(super) fn walk(root: &Path, skipped: &mut Vec<String>) -> Result<Found, BundleError> {
+    let mut found = Found {
+        root: root.to_owned(),
+        ..Found::default()
+    };
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let unreadable = |source| BundleError::Unreadable {
+            path: folder.clone(),
+            source,
+        };
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let disk = entry.path();
+            let kind = entry.file_type().map_err(unreadable)?;
+            if kind.is_dir() {
+                folders.push(disk);
+            } else if kind.is_file() || (kind.is_symlink() && stays_inside(&disk, root, skipped)) {
+                found.keep(disk);
+            }
+        }
+    }
+    found.shipped.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+impl Found {
+    fn keep(&mut self, disk: PathBuf) {
+        let path = below(&disk, &self.root);
+        if path == MANIFEST {
+            self.manifest = Some(disk);
+        } else if path.ends_with(".map") {
+            self.maps.insert(path);
+        } else {
+            self.shipped.push(File { path, disk });
+        }
+    }
+
+    /// The shipped file of that path.
+    pub(super) fn file(&self, path: &str) -> Option<&File> {
+        let index = self
+            .shipped
+            .binary_search_by(|file| file.path.as_str().cmp(path))
+            .ok()?;
+        self.shipped.get(index)
+    }
+
+    /// The shipped file that a URL found in `page` means. A public base path, a host and a
+    /// query are ignored, because only the build knows them.
+    pub(super) fn resolve(&self, page: &str, url: &str) -> Option<&File> {
+        let url = url.split(['?', '#']).next().unwrap_or(url);
+        if !url.starts_with('/') && !url.contains("://") {
+            let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let joined = super::sources::normalise(&format!("{folder}/{url}"));
+            if let Some(file) = self.file(joined.trim_start_matches('/')) {
+                return Some(file);
+            }
+        }
+        let mut rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        rest = rest.trim_start_matches(['.', '/']);
+        loop {
+            if let Some(file) = self.file(rest) {
+                return Some(file);
+            }
+            rest = rest.split_once('/')?.1;
+        }
+    }
+}
+
+/// The path of `disk` below `root`, with `/` between folders.
+fn below(disk: &Path, root: &Path) -> String {
+    let relative = disk.strip_prefix(root).unwrap_or(disk);
+    let parts: Vec<_> = relative
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    parts.join("/")
+}
+
+fn stays_inside(link: &Path, root: &Path, skipped: &mut Vec<String>) -> bool {
+    let why = match link.canonicalize() {
+        Ok(target) if !target.starts_with(root) => "leaves the output folder",
+        Ok(target) if target.is_file() => return true,
+        Ok(_) => "is a link to a folder, which is weighed where it lies",
+        Err(_) => "is a link to nothing",
+    };
+    skipped.push(format!("`{}` {why}", below(link, root)));
+    false
+}
+
+/// Reads and weighs one file.
+pub(super) fn weigh(file: &File, normaliser: &Normaliser) -> Result<Weight, BundleError> {
+    let unreadable = |source| BundleError::Unreadable {
+        path: file.disk.clone(),
+        source,
+    };
+    let mut bytes = fs::read(&file.disk).map_err(unreadable)?;
+    let raw = bytes.len() as u64;
+    let gzip = gzip::size(&bytes).map_err(unreadable)?;
+    normaliser.apply(&mut bytes);
+    Ok(Weight {
+        raw,
+        gzip,
+        content: hex(&Sha256::digest(&bytes)),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
+}

@@ -1,0 +1,342 @@
+//! Which package the bytes of a chunk come from, by source map.
+//!
+//! Every byte is counted once: what no mapping names is counted as such. Must not guess.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use sourcemap::{DecodedMap, SourceMap};
+
+use crate::model::evidence::{Asset, Load, PackageBytes};
+
+use super::assets::{File, Found, Kind};
+use super::sources::{Home, Origin};
+
+/// The name under which bytes are counted that no mapping names: helpers of the bundler.
+pub const UNMAPPED: &str = "(unmapped)";
+
+/// A script with a source map.
+#[derive(Debug)]
+pub(super) struct Chunk<'a> {
+    file: &'a File,
+    asset: &'a Asset,
+    map: std::path::PathBuf,
+}
+
+/// Scripts that have a source map beside them.
+pub(super) fn chunks<'a>(found: &'a Found, assets: &'a [Asset]) -> Vec<Chunk<'a>> {
+    found
+        .shipped
+        .iter()
+        .zip(assets)
+        .filter(|(file, _)| Kind::of(&file.path) == Kind::Script)
+        .filter_map(|(file, asset)| {
+            let map = format!("{}.map", file.path);
+            found.maps.contains(&map).then(|| Chunk {
+                file,
+                asset,
+                map: found.root.join(map),
+            })
+        })
+        .collect()
+}
+
+/// A source of a chunk.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Whose code it is.
+    pub(super) origin: Origin,
+    /// Its text, as the map has it.
+    pub(super) text: Option<String>,
+    /// Bytes of the chunk that come from it.
+    pub(super) bytes: u64,
+}
+
+/// What a chunk consists of.
+#[derive(Debug)]
+pub(super) struct Attributed {
+    sources: Vec<Source>,
+    unmapped: u64,
+}
+
+/// Reads a chunk and its map; otherwise says what is wrong with them.
+pub(super) fn read(chunk: &Chunk<'_>, home: &Home) -> Result<Attributed, String> {
+    let path = &chunk.file.path;
+    let code = fs::read_to_string(&chunk.file.disk)
+        .map_err(|error| format!("`{path}` is not attributed to packages: {error}"))?;
+    let map = parse(&chunk.map).map_err(|why| {
+        format!("`{path}.map` cannot be read, so `{path}` is not attributed: {why}")
+    })?;
+    let (bytes, unmapped) = bytes_by_source(&code, &map);
+    let folder = chunk.map.parent().unwrap_or(Path::new(""));
+    let sources = (0..map.get_source_count())
+        .zip(bytes)
+        .map(|(index, bytes)| Source {
+            origin: home.origin(folder, map.get_source(index).unwrap_or_default()),
+            text: map.get_source_contents(index).map(str::to_owned),
+            bytes,
+        })
+        .collect();
+    Ok(Attributed { sources, unmapped })
+}
+
+fn parse(path: &Path) -> Result<SourceMap, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    match sourcemap::decode_slice(&bytes).map_err(|error| error.to_string())? {
+        DecodedMap::Regular(map) => Ok(map),
+        DecodedMap::Index(index) => index.flatten().map_err(|error| error.to_string()),
+        DecodedMap::Hermes(_) => Err("it is made for another runtime".to_owned()),
+    }
+}
+
+/// Bytes per source, and bytes of no source. They add up to the length of `code`.
+fn bytes_by_source(code: &str, map: &SourceMap) -> (Vec<u64>, u64) {
+    let count = usize::try_from(map.get_source_count()).unwrap_or(0);
+    let mut bytes = vec![0; count];
+    let mut unmapped = 0;
+    let mut tokens: Vec<(u32, u32, u32)> = map
+        .tokens()
+        .map(|token| {
+            (
+                token.get_dst_line(),
+                token.get_dst_col(),
+                token.get_src_id(),
+            )
+        })
+        .collect();
+    // Stable: of two tokens at one place the later one is the valid one, as for a debugger.
+    tokens.sort_by_key(|(line, column, _)| (*line, *column));
+    let mut tokens = tokens.as_slice();
+    for (number, line) in (0..).zip(code.split_inclusive('\n')) {
+        let length = tokens.partition_point(|token| token.0 <= number);
+        let (here, rest) = tokens.split_at(length);
+        tokens = rest;
+        for (source, length) in segments(line, here) {
+            match bytes.get_mut(source) {
+                Some(bytes) => *bytes += length,
+                None => unmapped += length,
+            }
+        }
+    }
+    (bytes, unmapped)
+}
+
+/// The source and length of every stretch of `line`. A stretch runs to the next token or to the
+/// end of the line, its line feed included; what comes before the first has no source.
+fn segments(line: &str, tokens: &[(u32, u32, u32)]) -> Vec<(usize, u64)> {
+    let mut columns = Columns::new(line);
+    let mut segments = Vec::with_capacity(tokens.len() + 1);
+    let mut start = 0;
+    let mut source = usize::MAX;
+    for (_, column, next) in tokens {
+        let end = columns.byte(*column);
+        segments.push((source, (end - start) as u64));
+        start = end;
+        source = usize::try_from(*next).unwrap_or(usize::MAX);
+    }
+    segments.push((source, (line.len() - start) as u64));
+    segments
+}
+
+/// Turns ascending columns, which count UTF-16 units, into bytes of a line.
+struct Columns<'a> {
+    line: &'a str,
+    is_ascii: bool,
+    unit: usize,
+    byte: usize,
+}
+
+impl<'a> Columns<'a> {
+    fn new(line: &'a str) -> Self {
+        Self {
+            line,
+            is_ascii: line.is_ascii(),
+            unit: 0,
+            byte: 0,
+        }
+    }
+
+    /// The byte at `column`. Columns past the end, which some tools write, mean the end.
+    fn byte(&mut self, column: u32) -> usize {
+        let column = usize::try_from(column).unwrap_or(usize::MAX);
+        if self.is_ascii {
+            return column.min(self.line.len());
+        }
+        while self.unit < column
+            && let Some(next) = self.line[self.byte..].chars().next()
+        {
+            self.unit += next.len_utf16();
+            self.byte += next.len_utf8();
+        }
+        self.byte
+    }
+}
+
+/// Who is responsible for bytes. Two copies of a package are two owners.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Own,
+    Package { package: String, folder: String },
+    Unmapped,
+}
+
+impl From<&Origin> for Owner {
+    fn from(origin: &Origin) -> Self {
+        match origin {
+            Origin::Own(_) => Self::Own,
+            Origin::Package {
+                package, folder, ..
+            } => Self::Package {
+                package: package.clone(),
+                folder: folder.clone(),
+            },
+            Origin::Bundler => Self::Unmapped,
+        }
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Bytes {
+    raw: u64,
+    gzip: u64,
+    initial_gzip: u64,
+}
+
+/// A module of any chunk.
+#[derive(Debug, Default)]
+pub(super) struct Module {
+    /// Its text, as a map has it.
+    pub(super) text: Option<String>,
+    /// Bytes in the built files.
+    pub(super) bytes: u64,
+}
+
+/// Bytes by owner and by module over all chunks.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    owners: BTreeMap<Owner, Bytes>,
+    versions: BTreeMap<String, Option<String>>,
+    /// Every module of the project and of packages.
+    pub(super) modules: BTreeMap<Origin, Module>,
+}
+
+impl Ledger {
+    /// Adds what one chunk consists of.
+    pub(super) fn add(&mut self, chunk: &Chunk<'_>, attributed: Attributed) {
+        let mut raw: BTreeMap<Owner, u64> = BTreeMap::new();
+        *raw.entry(Owner::Unmapped).or_default() += attributed.unmapped;
+        for source in attributed.sources {
+            *raw.entry(Owner::from(&source.origin)).or_default() += source.bytes;
+            let module = self.modules.entry(source.origin).or_default();
+            module.bytes += source.bytes;
+            module.text = module.text.take().or(source.text);
+        }
+        self.add_shares(chunk.asset, raw);
+    }
+
+    /// Splits the gzip bytes of a chunk in proportion to the raw bytes; rounding goes by the
+    /// running sum, so that nothing is lost.
+    fn add_shares(&mut self, asset: &Asset, raw: BTreeMap<Owner, u64>) {
+        let mut sum = 0;
+        for (owner, raw) in raw {
+            let before = share(sum, asset);
+            sum += raw;
+            let gzip = share(sum, asset) - before;
+            let bytes = self.owners.entry(owner).or_default();
+            bytes.raw += raw;
+            bytes.gzip += gzip;
+            if asset.load == Load::Initial {
+                bytes.initial_gzip += gzip;
+            }
+        }
+    }
+
+    /// Looks up the version of every package in the installed tree.
+    pub(super) fn look_up_versions(&mut self, home: &Home) {
+        for owner in self.owners.keys() {
+            if let Owner::Package { folder, .. } = owner {
+                let version = home
+                    .package_json(folder)
+                    .and_then(|json| Some(json.get("version")?.as_str()?.to_owned()));
+                self.versions.insert(folder.clone(), version);
+            }
+        }
+    }
+
+    fn copies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Bytes> {
+        self.owners
+            .iter()
+            .filter(move |(owner, _)| {
+                matches!(owner, Owner::Package { package, .. } if package == name)
+            })
+            .map(|(_, bytes)| bytes)
+    }
+
+    /// Raw bytes of all copies of a package.
+    pub(super) fn raw_of(&self, name: &str) -> u64 {
+        self.copies(name).map(|bytes| bytes.raw).sum()
+    }
+
+    /// Whether a first visit loads some of a package.
+    pub(super) fn loads_first(&self, name: &str) -> bool {
+        self.copies(name).any(|bytes| bytes.initial_gzip > 0)
+    }
+
+    /// Every owner, largest first.
+    pub(super) fn packages(&self) -> Vec<PackageBytes> {
+        let mut packages: Vec<PackageBytes> = self
+            .owners
+            .iter()
+            .filter(|(_, bytes)| bytes.raw > 0)
+            .map(|(owner, bytes)| {
+                let (package, version) = match owner {
+                    Owner::Own => (PackageBytes::OWN, None),
+                    Owner::Unmapped => (UNMAPPED, None),
+                    Owner::Package { package, folder } => (
+                        package.as_str(),
+                        self.versions.get(folder).cloned().flatten(),
+                    ),
+                };
+                PackageBytes {
+                    package: package.to_owned(),
+                    version,
+                    raw: bytes.raw,
+                    gzip: bytes.gzip,
+                    initial_gzip: bytes.initial_gzip,
+                }
+            })
+            .collect();
+        packages.sort_by(|a, b| (b.raw, &a.package).cmp(&(a.raw, &b.package)));
+        packages
+    }
+}
+
+fn share(sum: u64, asset: &Asset) -> u64 {
+    let product = u128::from(sum) * u128::from(asset.gzip);
+    u64::try_from(product / u128::from(asset.raw.max(1))).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sourcemap::SourceMapBuilder;
+
+    #[test]
+    fn bytes_add_up_with_wide_characters_and_columns_past_the_end() {
+        let code = "pre aé😀b\nno mapping\ncc";
+        let mut builder = SourceMapBuilder::new(None);
+        let mut map = |line, column, source| {
+            builder.add(line, column, 0, 0, Some(source), None, false);
+        };
+        map(0, 4, "a.ts");
+        // After `a`, `é` (one unit) and the emoji (two units).
+        map(0, 8, "b.ts");
+        map(2, 0, "a.ts");
+        map(2, 99, "b.ts");
+        let (bytes, unmapped) = bytes_by_source(code, &builder.into_sourcemap());
+        assert_eq!(bytes, [1 + 2 + 4 + 2, 2]);
+        assert_eq!(unmapped, 4 + 11);
+        assert_eq!(bytes.iter().sum::<u64>() + unmapped, code.len() as u64);
+    }
+}

@@ -1,0 +1,309 @@
+//! Building a frontend and weighing what came out, once for each state of its sources.
+//!
+//! What is cached is what was read from the output, not the output: `.tollgate/cache/bundle/`.
+//! The user's configuration is not touched: a Vite build gets two flags more, which are
+//! byte-neutral for everything it ships.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{BundleError, weigh};
+use crate::measure::checkout::{Checkout, Tree};
+use crate::measure::install::{self, hex, install};
+use crate::measure::plan::Frontend;
+use crate::measure::process::Supervisor;
+use crate::measure::process::step::{self, Step, StepError};
+use crate::measure::progress::Progress;
+use crate::model::PhaseKind;
+use crate::model::evidence::BundleEvidence;
+
+/// Flags that make Vite write its manifest and source maps beside the shipped files, which stay
+/// the same to the byte (measured with Vite 7 and 8).
+const VITE_FLAGS: &str = "--manifest --sourcemap hidden";
+/// Bundle evidence kept in the cache.
+const KEPT: usize = 40;
+
+/// A frontend that could not be built or weighed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The install step failed.
+    #[error("frontend `{frontend}`: install: {source}")]
+    Install {
+        /// Which frontend.
+        frontend: String,
+        /// What failed.
+        source: StepError,
+    },
+    /// The build failed.
+    #[error("frontend `{frontend}`: build: {source}")]
+    Build {
+        /// Which frontend.
+        frontend: String,
+        /// What failed.
+        source: StepError,
+    },
+    /// The output could not be weighed.
+    #[error("frontend `{frontend}`: {source}")]
+    Weigh {
+        /// Which frontend.
+        frontend: String,
+        /// Why.
+        source: BundleError,
+    },
+}
+
+impl BuildError {
+    /// Where the whole output of the failed step is.
+    pub fn log(&self) -> Option<&Path> {
+        match self {
+            Self::Install { source, .. } | Self::Build { source, .. } => Some(&source.log),
+            Self::Weigh { .. } => None,
+        }
+    }
+}
+
+/// What was read from a build.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Built {
+    /// What it ships.
+    pub evidence: BundleEvidence,
+    /// What could not be read, with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// Where to build.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// Both arms.
+    pub checkout: &'a Checkout,
+    /// The arm.
+    pub tree: &'a Tree,
+    /// The cache folder.
+    pub cache: &'a Path,
+    /// Folder for logs.
+    pub logs: &'a Path,
+}
+
+/// Builds and weighs a frontend of one arm, or takes it from the cache.
+pub async fn build(
+    frontend: &Frontend,
+    site: Site<'_>,
+    supervisor: &Supervisor,
+    progress: &mut Progress,
+) -> Result<Built, BuildError> {
+    let directory = site.tree.project.join(&frontend.directory);
+    let line = with_vite_flags(&frontend.build, &directory);
+    let kept = site
+        .cache
+        .join("bundle")
+        .join(format!("{}.json", key(frontend, site, &line)));
+    if let Some(built) = read(&kept) {
+        progress.phase(PhaseKind::Build);
+        progress.step(&format!(
+            "{}: unchanged sources, known sizes",
+            frontend.name
+        ));
+        return Ok(built);
+    }
+    run_install(frontend, site, supervisor, progress).await?;
+    run_build(frontend, site, supervisor, &line, progress).await?;
+    progress.phase(PhaseKind::Weigh);
+    progress.step(&frontend.name);
+    let output = directory.join(&frontend.output);
+    let name = frontend.directory.to_string_lossy();
+    let weighed = weigh(&output, &directory, &name).map_err(|source| BuildError::Weigh {
+        frontend: frontend.name.clone(),
+        source,
+    })?;
+    let built = Built {
+        evidence: weighed.evidence,
+        skipped: weighed.skipped,
+    };
+    write(&kept, &built);
+    Ok(built)
+}
+
+async fn run_install(
+    frontend: &Frontend,
+    site: Site<'_>,
+    supervisor: &Supervisor,
+    progress: &mut Progress,
+) -> Result<(), BuildError> {
+    let Some(step) = &frontend.install else {
+        return Ok(());
+    };
+    progress.phase(PhaseKind::Install);
+    progress.step(&format!("{}: {}", frontend.name, step.run));
+    let request = install::Request {
+        install: step,
+        directory: &frontend.directory,
+        within: frontend.within,
+        log: &site.logs.join(format!("{}-install.log", frontend.name)),
+    };
+    install(site.checkout, site.tree, supervisor, site.cache, &request)
+        .await
+        .map(drop)
+        .map_err(|source| BuildError::Install {
+            frontend: frontend.name.clone(),
+            source,
+        })
+}
+
+async fn run_build(
+    frontend: &Frontend,
+    site: Site<'_>,
+    supervisor: &Supervisor,
+    line: &str,
+    progress: &mut Progress,
+) -> Result<(), BuildError> {
+    progress.phase(PhaseKind::Build);
+    progress.step(&format!("{}: {line}", frontend.name));
+    let directory = site.tree.project.join(&frontend.directory);
+    // A committed or copied output must not pass for what this build wrote.
+    let _absent = fs::remove_dir_all(directory.join(&frontend.output));
+    let step = Step {
+        line,
+        directory: &directory,
+        environment: &BTreeMap::new(),
+        log: &site.logs.join(format!("{}-build.log", frontend.name)),
+        within: frontend.within,
+    };
+    step::run(supervisor, &step)
+        .await
+        .map_err(|source| BuildError::Build {
+            frontend: frontend.name.clone(),
+            source,
+        })
+}
+
+/// Adds the flags where the line ends in a Vite build, itself or through an npm script.
+fn with_vite_flags(line: &str, directory: &Path) -> String {
+    if ends_in_vite_build(line) {
+        return format!("{line} {VITE_FLAGS}");
+    }
+    let Some(script) = line.trim().strip_prefix("npm run ") else {
+        return line.to_owned();
+    };
+    match script_of(directory, script.trim()) {
+        Some(text) if ends_in_vite_build(&text) => format!("{line} -- {VITE_FLAGS}"),
+        Some(_) | None => line.to_owned(),
+    }
+}
+
+/// Whether flags appended to a shell line would reach `vite build`.
+fn ends_in_vite_build(line: &str) -> bool {
+    let last = line.rsplit(['&', ';', '|']).next().unwrap_or(line).trim();
+    let words: Vec<&str> = last.split_whitespace().collect();
+    words
+        .windows(2)
+        .any(|pair| pair[0].ends_with("vite") && pair[1] == "build")
+}
+
+fn script_of(directory: &Path, name: &str) -> Option<String> {
+    let text = fs::read_to_string(directory.join("package.json")).ok()?;
+    let package: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some(package["scripts"][name].as_str()?.to_owned())
+}
+
+/// What decides the result: the sources, the line, the environment a bundler reads, the tools.
+fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
+    let sources = if frontend.sources.is_empty() {
+        vec![PathBuf::new()]
+    } else {
+        frontend.sources.clone()
+    };
+    let mut hasher = Sha256::new();
+    let install = frontend.install.as_ref().map_or("", |step| &step.run);
+    let directory = frontend.directory.to_string_lossy();
+    let output = frontend.output.to_string_lossy();
+    let version = env!("CARGO_PKG_VERSION");
+    for part in [
+        version,
+        line,
+        install,
+        &directory,
+        &output,
+        super::gzip::ENCODER,
+    ] {
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    for source in sources {
+        hasher.update(
+            site.checkout
+                .tree_hash(site.tree, &source)
+                .unwrap_or_default(),
+        );
+        hasher.update([0]);
+    }
+    for (name, value) in bundler_environment() {
+        hasher.update(format!("{name}={value}\0"));
+    }
+    hasher.update(install::toolchain());
+    hex(&hasher.finalize())[..24].to_owned()
+}
+
+fn bundler_environment() -> BTreeMap<String, String> {
+    std::env::vars()
+        .filter(|(name, _)| name == "NODE_ENV" || name.starts_with("VITE_"))
+        .collect()
+}
+
+fn read(path: &Path) -> Option<Built> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Keeps what was read. A cache that cannot be written costs time, not correctness.
+fn write(path: &Path, built: &Built) {
+    let Some(folder) = path.parent() else {
+        return;
+    };
+    let unfinished = path.with_extension("unfinished");
+    let written = fs::create_dir_all(folder).is_ok()
+        && serde_json::to_vec(built).is_ok_and(|bytes| fs::write(&unfinished, bytes).is_ok());
+    if written {
+        let _kept = fs::rename(&unfinished, path);
+    }
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut aged: Vec<_> = entries
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    aged.sort();
+    let surplus = aged.len().saturating_sub(KEPT);
+    for (_, old) in &aged[..surplus] {
+        let _left = fs::remove_file(old);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_added_only_where_they_reach_vite() {
+        assert!(ends_in_vite_build("vite build"));
+        assert!(ends_in_vite_build("tsc -b && npx vite build --mode ci"));
+        assert!(!ends_in_vite_build("vite build && node post.js"));
+        assert!(!ends_in_vite_build("webpack"));
+    }
+
+    #[test]
+    fn an_npm_script_is_looked_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let package = r#"{"scripts": {"build": "vite build", "pack": "webpack"}}"#;
+        fs::write(folder.path().join("package.json"), package).unwrap();
+        assert_eq!(
+            with_vite_flags("npm run build", folder.path()),
+            "npm run build -- --manifest --sourcemap hidden"
+        );
+        assert_eq!(
+            with_vite_flags("npm run pack", folder.path()),
+            "npm run pack"
+        );
+        assert_eq!(with_vite_flags("make", folder.path()), "make");
+    }
+}

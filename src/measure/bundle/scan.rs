@@ -1,0 +1,552 @@
+//! Import statements and words of JavaScript and TypeScript, found without a parser.
+//!
+//! Knows comments, strings, templates and regular expressions, and starts afresh after every
+//! line that it misread. Must not resolve anything: a specifier stays the text it is.
+
+/// How a module is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `import … from 'x'`, `import 'x'`, `export … from 'x'`.
+    Static,
+    /// `import('x')`.
+    Dynamic,
+    /// `require('x')`.
+    Require,
+}
+
+/// One import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Import {
+    /// What is asked for.
+    pub(super) specifier: String,
+    /// First line of the statement, counted from 1.
+    pub(super) line: u32,
+    /// How it is asked for.
+    pub(super) kind: Kind,
+    /// What is between `import` and `from`, or what `require` is assigned to.
+    pub(super) clause: String,
+    /// The statement on one line.
+    pub(super) statement: String,
+}
+
+/// A word of the code, outside of comments, strings and import statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Word<'a> {
+    /// The word.
+    pub(super) text: &'a str,
+    /// Whether it follows a dot, as `b` does in `a.b`.
+    pub(super) is_member: bool,
+    /// What follows it.
+    pub(super) rest: &'a str,
+}
+
+/// Every import of `text`, in order. Imports of types only are left out: they ship nothing.
+pub(super) fn imports(text: &str) -> Vec<Import> {
+    let mut scanner = Scanner::new(text);
+    scanner.run(&mut |_| {});
+    scanner.imports
+}
+
+/// Calls `visit` for every word of the code.
+pub(super) fn words<'a>(text: &'a str, visit: &mut dyn FnMut(Word<'a>)) {
+    Scanner::new(text).run(visit);
+}
+
+/// The longest clause of an import that is looked at: more is no import.
+const LONGEST_CLAUSE: usize = 20_000;
+
+struct Scanner<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    line: u32,
+    /// Last byte of code that is no space.
+    last: u8,
+    /// Start of the last word, if the last thing was one.
+    last_word: &'a str,
+    /// Open braces in each template expression that is being read.
+    templates: Vec<usize>,
+    imports: Vec<Import>,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            line: 1,
+            last: b'\n',
+            last_word: "",
+            templates: Vec::new(),
+            imports: Vec::new(),
+        }
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    fn run(&mut self, visit: &mut dyn FnMut(Word<'a>)) {
+        while self.at < self.bytes.len() {
+            let byte = self.byte(self.at);
+            match byte {
+                b'\n' => {
+                    self.line += 1;
+                    self.at += 1;
+                }
+                b' ' | b'\t' | b'\r' => self.at += 1,
+                b'/' => self.slash(),
+                b'"' | b'\'' => self.string(),
+                b'`' => {
+                    self.at += 1;
+                    self.template();
+                }
+                _ if is_word(byte) => self.word(visit),
+                _ => self.punctuation(byte),
+            }
+        }
+    }
+
+    fn code(&mut self, last: u8) {
+        self.last = last;
+        self.last_word = "";
+    }
+
+    fn punctuation(&mut self, byte: u8) {
+        self.at += 1;
+        self.code(byte);
+        let Some(open) = self.templates.last_mut() else {
+            return;
+        };
+        match (byte, *open) {
+            (b'{', _) => *open += 1,
+            (b'}', 0) => {
+                self.templates.pop();
+                self.template();
+            }
+            (b'}', _) => *open -= 1,
+            _ => {}
+        }
+    }
+
+    fn slash(&mut self) {
+        match self.byte(self.at + 1) {
+            b'/' => self.at = self.end_of_line(),
+            b'*' => self.at = self.end_of_comment(),
+            _ if self.may_start_regex() => match self.end_of_regex() {
+                Some(end) => {
+                    self.at = end;
+                    self.code(b'"');
+                }
+                None => self.punctuation(b'/'),
+            },
+            _ => self.punctuation(b'/'),
+        }
+    }
+
+    fn end_of_line(&self) -> usize {
+        self.bytes[self.at..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(self.bytes.len(), |length| self.at + length)
+    }
+
+    fn end_of_comment(&mut self) -> usize {
+        let start = self.at + 2;
+        let end = self
+            .text
+            .get(start..)
+            .and_then(|rest| rest.find("*/"))
+            .map_or(self.bytes.len(), |length| start + length + 2);
+        self.line += newlines(&self.bytes[self.at..end]);
+        end
+    }
+
+    /// A slash after an operator or an opening bracket starts a regular expression; after a
+    /// value it divides.
+    fn may_start_regex(&self) -> bool {
+        matches!(self.last_word, "return" | "typeof" | "case" | "in" | "of")
+            || (self.last_word.is_empty() && b"(,=:[!&|?{;+-*%~^>\n".contains(&self.last))
+    }
+
+    fn end_of_regex(&self) -> Option<usize> {
+        let mut is_class = false;
+        let mut at = self.at + 1;
+        loop {
+            match self.byte(at) {
+                b'\\' => at += 1,
+                b'[' => is_class = true,
+                b']' => is_class = false,
+                b'/' if !is_class => return Some(at + 1),
+                b'\n' | 0 => return None,
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
+    /// Skips a string. A line end closes it: then it was an apostrophe in text.
+    fn string(&mut self) {
+        let quote = self.byte(self.at);
+        self.at += 1;
+        while self.at < self.bytes.len() {
+            match self.byte(self.at) {
+                b'\\' => {
+                    if self.byte(self.at + 1) == b'\n' {
+                        self.line += 1;
+                    }
+                    self.at += 1;
+                }
+                b'\n' => break,
+                byte if byte == quote => {
+                    self.at += 1;
+                    break;
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.at = self.at.min(self.bytes.len());
+        self.code(b'"');
+    }
+
+    /// Skips the text of a template up to its end or to the next expression in it.
+    fn template(&mut self) {
+        while self.at < self.bytes.len() {
+            match self.byte(self.at) {
+                b'\\' => self.at += 1,
+                b'\n' => self.line += 1,
+                b'`' => {
+                    self.at += 1;
+                    self.code(b'"');
+                    return;
+                }
+                b'$' if self.byte(self.at + 1) == b'{' => {
+                    self.at += 2;
+                    self.code(b'{');
+                    self.templates.push(0);
+                    return;
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.at = self.bytes.len();
+    }
+
+    fn end_of_word(&self, start: usize) -> usize {
+        self.bytes[start..]
+            .iter()
+            .position(|byte| !is_word(*byte))
+            .map_or(self.bytes.len(), |length| start + length)
+    }
+
+    fn word(&mut self, visit: &mut dyn FnMut(Word<'a>)) {
+        let start = self.at;
+        let end = self.end_of_word(start);
+        let word = &self.text[start..end];
+        let before = self.last;
+        let is_member = before == b'.' && !self.text[..start].trim_end().ends_with("...");
+        self.at = end;
+        self.last = b'a';
+        self.last_word = word;
+        let found = match word {
+            "import" if !is_member => self.import(start),
+            "export" if !is_member => self.export(start),
+            "require" if !is_member => self.require(start),
+            _ => None,
+        };
+        match found {
+            Some(end) => {
+                self.line += newlines(&self.bytes[start..end]);
+                self.at = end;
+                self.code(b'"');
+            }
+            None => visit(Word {
+                text: word,
+                is_member,
+                rest: &self.text[end..],
+            }),
+        }
+    }
+
+    /// Reads on after `import`; the end of the statement when it is one.
+    fn import(&mut self, start: usize) -> Option<usize> {
+        let next = self.skip_trivia(self.at);
+        match self.byte(next) {
+            b'(' => self.call(start, Kind::Dynamic),
+            b'"' | b'\'' => {
+                let (specifier, end) = self.literal(next)?;
+                self.found(start..end, specifier, Kind::Static, "");
+                Some(end)
+            }
+            _ => self.clause(start, next),
+        }
+    }
+
+    fn export(&mut self, start: usize) -> Option<usize> {
+        let next = self.skip_trivia(self.at);
+        let is_type = self.text[next..].starts_with("type ");
+        (is_type || matches!(self.byte(next), b'*' | b'{'))
+            .then(|| self.clause(start, next))
+            .flatten()
+    }
+
+    fn require(&mut self, start: usize) -> Option<usize> {
+        self.call(start, Kind::Require)
+    }
+
+    /// `import('x')` or `require('x')`, with the opening bracket still ahead.
+    fn call(&mut self, start: usize, kind: Kind) -> Option<usize> {
+        let open = self.skip_trivia(self.at);
+        if self.byte(open) != b'(' {
+            return None;
+        }
+        let (specifier, end) = self.literal(self.skip_trivia(open + 1))?;
+        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let before = self.text[line_start..start].trim();
+        let clause = match kind {
+            Kind::Require => assigned(before).to_owned(),
+            Kind::Static | Kind::Dynamic => String::new(),
+        };
+        // Bundled code has everything on one line, which is no statement to show.
+        let from = if before.len() > 200 {
+            start
+        } else {
+            line_start
+        };
+        let rest = &self.text[end..];
+        let close = rest.find(')').map_or(end, |length| end + length + 1);
+        let statement = one_line(&self.text[from..close]);
+        self.push(specifier, kind, clause, statement);
+        Some(end)
+    }
+
+    /// `a, { b } from 'x'` and its like, starting at `from`.
+    fn clause(&mut self, start: usize, from: usize) -> Option<usize> {
+        let mut at = from;
+        let mut was_braces = false;
+        loop {
+            at = self.skip_trivia(at);
+            if at - from > LONGEST_CLAUSE {
+                return None;
+            }
+            match self.byte(at) {
+                b'{' if !was_braces => {
+                    at += self.text[at..].find('}')? + 1;
+                    was_braces = true;
+                }
+                b'*' | b',' if !was_braces => at += 1,
+                byte if is_word(byte) => {
+                    let end = self.end_of_word(at);
+                    let next = self.skip_trivia(end);
+                    let is_from = &self.text[at..end] == "from";
+                    if is_from && let Some((specifier, end)) = self.literal(next) {
+                        let clause = self.text[from..at].trim();
+                        if !is_type_only(clause) {
+                            self.found(start..end, specifier, Kind::Static, clause);
+                        }
+                        return Some(end);
+                    }
+                    if was_braces {
+                        return None;
+                    }
+                    at = end;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn found(&mut self, at: std::ops::Range<usize>, specifier: String, kind: Kind, clause: &str) {
+        let statement = one_line(&self.text[at]);
+        self.push(specifier, kind, one_line(clause), statement);
+    }
+
+    fn push(&mut self, specifier: String, kind: Kind, clause: String, statement: String) {
+        self.imports.push(Import {
+            specifier,
+            line: self.line,
+            kind,
+            clause,
+            statement,
+        });
+    }
+
+    /// The next byte from `at` that is neither space nor comment.
+    fn skip_trivia(&self, mut at: usize) -> usize {
+        loop {
+            let rest = self.text.get(at..).unwrap_or_default();
+            let length = if rest.starts_with(|c: char| c.is_ascii_whitespace()) {
+                rest.len() - rest.trim_ascii_start().len()
+            } else if rest.starts_with("/*") {
+                rest.find("*/").map_or(rest.len(), |end| end + 2)
+            } else if rest.starts_with("//") {
+                rest.find('\n').unwrap_or(rest.len())
+            } else {
+                return at;
+            };
+            at += length;
+        }
+    }
+
+    /// The string literal at `at` and where it ends. Minifiers write templates without
+    /// expression for it as well.
+    fn literal(&self, at: usize) -> Option<(String, usize)> {
+        let quote = self.byte(at);
+        if !matches!(quote, b'"' | b'\'' | b'`') {
+            return None;
+        }
+        let rest = &self.text[at + 1..];
+        let length = rest.find(char::from(quote))?;
+        let text = &rest[..length];
+        (!text.contains(['\n', '\\']) && !text.contains("${"))
+            .then(|| (text.to_owned(), at + length + 2))
+    }
+}
+
+/// The binding in `const x =` or `var { a, b } =`.
+fn assigned(before: &str) -> &str {
+    let Some(binding) = before.strip_suffix('=') else {
+        return "";
+    };
+    ["const ", "let ", "var "]
+        .iter()
+        .find_map(|keyword| binding.trim().strip_prefix(keyword))
+        .map_or("", str::trim)
+}
+
+fn is_type_only(clause: &str) -> bool {
+    let Some(rest) = clause.strip_prefix("type") else {
+        return false;
+    };
+    // `import type from 'x'` has a default binding of that name.
+    rest.starts_with(|c: char| c.is_ascii_whitespace() || c == '{' || c == '*')
+        && !rest.trim().is_empty()
+        && !rest.trim_start().starts_with(',')
+}
+
+fn one_line(text: &str) -> String {
+    text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn newlines(bytes: &[u8]) -> u32 {
+    let count = bytes.iter().filter(|byte| **byte == b'\n').count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(String, u32, Kind)> {
+        imports(text)
+            .into_iter()
+            .map(|import| (import.specifier, import.line, import.kind))
+            .collect()
+    }
+
+    #[test]
+    fn every_form_is_found_on_its_first_line() {
+        let text = "\
+// import a from 'comment';
+import a from 'a';
+import {
+  b,
+} from \"b\";
+import * as c from 'c';
+import './d.css';
+export { e } from 'e';
+export * from 'f';
+export * as ns from 'g';
+const h = require('h');
+const I = lazy(() => import(/* name */ './i'));
+import type { J } from 'j';
+import { type K, k } from 'k';
+export const from = 'nothing';
+const text = `import 'no' ${require('yes')}`;
+const url = import.meta.url; /* import 'no' */ const re = /['\"`]/;
+object.require('no');
+";
+        let expected: Vec<(String, u32, Kind)> = [
+            ("a", 2, Kind::Static),
+            ("b", 3, Kind::Static),
+            ("c", 6, Kind::Static),
+            ("./d.css", 7, Kind::Static),
+            ("e", 8, Kind::Static),
+            ("f", 9, Kind::Static),
+            ("g", 10, Kind::Static),
+            ("h", 11, Kind::Require),
+            ("./i", 12, Kind::Dynamic),
+            ("k", 14, Kind::Static),
+            ("yes", 16, Kind::Require),
+        ]
+        .map(|(specifier, line, kind)| (specifier.to_owned(), line, kind))
+        .into();
+        assert_eq!(found(text), expected);
+    }
+
+    #[test]
+    fn minified_code_is_understood() {
+        let text = r#"import{a as b}from"./x.js";import"./y.js";export{b};const c=()=>import("./z.js");export{d}from"./w.js""#;
+        let specifiers: Vec<String> = found(text).into_iter().map(|found| found.0).collect();
+        assert_eq!(specifiers, ["./x.js", "./y.js", "./z.js", "./w.js"]);
+    }
+
+    #[test]
+    fn an_export_list_does_not_swallow_the_import_after_it() {
+        assert_eq!(
+            found("export { a }\nimport x from 'y'"),
+            [("y".to_owned(), 2, Kind::Static)]
+        );
+    }
+
+    #[test]
+    fn an_apostrophe_in_markup_ends_with_its_line() {
+        let text = "const a = <p>Don't</p>;\nconst B = lazy(() => import('./b'));";
+        assert_eq!(found(text), [("./b".to_owned(), 2, Kind::Dynamic)]);
+    }
+
+    #[test]
+    fn the_clause_and_the_statement_are_kept() {
+        let all = imports("import _, {\n  map\n} from 'lodash';\nconst x = require('y');");
+        assert_eq!(all[0].clause, "_, { map }");
+        assert_eq!(all[0].statement, "import _, { map } from 'lodash'");
+        assert_eq!(all[1].clause, "x");
+        assert_eq!(all[1].statement, "const x = require('y')");
+    }
+
+    #[test]
+    fn odd_text_ends() {
+        for text in [
+            "import",
+            "import {",
+            "`${",
+            "'\\",
+            "/*",
+            "require(",
+            "import('",
+            "é'ü\\",
+            "/[",
+            "export type",
+        ] {
+            imports(text);
+        }
+    }
+
+    #[test]
+    fn words_know_what_stands_around_them() {
+        let mut seen = Vec::new();
+        words("_.map(x, y._, ..._.a)", &mut |word| {
+            if word.text == "_" {
+                seen.push((word.is_member, word.rest.starts_with('.')));
+            }
+        });
+        assert_eq!(seen, [(false, true), (true, false), (false, true)]);
+    }
+}

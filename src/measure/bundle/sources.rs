@@ -1,0 +1,265 @@
+//! Whose code a source of a source map is, and where that source lies in the project.
+//!
+//! Paths are compared as text; the disk is asked for versions and for the text of the project's
+//! own files only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Whose code it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Origin {
+    /// A module of the project: path relative to the frontend, with `..` where it lies outside.
+    Own(String),
+    /// A module of a package.
+    Package {
+        /// Name of the package.
+        package: String,
+        /// Folder it is installed in, relative to the frontend.
+        folder: String,
+        /// Path below that folder.
+        inner: String,
+    },
+    /// Code the bundler made up.
+    Bundler,
+}
+
+/// The frontend the sources are seen from.
+#[derive(Debug)]
+pub(super) struct Home {
+    /// Folder of the frontend on disk.
+    pub(super) folder: PathBuf,
+    /// The same relative to the project.
+    directory: String,
+}
+
+impl Home {
+    /// Takes the frontend's folder and its directory relative to the project.
+    pub(super) fn new(folder: &Path, directory: &str) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            directory: directory.to_owned(),
+        }
+    }
+
+    /// The file relative to the project, from its path relative to the frontend.
+    pub(super) fn in_project(&self, path: &str) -> String {
+        let joined = normalise(&format!("{}/{path}", self.directory));
+        joined.trim_start_matches("../").to_owned()
+    }
+
+    /// The text of a file of the frontend; none when it lies outside or is not there.
+    pub(super) fn read(&self, path: &str) -> Option<String> {
+        self.is_inside(path)
+            .then(|| fs::read_to_string(self.folder.join(path)).ok())
+            .flatten()
+    }
+
+    /// Whether the frontend has that file.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.is_inside(path) && self.folder.join(path).is_file()
+    }
+
+    fn is_inside(&self, path: &str) -> bool {
+        !path.starts_with("../") && !path.starts_with('/') && !path.is_empty()
+    }
+
+    /// The package's own description of itself, from the folder it is installed in.
+    pub(super) fn package_json(&self, folder: &str) -> Option<serde_json::Value> {
+        let text = fs::read(self.folder.join(folder).join("package.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// The dependencies that the package in `folder` declares, each with its line in the
+    /// package's own `package.json`.
+    pub(super) fn declared(&self, folder: &str) -> Vec<(String, u32)> {
+        let path = self.folder.join(folder).join("package.json");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let Some(dependencies) = json.get("dependencies").and_then(|it| it.as_object()) else {
+            return Vec::new();
+        };
+        dependencies
+            .keys()
+            .map(|name| (name.clone(), line_of(&text, name)))
+            .collect()
+    }
+
+    /// Where `dependency` is installed for the package in `folder`.
+    pub(super) fn installed(&self, folder: &str, dependency: &str) -> Option<String> {
+        let beside = folder.rfind("node_modules/").map_or("", |at| &folder[..at]);
+        [format!("{folder}/"), beside.to_owned(), String::new()]
+            .into_iter()
+            .map(|above| format!("{above}node_modules/{dependency}"))
+            .find(|candidate| self.folder.join(candidate).is_dir())
+    }
+
+    /// Whose code `source` is, which a map in `map_folder` names.
+    pub(super) fn origin(&self, map_folder: &Path, source: &str) -> Origin {
+        if is_made_up(source) {
+            return Origin::Bundler;
+        }
+        let path = self.seen_from_frontend(map_folder, source);
+        match package_of(&path) {
+            Some((package, folder, inner)) => Origin::Package {
+                package: package.to_owned(),
+                folder: folder.to_owned(),
+                inner: inner.to_owned(),
+            },
+            None => Origin::Own(path),
+        }
+    }
+
+    /// `source` relative to the frontend.
+    fn seen_from_frontend(&self, map_folder: &Path, source: &str) -> String {
+        let source = source.split('?').next().unwrap_or(source);
+        if let Some((_, rest)) = source.split_once("://") {
+            // `webpack://name/./src/main.tsx`: what follows the name is relative to the frontend.
+            let path = rest.split_once('/').map_or(rest, |(_, path)| path);
+            return normalise(path.trim_start_matches('/'));
+        }
+        let absolute = if source.starts_with('/') {
+            normalise(source)
+        } else {
+            normalise(&format!("{}/{source}", map_folder.to_string_lossy()))
+        };
+        relative(&self.folder.to_string_lossy(), &absolute)
+    }
+}
+
+/// The line of a key behind `"dependencies"`, counted from 1.
+fn line_of(text: &str, key: &str) -> u32 {
+    let start = text.find("\"dependencies\"").unwrap_or(0);
+    let at = text[start..]
+        .find(&format!("\"{key}\""))
+        .map_or(start, |at| start + at);
+    u32::try_from(text[..at].matches('\n').count()).map_or(u32::MAX, |lines| lines + 1)
+}
+
+/// Helpers that bundlers add: virtual modules and runtimes.
+fn is_made_up(source: &str) -> bool {
+    let name = source.trim_start_matches("../");
+    source.contains('\0')
+        || [
+            "vite/",
+            "rolldown/",
+            "webpack/",
+            "(webpack)",
+            "virtual:",
+            "rolldown:",
+        ]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || source.contains("/webpack/runtime/")
+        || source.contains("/webpack/bootstrap")
+}
+
+/// Name of the package, its folder and the path below it. The last `node_modules` counts: what
+/// is installed inside a package is a package of its own.
+pub(super) fn package_of(path: &str) -> Option<(&str, &str, &str)> {
+    const FOLDER: &str = "node_modules/";
+    let start = path.rfind(FOLDER)? + FOLDER.len();
+    let name = package_name(&path[start..])?;
+    let end = start + name.len();
+    Some((name, &path[..end], path[end..].trim_start_matches('/')))
+}
+
+/// The package in `lodash/debounce` or `@scope/name/inner`.
+pub(super) fn package_name(specifier: &str) -> Option<&str> {
+    let first = specifier.find('/').unwrap_or(specifier.len());
+    let end = if specifier.starts_with('@') {
+        let rest = specifier.get(first + 1..)?;
+        first + 1 + rest.find('/').unwrap_or(rest.len())
+    } else {
+        first
+    };
+    (end > 0).then(|| &specifier[..end])
+}
+
+/// The path without `.`, `..` and empty parts, as far as they can be taken out.
+pub(super) fn normalise(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    let start = if path.starts_with('/') { "/" } else { "" };
+    format!("{start}{}", parts.join("/"))
+}
+
+/// `to` as seen from the folder `from`; both absolute and normalised.
+fn relative(from: &str, to: &str) -> String {
+    let from: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
+    let to: Vec<&str> = to.split('/').filter(|part| !part.is_empty()).collect();
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..", from.len() - common);
+    up.chain(to[common..].iter().copied())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(source: &str) -> Origin {
+        Home::new(Path::new("/p/frontend"), "frontend")
+            .origin(Path::new("/p/frontend/dist/assets"), source)
+    }
+
+    fn package(package: &str, folder: &str, inner: &str) -> Origin {
+        Origin::Package {
+            package: package.to_owned(),
+            folder: folder.to_owned(),
+            inner: inner.to_owned(),
+        }
+    }
+
+    #[test]
+    fn sources_find_their_owner() {
+        assert_eq!(
+            origin("../../src/main.tsx"),
+            Origin::Own("src/main.tsx".to_owned())
+        );
+        assert_eq!(
+            origin("webpack://web/./src/a.js"),
+            Origin::Own("src/a.js".to_owned())
+        );
+        assert_eq!(
+            origin("../../../shared/a.ts"),
+            Origin::Own("../shared/a.ts".to_owned())
+        );
+        assert_eq!(
+            origin("../../node_modules/@a/b/node_modules/c/i.js"),
+            package("c", "node_modules/@a/b/node_modules/c", "i.js")
+        );
+        assert_eq!(
+            origin("../../node_modules/.pnpm/@a+b@1.2.3/node_modules/@a/b/dist/x.js"),
+            package(
+                "@a/b",
+                "node_modules/.pnpm/@a+b@1.2.3/node_modules/@a/b",
+                "dist/x.js"
+            )
+        );
+        assert_eq!(
+            origin("../../../node_modules/c/i.js"),
+            package("c", "../node_modules/c", "i.js")
+        );
+        assert_eq!(origin("\0vite/preload-helper.js"), Origin::Bundler);
+    }
+
+    #[test]
+    fn places_are_relative_to_the_project() {
+        let home = Home::new(Path::new("/p/frontend"), "frontend");
+        assert_eq!(home.in_project("src/main.tsx"), "frontend/src/main.tsx");
+        assert_eq!(home.in_project("../shared/a.ts"), "shared/a.ts");
+        let home = Home::new(Path::new("/p"), ".");
+        assert_eq!(home.in_project("src/main.tsx"), "src/main.tsx");
+        assert!(home.read("../etc/passwd").is_none());
+    }
+}

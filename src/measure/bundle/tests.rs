@@ -1,0 +1,423 @@
+//! Small built folders, written by hand, weighed as a whole.
+
+use std::fs;
+use std::path::Path;
+
+use sourcemap::SourceMapBuilder;
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::evidence::PackageBytes;
+
+const MAIN: &str = "\
+import _ from 'lodash';
+import { lazy } from 'react';
+import { helper } from './helper';
+const Charts = lazy(() => import('./pages/Charts'));
+_.debounce(helper);
+";
+const CHARTS: &str = "import { chart } from 'charts';\nexport default chart;\n";
+
+/// A frontend with a built entry, a lazy page, a style, a worker and an icon.
+struct Frontend {
+    folder: TempDir,
+}
+
+impl Frontend {
+    fn new() -> Self {
+        let this = Self {
+            folder: TempDir::new().unwrap(),
+        };
+        this.write(
+            "index.html",
+            "<script type=\"module\" src=\"/src/main.tsx\"></script>",
+        );
+        this.write("src/main.tsx", MAIN);
+        this.write("src/helper.ts", "export const helper = 1;\n");
+        this.write("src/pages/Charts.tsx", CHARTS);
+        for (package, version) in [
+            ("lodash", "4.18.1"),
+            ("react", "19.0.0"),
+            ("charts", "3.0.0"),
+            ("charts/node_modules/lodash", "3.0.0"),
+        ] {
+            this.write(
+                &format!("node_modules/{package}/package.json"),
+                &format!("{{\"version\":\"{version}\",\"main\":\"index.js\"}}"),
+            );
+        }
+        this.build("AAAAAAA1", "about the charts");
+        this
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Leaves what a bundler would; all names carry `hash`, as if it had cascaded.
+    fn build(&self, hash: &str, page_text: &str) {
+        let dist = self.folder.path().join("dist");
+        if dist.exists() {
+            fs::remove_dir_all(&dist).unwrap();
+        }
+        let entry = format!("assets/index-{hash}.js");
+        let page = format!("assets/Charts-{hash}.js");
+        let style = format!("assets/index-{hash}.css");
+        self.write(
+            "dist/index.html",
+            &format!(
+                "<script type=module src=/{entry}></script><link rel=stylesheet href=/{style}>"
+            ),
+        );
+        self.write("dist/favicon.svg", "<svg/>");
+        self.write(&format!("dist/{style}"), "body{margin:0}");
+        self.write(&format!("dist/assets/w-{hash}.js"), "self.onmessage=1");
+        let lodash = "L".repeat(12_000);
+        self.chunk(
+            &entry,
+            &[
+                ("\0helper", "p()"),
+                ("../../node_modules/lodash/lodash.js", &lodash),
+                ("../../node_modules/react/index.js", "react"),
+                ("../../src/helper.ts", "hélper😀"),
+                (
+                    "../../src/main.tsx",
+                    &format!("import(\"./Charts-{hash}.js\")"),
+                ),
+            ],
+        );
+        self.chunk(
+            &page,
+            &[
+                (
+                    "../../node_modules/charts/index.js",
+                    &format!("import\"./index-{hash}.js\";"),
+                ),
+                (
+                    "../../node_modules/charts/node_modules/lodash/lodash.js",
+                    "old",
+                ),
+                ("../../src/pages/Charts.tsx", page_text),
+            ],
+        );
+        self.write(
+            "dist/.vite/manifest.json",
+            &format!(
+                r#"{{
+                "index.html": {{"file":"{entry}","name":"index","src":"index.html","isEntry":true,
+                    "dynamicImports":["src/pages/Charts.tsx"],"css":["{style}"]}},
+                "src/pages/Charts.tsx": {{"file":"{page}","name":"Charts","src":"src/pages/Charts.tsx",
+                    "isDynamicEntry":true,"imports":["index.html"]}}
+                }}"#
+            ),
+        );
+    }
+
+    /// Writes a script made of `pieces` on one line, and its map.
+    fn chunk(&self, path: &str, pieces: &[(&str, &str)]) {
+        let mut builder = SourceMapBuilder::new(None);
+        let mut code = String::from(";;");
+        for (source, piece) in pieces {
+            let column = u32::try_from(code.encode_utf16().count()).unwrap();
+            let id = builder
+                .add(0, column, 0, 0, Some(source), None, false)
+                .src_id;
+            let text = self.folder.path().join("dist/assets").join(source);
+            builder.set_source_contents(id, fs::read_to_string(text).ok().as_deref());
+            code.push_str(piece);
+        }
+        code.push('\n');
+        let mut map = Vec::new();
+        builder.into_sourcemap().to_writer(&mut map).unwrap();
+        self.write(&format!("dist/{path}"), &code);
+        self.write(
+            &format!("dist/{path}.map"),
+            std::str::from_utf8(&map).unwrap(),
+        );
+    }
+
+    fn dist(&self) -> std::path::PathBuf {
+        self.folder.path().join("dist")
+    }
+
+    fn weigh(&self) -> Weighed {
+        weigh(&self.dist(), self.folder.path(), "frontend").unwrap()
+    }
+}
+
+fn load_of(evidence: &BundleEvidence, name: &str) -> Load {
+    let asset = evidence.assets.iter().find(|asset| asset.name == name);
+    asset
+        .unwrap_or_else(|| panic!("no `{name}` in {:?}", evidence.assets))
+        .load
+}
+
+fn bytes_on_disk(folder: &Path) -> u64 {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.ends_with(".vite"))
+        .map(|path| match path.is_dir() {
+            true => bytes_on_disk(&path),
+            false if path.extension().is_some_and(|ending| ending == "map") => 0,
+            false => fs::metadata(&path).unwrap().len(),
+        })
+        .sum()
+}
+
+#[test]
+fn every_shipped_byte_is_counted_and_classified() {
+    let frontend = Frontend::new();
+    let Weighed { evidence, skipped } = frontend.weigh();
+    assert_eq!(skipped, Vec::<String>::new());
+    let raw: u64 = evidence.assets.iter().map(|asset| asset.raw).sum();
+    assert_eq!(raw, bytes_on_disk(&frontend.dist()));
+    for (name, load) in [
+        ("assets/index.js", Load::Initial),
+        ("assets/index.css", Load::Initial),
+        ("assets/Charts.js", Load::Lazy),
+        ("assets/w.js", Load::Other),
+        ("favicon.svg", Load::Other),
+        ("index.html", Load::Other),
+    ] {
+        assert_eq!(load_of(&evidence, name), load, "{name}");
+    }
+}
+
+#[test]
+fn pages_tell_what_loads_first_when_there_is_no_manifest() {
+    let frontend = Frontend::new();
+    let with = frontend.weigh().evidence;
+    fs::remove_file(frontend.dist().join(".vite/manifest.json")).unwrap();
+    let without = frontend.weigh().evidence;
+    assert_eq!(load_of(&without, "assets/w.js"), Load::Lazy);
+    for name in ["assets/index.js", "assets/index.css", "assets/Charts.js"] {
+        assert_eq!(load_of(&with, name), load_of(&without, name), "{name}");
+    }
+}
+
+#[test]
+fn attributed_bytes_add_up_to_the_files() {
+    let evidence = Frontend::new().weigh().evidence;
+    let mapped =
+        |asset: &&Asset| asset.name == "assets/index.js" || asset.name == "assets/Charts.js";
+    let of_assets =
+        |size: fn(&Asset) -> u64| -> u64 { evidence.assets.iter().filter(mapped).map(size).sum() };
+    let of_packages =
+        |size: fn(&PackageBytes) -> u64| -> u64 { evidence.packages.iter().map(size).sum() };
+    assert_eq!(
+        of_packages(|package| package.raw),
+        of_assets(|asset| asset.raw)
+    );
+    assert_eq!(
+        of_packages(|package| package.gzip),
+        of_assets(|asset| asset.gzip)
+    );
+
+    let raw = |package: &str, version: Option<&str>| {
+        let found = evidence.packages.iter().find(|candidate| {
+            candidate.package == package && candidate.version.as_deref() == version
+        });
+        found.map(|package| package.raw)
+    };
+    assert_eq!(raw("lodash", Some("4.18.1")), Some(12_000));
+    assert_eq!(raw("lodash", Some("3.0.0")), Some(3));
+    // `;;` and the bundler's helper, in both chunks.
+    assert_eq!(raw(UNMAPPED, None), Some(2 + 3 + 2));
+    assert_eq!(evidence.packages[0].package, "lodash");
+}
+
+#[test]
+fn chains_lead_from_the_entry_to_the_import() {
+    let evidence = Frontend::new().weigh().evidence;
+    let chain = |package: &str| {
+        let chain = evidence
+            .chains
+            .iter()
+            .find(|chain| chain.package == package)
+            .unwrap();
+        let steps: Vec<String> = chain.steps.iter().map(ToString::to_string).collect();
+        (steps.join(" → "), chain.is_static)
+    };
+    assert_eq!(chain("react"), ("frontend/src/main.tsx:2".to_owned(), true));
+    assert_eq!(
+        chain("charts"),
+        (
+            "frontend/src/main.tsx:4 → frontend/src/pages/Charts.tsx:1".to_owned(),
+            false
+        )
+    );
+    assert_eq!(
+        chain("./frontend/src/pages/Charts.tsx"),
+        ("frontend/src/main.tsx:4".to_owned(), false)
+    );
+}
+
+#[test]
+fn a_package_that_leaves_no_code_is_passed_through() {
+    let frontend = Frontend::new();
+    frontend.write(
+        "node_modules/charts/package.json",
+        "{\n\"dependencies\": {\n\"vendor\": \"1\"\n}\n}",
+    );
+    frontend.write(
+        "node_modules/vendor/package.json",
+        "{\"dependencies\": {\"shapes\": \"1\"}}",
+    );
+    frontend.write("node_modules/shapes/package.json", "{}");
+    frontend.chunk(
+        "assets/Charts-AAAAAAA1.js",
+        &[
+            ("../../node_modules/charts/index.js", "charts"),
+            ("../../node_modules/shapes/index.js", "shapes"),
+            ("../../src/pages/Charts.tsx", "page"),
+        ],
+    );
+    let evidence = frontend.weigh().evidence;
+    let chain = |package: &str| {
+        evidence
+            .chains
+            .iter()
+            .find(|chain| chain.package == package)
+    };
+    let steps: Vec<String> = chain("shapes")
+        .unwrap()
+        .steps
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        steps[1..],
+        [
+            "frontend/src/pages/Charts.tsx:1",
+            "frontend/node_modules/charts/package.json:3",
+            "frontend/node_modules/vendor/package.json:1",
+        ]
+    );
+    assert_eq!(chain("vendor"), None);
+}
+
+#[test]
+fn a_whole_library_is_reported_with_the_members_in_use() {
+    let evidence = Frontend::new().weigh().evidence;
+    assert_eq!(evidence.whole_imports.len(), 1);
+    let found = &evidence.whole_imports[0];
+    assert_eq!(found.place.to_string(), "frontend/src/main.tsx:1");
+    assert_eq!(found.statement, "import _ from 'lodash'");
+    assert_eq!(found.members, ["debounce"]);
+}
+
+#[test]
+fn one_edited_page_is_the_only_asset_with_other_content() {
+    let frontend = Frontend::new();
+    let mut base = frontend.weigh().evidence;
+    frontend.build("BBBBBBB2", "about the graphs");
+    let mut head = frontend.weigh().evidence;
+    pair(&mut base, &mut head);
+    let changed: Vec<&str> = head
+        .assets
+        .iter()
+        .filter(|asset| {
+            let before = base.assets.iter().find(|before| before.name == asset.name);
+            before.is_none_or(|before| before.content != asset.content)
+        })
+        .map(|asset| asset.name.as_str())
+        .collect();
+    assert_eq!(changed, ["assets/Charts.js"]);
+    assert_eq!(base.assets.len(), head.assets.len());
+}
+
+#[test]
+fn files_of_one_stripped_name_all_become_samples() {
+    let frontend = Frontend::new();
+    frontend.write("dist/assets/index-CCCCCCC3.js", "export const shared = 1;");
+    let evidence = frontend.weigh().evidence;
+    let samples = samples("web", &evidence);
+    let sizes: f64 = samples
+        .iter()
+        .filter(|(id, _)| id.metric == Metric::Size)
+        .map(|(_, samples)| samples.mean())
+        .sum();
+    let total = samples[&MetricId::bundle("web", Metric::Total)].mean();
+    assert!((sizes - total).abs() < 0.5, "{sizes} is not {total}");
+    assert!(samples.contains_key(&MetricId::asset("web", "assets/index.js#2")));
+    let initial = samples[&MetricId::bundle("web", Metric::InitialJs)].mean();
+    let entry = samples[&MetricId::asset("web", "assets/index.js")].mean();
+    assert!((initial - entry).abs() < 0.5);
+}
+
+#[test]
+fn a_truncated_map_costs_the_attribution_only() {
+    let frontend = Frontend::new();
+    let whole = frontend.weigh().evidence;
+    let map = frontend.dist().join("assets/Charts-AAAAAAA1.js.map");
+    let text = fs::read_to_string(&map).unwrap();
+    fs::write(&map, &text[..text.len() / 2]).unwrap();
+    let Weighed { evidence, skipped } = frontend.weigh();
+    assert_eq!(evidence.assets, whole.assets);
+    assert_eq!(skipped.len(), 1);
+    assert!(
+        skipped[0].contains("`assets/Charts-AAAAAAA1.js.map`"),
+        "{skipped:?}"
+    );
+}
+
+#[test]
+fn a_manifest_that_names_a_missing_file_costs_nothing() {
+    let frontend = Frontend::new();
+    let whole = frontend.weigh().evidence;
+    frontend.write(
+        "dist/.vite/manifest.json",
+        r#"{"index.html":{"file":"assets/gone.js","isEntry":true}}"#,
+    );
+    let Weighed { evidence, skipped } = frontend.weigh();
+    let sizes = |evidence: &BundleEvidence| -> Vec<(String, u64)> {
+        let assets = evidence.assets.iter();
+        assets
+            .map(|asset| (asset.path.clone(), asset.gzip))
+            .collect()
+    };
+    assert_eq!(sizes(&evidence), sizes(&whole));
+    assert!(skipped[0].contains("`assets/gone.js`"), "{skipped:?}");
+
+    frontend.write("dist/.vite/manifest.json", "{");
+    let Weighed { evidence, skipped } = frontend.weigh();
+    assert_eq!(sizes(&evidence), sizes(&whole));
+    assert_eq!(skipped.len(), 1);
+}
+
+#[test]
+fn an_empty_or_missing_folder_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("only.js.map"), "{}").unwrap();
+    let error = weigh(folder.path(), folder.path(), ".").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("the build left nothing to weigh in")
+    );
+    let error = weigh(&folder.path().join("none"), folder.path(), ".").unwrap_err();
+    assert!(error.to_string().starts_with("the build left no folder"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_out_of_the_folder_and_odd_names_are_handled() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    let folder = TempDir::new().unwrap();
+    let secret = TempDir::new().unwrap();
+    fs::write(secret.path().join("secret"), "secret").unwrap();
+    fs::write(folder.path().join(OsStr::from_bytes(b"caf\xe9.js")), "1").unwrap();
+    symlink(secret.path().join("secret"), folder.path().join("out.js")).unwrap();
+    symlink(secret.path(), folder.path().join("folder")).unwrap();
+    symlink(folder.path(), folder.path().join("circle")).unwrap();
+    let Weighed { evidence, skipped } = weigh(folder.path(), folder.path(), ".").unwrap();
+    assert_eq!(evidence.assets.len(), 1);
+    assert_eq!(evidence.assets[0].raw, 1);
+    assert_eq!(skipped.len(), 3);
+}

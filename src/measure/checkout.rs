@@ -1,0 +1,601 @@
+//! Base and head as two git worktrees, side by side and gone afterwards.
+//!
+//! Must not change anything of the user's: no branch, no index, no file outside `.tollgate/`.
+//! A working tree is measured through a snapshot made with an index of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::model::Revision;
+use crate::model::evidence::ChangedLines;
+
+/// The folder of ours in the measured project.
+pub const HOME: &str = ".tollgate";
+
+/// What base is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// The merge base of head with the default branch.
+    MergeBase,
+    /// A revision.
+    Revision(String),
+}
+
+/// What head is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Head {
+    /// The files as they are, committed or not.
+    WorkingTree,
+    /// A revision.
+    Revision(String),
+    /// Base with this patch.
+    Patch(PathBuf),
+}
+
+/// What went wrong with git.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    /// Git is missing.
+    #[error("`git` could not be run: {0}")]
+    NoGit(std::io::Error),
+    /// The project is not in a repository.
+    #[error("`{}` is not inside a git repository", .0.display())]
+    NotARepository(PathBuf),
+    /// A revision does not exist.
+    #[error("`{revision}` is not a revision of this repository{}", shallow_note(*.shallow))]
+    UnknownRevision {
+        /// What was asked for.
+        revision: String,
+        /// Whether the clone is shallow.
+        shallow: bool,
+    },
+    /// There is no default branch to find a merge base with.
+    #[error("no merge base with the default branch was found{}", shallow_note(*.shallow))]
+    NoMergeBase {
+        /// Whether the clone is shallow.
+        shallow: bool,
+    },
+    /// A patch does not apply.
+    #[error("`{}` does not apply to base `{base}`:\n{why}", patch.display())]
+    Patch {
+        /// The patch.
+        patch: PathBuf,
+        /// Base in short.
+        base: String,
+        /// What git says.
+        why: String,
+    },
+    /// Git failed otherwise.
+    #[error("`git {command}` failed: {why}")]
+    Git {
+        /// What was run.
+        command: String,
+        /// What git says.
+        why: String,
+    },
+    /// A file of ours could not be written.
+    #[error("`{}`: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+fn shallow_note(shallow: bool) -> &'static str {
+    if shallow {
+        " (this clone is shallow)"
+    } else {
+        ""
+    }
+}
+
+/// A repository and where the project lies in it.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// The project: the folder of the configuration.
+    project: PathBuf,
+    /// Path of the project below the top level of the repository.
+    prefix: PathBuf,
+}
+
+impl Repository {
+    /// Finds the repository `project` lies in.
+    pub fn of(project: &Path) -> Result<Self, CheckoutError> {
+        let output = git_output(project, &["rev-parse", "--show-prefix"], &[])?;
+        if !output.status.success() {
+            return Err(CheckoutError::NotARepository(project.to_owned()));
+        }
+        Ok(Self {
+            project: project.to_owned(),
+            prefix: PathBuf::from(text(&output.stdout)),
+        })
+    }
+
+    /// Resolves what base is into a commit and a name for it.
+    pub fn base(&self, base: &Base, head: &Head) -> Result<(String, String), CheckoutError> {
+        match base {
+            Base::Revision(revision) => Ok((self.commit(revision)?, revision.clone())),
+            Base::MergeBase => {
+                let head = match head {
+                    Head::Revision(revision) => self.commit(revision)?,
+                    Head::WorkingTree | Head::Patch(_) => self.commit("HEAD")?,
+                };
+                self.merge_base(&head)
+            }
+        }
+    }
+
+    /// The merge base of `commit` with the default branch.
+    fn merge_base(&self, commit: &str) -> Result<(String, String), CheckoutError> {
+        for branch in self.default_branches() {
+            if let Ok(base) = self.git(&["merge-base", &branch, commit]) {
+                return Ok((base, format!("merge base with {branch}")));
+            }
+        }
+        Err(CheckoutError::NoMergeBase {
+            shallow: self.is_shallow(),
+        })
+    }
+
+    /// Names the default branch may have, most reliable first.
+    fn default_branches(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        if let Ok(name) = self.git(&["symbolic-ref", "--short", "refs/remotes/origin/HEAD"]) {
+            names.push(name);
+        }
+        names.extend(["origin/main", "origin/master", "main", "master"].map(str::to_owned));
+        names
+    }
+
+    /// The ancestors of a commit, nearest first, itself included.
+    pub fn ancestors(&self, commit: &str) -> Result<Vec<String>, CheckoutError> {
+        let list = self.git(&["rev-list", "--first-parent", "--max-count=5000", commit])?;
+        Ok(list.lines().map(str::to_owned).collect())
+    }
+
+    fn commit(&self, revision: &str) -> Result<String, CheckoutError> {
+        let wanted = format!("{revision}^{{commit}}");
+        self.git(&[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &wanted,
+        ])
+        .map_err(|_| CheckoutError::UnknownRevision {
+            revision: revision.to_owned(),
+            shallow: self.is_shallow(),
+        })
+    }
+
+    fn is_shallow(&self) -> bool {
+        self.git(&["rev-parse", "--is-shallow-repository"])
+            .is_ok_and(|answer| answer == "true")
+    }
+
+    fn git(&self, arguments: &[&str]) -> Result<String, CheckoutError> {
+        git(&self.project, arguments, &[])
+    }
+
+    /// A commit of the working tree as it is, made without touching branch or index.
+    fn snapshot(&self, scratch: &Path) -> Result<String, CheckoutError> {
+        let top = PathBuf::from(self.git(&["rev-parse", "--show-toplevel"])?);
+        self.commit_of_everything(&top, &scratch.join("snapshot.index"), "working tree")
+    }
+
+    /// Commits every file of the worktree at `top` that git does not ignore, to no branch.
+    fn commit_of_everything(
+        &self,
+        top: &Path,
+        index: &Path,
+        message: &str,
+    ) -> Result<String, CheckoutError> {
+        let own_index = [("GIT_INDEX_FILE", index.to_string_lossy().into_owned())];
+        git(top, &["read-tree", "HEAD"], &own_index)?;
+        git(top, &["add", "--all", "."], &own_index)?;
+        let tree = git(top, &["write-tree"], &own_index)?;
+        let identity = [
+            ("GIT_AUTHOR_NAME", "tollgate".to_owned()),
+            ("GIT_AUTHOR_EMAIL", "tollgate@localhost".to_owned()),
+            ("GIT_COMMITTER_NAME", "tollgate".to_owned()),
+            ("GIT_COMMITTER_EMAIL", "tollgate@localhost".to_owned()),
+        ];
+        git(
+            top,
+            &["commit-tree", &tree, "-p", "HEAD", "-m", message],
+            &identity,
+        )
+    }
+}
+
+/// One checked-out arm.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// The project in this arm.
+    pub project: PathBuf,
+    /// The commit that is checked out: for a snapshot or a patch, one of ours.
+    checked_out: String,
+    /// What it is.
+    pub revision: Revision,
+}
+
+/// Both arms, removed when this is dropped.
+#[derive(Debug)]
+pub struct Checkout {
+    repository: Repository,
+    /// Folder of this run below `.tollgate/`.
+    work: PathBuf,
+    /// Folder for the data of services: short, and open to accounts services may drop to.
+    data: PathBuf,
+    /// The base arm.
+    pub base: Tree,
+    /// The head arm.
+    pub head: Tree,
+}
+
+impl Checkout {
+    /// Checks out both arms. What a killed run left behind is removed first.
+    pub fn create(
+        repository: &Repository,
+        base: &Base,
+        head: &Head,
+    ) -> Result<Self, CheckoutError> {
+        let (commit, label) = repository.base(base, head)?;
+        let home = home(&repository.project)?;
+        remove_leftovers(repository, &home);
+        let id = std::process::id().to_string();
+        let work = home.join("work").join(&id);
+        let data = data_folder(&work, &id);
+        make_folder(&work)?;
+        make_folder(&data)?;
+        let unfinished = Unfinished {
+            repository,
+            work: &work,
+            data: &data,
+        };
+        let base_tree = unfinished.check_out("base", &commit, |tree| Revision {
+            commit: commit.clone(),
+            tree,
+            label,
+        })?;
+        let head_tree = unfinished.check_out_head(head, &base_tree)?;
+        std::mem::forget(unfinished);
+        Ok(Self {
+            repository: repository.clone(),
+            work,
+            data,
+            base: base_tree,
+            head: head_tree,
+        })
+    }
+
+    /// Folder of this run for logs and temporary files; gone afterwards.
+    pub fn work(&self) -> &Path {
+        &self.work
+    }
+
+    /// Folder for the data of services; gone afterwards.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The hash of a folder or file of an arm, as git knows it. None when it is not there.
+    pub fn tree_hash(&self, tree: &Tree, path: &Path) -> Option<String> {
+        let below = normal(&self.repository.prefix.join(path));
+        let object = format!("{}:{below}", tree.checked_out);
+        self.repository
+            .git(&["rev-parse", "--verify", "--quiet", &object])
+            .ok()
+    }
+
+    /// The lines head changed, in files of the project.
+    pub fn changed_lines(&self) -> Result<Vec<ChangedLines>, CheckoutError> {
+        let diff = self.repository.git(&[
+            "diff",
+            "--unified=0",
+            "--no-color",
+            "--no-ext-diff",
+            "--relative",
+            &self.base.checked_out,
+            &self.head.checked_out,
+            "--",
+            ".",
+        ])?;
+        Ok(changed_lines(&diff))
+    }
+
+    /// The repository it was made from.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        remove(&self.repository, &self.work, &self.data);
+    }
+}
+
+/// A checkout under construction: what exists of it goes when a later step fails.
+struct Unfinished<'a> {
+    repository: &'a Repository,
+    work: &'a Path,
+    data: &'a Path,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        remove(self.repository, self.work, self.data);
+    }
+}
+
+impl Unfinished<'_> {
+    fn check_out(
+        &self,
+        name: &str,
+        commit: &str,
+        revision: impl FnOnce(String) -> Revision,
+    ) -> Result<Tree, CheckoutError> {
+        let folder = self.work.join(name);
+        let path = folder.to_string_lossy().into_owned();
+        self.repository.git(&[
+            "worktree", "add", "--quiet", "--detach", "--force", &path, commit,
+        ])?;
+        let tree = self
+            .repository
+            .git(&["rev-parse", &format!("{commit}^{{tree}}")])?;
+        Ok(Tree {
+            project: folder.join(&self.repository.prefix),
+            checked_out: commit.to_owned(),
+            revision: revision(tree),
+        })
+    }
+
+    fn check_out_head(&self, head: &Head, base: &Tree) -> Result<Tree, CheckoutError> {
+        match head {
+            Head::Revision(name) => {
+                let commit = self.repository.commit(name)?;
+                let of = commit.clone();
+                self.check_out("head", &commit, |tree| Revision {
+                    commit: of,
+                    tree,
+                    label: name.clone(),
+                })
+            }
+            Head::WorkingTree => {
+                let parent = self.repository.commit("HEAD")?;
+                let commit = self.repository.snapshot(self.work)?;
+                self.check_out("head", &commit, |tree| Revision {
+                    commit: parent,
+                    tree,
+                    label: "working tree".to_owned(),
+                })
+            }
+            Head::Patch(patch) => self.check_out_patched(patch, base),
+        }
+    }
+
+    fn check_out_patched(&self, patch: &Path, base: &Tree) -> Result<Tree, CheckoutError> {
+        let base_commit = base.revision.commit.clone();
+        let name = patch.file_name().unwrap_or(patch.as_os_str());
+        let label = format!("{} + {}", base.revision.short(), name.to_string_lossy());
+        let tree = self.check_out("head", &base_commit, |tree| Revision {
+            commit: base_commit.clone(),
+            tree,
+            label,
+        })?;
+        self.apply(patch, &tree, base)?;
+        let top = self.work.join("head");
+        let index = self.work.join("patch.index");
+        let commit = self
+            .repository
+            .commit_of_everything(&top, &index, &tree.revision.label)?;
+        let hash = self
+            .repository
+            .git(&["rev-parse", &format!("{commit}^{{tree}}")])?;
+        if hash == base.revision.tree {
+            return Err(CheckoutError::Patch {
+                patch: patch.to_owned(),
+                base: base.revision.short().to_owned(),
+                why: "it changes nothing in the project; are its paths relative to the project?"
+                    .to_owned(),
+            });
+        }
+        Ok(Tree {
+            checked_out: commit,
+            revision: Revision {
+                tree: hash,
+                ..tree.revision
+            },
+            ..tree
+        })
+    }
+
+    /// Applies a patch whose paths are relative to the project or to the top of the repository.
+    fn apply(&self, patch: &Path, tree: &Tree, base: &Tree) -> Result<(), CheckoutError> {
+        let absolute = patch.canonicalize().map_err(|source| CheckoutError::File {
+            path: patch.to_owned(),
+            source,
+        })?;
+        let path = absolute.to_string_lossy();
+        let top = self.work.join("head");
+        let prefix = format!("--directory={}", self.repository.prefix.display());
+        let attempts: [(&Path, &[&str]); 2] = [
+            (&top, &["apply", "--whitespace=nowarn", &prefix, &path]),
+            (&top, &["apply", "--whitespace=nowarn", &path]),
+        ];
+        let mut first_failure = None;
+        for (directory, arguments) in attempts {
+            match git(directory, arguments, &[]) {
+                Ok(_) => return Ok(()),
+                Err(CheckoutError::Git { why, .. }) => {
+                    first_failure.get_or_insert(why);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        debug_assert!(tree.project.starts_with(&top));
+        Err(CheckoutError::Patch {
+            patch: patch.to_owned(),
+            base: base.revision.short().to_owned(),
+            why: first_failure.unwrap_or_default(),
+        })
+    }
+}
+
+/// `.tollgate/`, which ignores itself.
+pub fn home(project: &Path) -> Result<PathBuf, CheckoutError> {
+    let home = project.join(HOME);
+    make_folder(&home)?;
+    let ignore = home.join(".gitignore");
+    fs::write(&ignore, "*\n").map_err(|source| CheckoutError::File {
+        path: ignore,
+        source,
+    })?;
+    Ok(home)
+}
+
+fn make_folder(path: &Path) -> Result<(), CheckoutError> {
+    fs::create_dir_all(path).map_err(|source| CheckoutError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The data folder lies in the system's temporary folder: socket paths must be short, and
+/// services that drop to another account must be able to reach it.
+fn data_folder(work: &Path, id: &str) -> PathBuf {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    work.hash(&mut hasher);
+    std::env::temp_dir().join(format!("tollgate-{id}-{:08x}", hasher.finish() >> 32))
+}
+
+/// Removes what runs left behind whose process no longer exists.
+fn remove_leftovers(repository: &Repository, home: &Path) {
+    let runs = fs::read_dir(home.join("work"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    for run in runs {
+        let id = run.file_name().to_string_lossy().into_owned();
+        if id.parse::<u32>().is_ok() && !Path::new("/proc").join(&id).exists() {
+            remove(repository, &run.path(), &data_folder(&run.path(), &id));
+        }
+    }
+}
+
+fn remove(repository: &Repository, work: &Path, data: &Path) {
+    for folder in [data, work] {
+        if folder.exists()
+            && let Err(error) = fs::remove_dir_all(folder)
+        {
+            crate::measure::progress::note(&format!(
+                "`{}` could not be removed: {error}",
+                folder.display()
+            ));
+        }
+    }
+    // Only forgets worktrees whose folder is gone.
+    let _pruned = repository.git(&["worktree", "prune"]);
+}
+
+fn git(
+    directory: &Path,
+    arguments: &[&str],
+    environment: &[(&str, String)],
+) -> Result<String, CheckoutError> {
+    let output = git_output(directory, arguments, environment)?;
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    Err(CheckoutError::Git {
+        command: arguments.join(" "),
+        why: text(&output.stderr),
+    })
+}
+
+fn git_output(
+    directory: &Path,
+    arguments: &[&str],
+    environment: &[(&str, String)],
+) -> Result<Output, CheckoutError> {
+    let extra: BTreeMap<&str, &String> = environment.iter().map(|(k, v)| (*k, v)).collect();
+    Command::new("git")
+        .args([
+            "-c",
+            "core.quotePath=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ])
+        .args(arguments)
+        .current_dir(directory)
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_INDEX_FILE")
+        .env_remove("GIT_WORK_TREE")
+        .env("LC_ALL", "C")
+        .envs(extra)
+        .output()
+        .map_err(CheckoutError::NoGit)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end().to_owned()
+}
+
+fn normal(path: &Path) -> String {
+    let parts: Vec<_> = path
+        .components()
+        .filter_map(|part| match part {
+            std::path::Component::Normal(name) => Some(name.to_string_lossy()),
+            _ => None,
+        })
+        .collect();
+    parts.join("/")
+}
+
+/// Reads the hunks of a diff without context.
+fn changed_lines(diff: &str) -> Vec<ChangedLines> {
+    let mut changes = Vec::new();
+    let mut file: Option<&str> = None;
+    for line in diff.lines() {
+        if let Some(name) = line.strip_prefix("+++ ") {
+            file = name.strip_prefix("b/");
+        } else if let (Some(file), Some((first, count))) = (file, hunk(line)) {
+            changes.push(ChangedLines {
+                file: file.to_owned(),
+                first,
+                last: (first + count).saturating_sub(1),
+            });
+        }
+    }
+    changes
+}
+
+/// The lines a hunk header names in the new file: first and count.
+fn hunk(line: &str) -> Option<(u32, u32)> {
+    let header = line.strip_prefix("@@ ")?;
+    let new = header.split(' ').find_map(|part| part.strip_prefix('+'))?;
+    match new.split_once(',') {
+        Some((first, count)) => Some((first.parse().ok()?, count.parse().ok()?)),
+        None => Some((new.parse().ok()?, 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_changed_lines_from_a_diff() {
+        let diff = "diff --git a/x.js b/x.js\n--- a/x.js\n+++ b/x.js\n@@ -3 +3,2 @@ fn\n-a\n+b\n+c\n@@ -9,2 +10,0 @@\n-d\n-e\ndiff --git a/gone b/gone\n--- a/gone\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n";
+        let changes = changed_lines(diff);
+        assert_eq!(changes.len(), 2);
+        assert_eq!((changes[0].first, changes[0].last), (3, 4));
+        assert_eq!((changes[1].first, changes[1].last), (10, 9));
+    }
+}

@@ -1,0 +1,159 @@
+//! A request, made ready once: bodies are read and multipart forms put together before anything
+//! is timed.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+
+use crate::measure::plan::{self, Body, Endpoint, Part};
+
+/// Separates the parts of a multipart body. Fixed, so that both arms get the same bytes.
+const BOUNDARY: &str = "tollgate-7f3c9a52d1e84b06";
+
+/// A request that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A file of the body cannot be read.
+    #[error("endpoint `{endpoint}`: file `{}` cannot be read: {source}", path.display())]
+    File {
+        /// Which endpoint.
+        endpoint: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no valid HTTP request.
+    #[error("endpoint `{endpoint}`: {why}")]
+    Request {
+        /// Which endpoint.
+        endpoint: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A request ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The endpoint it belongs to.
+    pub endpoint: Endpoint,
+    parts: Request<()>,
+    body: Bytes,
+}
+
+impl Prepared {
+    /// Reads what the body needs, from files of `project`.
+    pub fn new(endpoint: &Endpoint, project: &Path) -> Result<Self, PrepareError> {
+        let invalid = |why: String| PrepareError::Request {
+            endpoint: endpoint.name.clone(),
+            why,
+        };
+        let (body, content_type) =
+            body(&endpoint.request, project).map_err(|(path, source)| PrepareError::File {
+                endpoint: endpoint.name.clone(),
+                path,
+                source,
+            })?;
+        let mut builder = Request::builder()
+            .method(endpoint.request.method.as_str())
+            .uri(&endpoint.request.path);
+        for (name, value) in &endpoint.request.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(content_type) = content_type {
+            builder = builder.header(CONTENT_TYPE, content_type);
+            builder = builder.header(CONTENT_LENGTH, body.len());
+        }
+        let parts = builder
+            .body(())
+            .map_err(|error| invalid(error.to_string()))?;
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            parts,
+            body,
+        })
+    }
+
+    /// The same request for one arm: its host, and the token of its session.
+    pub fn at(&self, address: &str, token: Option<&str>) -> Result<Self, PrepareError> {
+        let header = |text: &str| {
+            text.parse().map_err(|_| PrepareError::Request {
+                endpoint: self.endpoint.name.clone(),
+                why: "the session's token is no valid header".to_owned(),
+            })
+        };
+        let mut own = self.clone();
+        own.parts.headers_mut().insert(HOST, header(address)?);
+        if let Some(token) = token {
+            let mut value: hyper::header::HeaderValue = header(&format!("Bearer {token}"))?;
+            value.set_sensitive(true);
+            own.parts.headers_mut().insert(AUTHORIZATION, value);
+        }
+        Ok(own)
+    }
+
+    /// The request, to be sent once.
+    pub fn request(&self) -> Request<http_body_util::Full<Bytes>> {
+        self.parts
+            .clone()
+            .map(|()| http_body_util::Full::new(self.body.clone()))
+    }
+}
+
+type BodyError = (PathBuf, io::Error);
+
+/// The bytes of a body, and the content type they need.
+fn body(request: &plan::Request, project: &Path) -> Result<(Bytes, Option<String>), BodyError> {
+    match &request.body {
+        Body::Empty => Ok((Bytes::new(), None)),
+        Body::Json(text) => Ok((
+            Bytes::from(text.clone()),
+            Some("application/json".to_owned()),
+        )),
+        Body::Multipart(parts) => Ok((
+            multipart(parts, project)?,
+            Some(format!("multipart/form-data; boundary={BOUNDARY}")),
+        )),
+    }
+}
+
+fn multipart(parts: &[(String, Part)], project: &Path) -> Result<Bytes, BodyError> {
+    let mut body = Vec::new();
+    for (name, part) in parts {
+        body.extend(
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"").bytes(),
+        );
+        match part {
+            Part::Text(text) => body.extend(format!("\r\n\r\n{text}").bytes()),
+            Part::File(path) => {
+                let content =
+                    fs::read(project.join(path)).map_err(|error| (path.clone(), error))?;
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                let kind = content_type(path);
+                body.extend(
+                    format!("; filename=\"{file}\"\r\nContent-Type: {kind}\r\n\r\n").bytes(),
+                );
+                body.extend(content);
+            }
+        }
+        body.extend(b"\r\n");
+    }
+    body.extend(format!("--{BOUNDARY}--\r\n").bytes());
+    Ok(Bytes::from(body))
+}
+
+fn content_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("json") => "application/json",
+        Some("csv") => "text/csv",
+        Some("txt") => "text/plain",
+        _ => "application/octet-stream",
+    }
+}

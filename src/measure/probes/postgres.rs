@@ -1,0 +1,217 @@
+//! What PostgreSQL did, from `pg_stat_statements`.
+//!
+//! Statements are matched by their normalised text: the numeric id depends on object ids and
+//! differs between the arms. Must not reset the counters: differences are taken.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::model::evidence::Statement;
+
+/// Reads the counters of every statement of the current database but our own.
+const COUNTERS: &str = "/* tollgate */ select query, sum(calls)::float8, sum(total_exec_time)::float8, sum(rows)::float8 \
+     from pg_stat_statements where dbid = (select oid from pg_database where datname = current_database()) \
+     and query not like '/* tollgate */%' group by query";
+
+/// The counters of one statement.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Counter {
+    /// Executions.
+    pub calls: f64,
+    /// Execution time in milliseconds.
+    pub time: f64,
+    /// Rows returned or affected.
+    pub rows: f64,
+}
+
+/// The counters by statement.
+pub type Counters = BTreeMap<String, Counter>;
+
+/// A connection to one arm's database.
+#[derive(Debug)]
+pub struct Probe {
+    connection: PgConnection,
+}
+
+impl Probe {
+    /// Connects, and fails with the reason when the counters cannot be read.
+    pub async fn connect(url: &str) -> Result<Self, String> {
+        let connection = PgConnection::connect(url)
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut probe = Self { connection };
+        probe.read().await?;
+        Ok(probe)
+    }
+
+    /// The counters now.
+    pub async fn read(&mut self) -> Result<Counters, String> {
+        let rows = sqlx::query(COUNTERS)
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(explain)?;
+        rows.iter()
+            .map(|row| {
+                let counter = Counter {
+                    calls: row.try_get(1)?,
+                    time: row.try_get(2)?,
+                    rows: row.try_get(3)?,
+                };
+                Ok((row.try_get(0)?, counter))
+            })
+            .collect::<Result<Counters, sqlx::Error>>()
+            .map_err(explain)
+    }
+}
+
+/// The plan of a statement, as PostgreSQL would run it without knowing its parameters. Uses a
+/// connection of its own, so that what it prepares and sets is gone with it.
+pub async fn plan(url: &str, statement: &str) -> Result<String, String> {
+    let mut connection = PgConnection::connect(url).await.map_err(explain)?;
+    let values = vec!["null"; parameter_count(statement)].join(", ");
+    let arguments = if values.is_empty() {
+        String::new()
+    } else {
+        format!("({values})")
+    };
+    let script = [
+        "/* tollgate */ set plan_cache_mode = force_generic_plan".to_owned(),
+        format!("/* tollgate */ prepare tollgate_plan as {statement}"),
+    ];
+    for line in script {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(line))
+            .execute(&mut connection)
+            .await
+            .map_err(explain)?;
+    }
+    let line = format!("/* tollgate */ explain (costs off) execute tollgate_plan{arguments}");
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(line))
+        .fetch_all(&mut connection)
+        .await
+        .map_err(explain)?;
+    let lines: Result<Vec<String>, sqlx::Error> = rows.iter().map(|row| row.try_get(0)).collect();
+    let plan = lines.map_err(explain)?.join("\n");
+    let _closed = connection.close().await;
+    Ok(plan)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used with `map_err`")]
+fn explain(error: sqlx::Error) -> String {
+    match error.as_database_error().and_then(|error| error.code()) {
+        Some(code) if code == "42P01" || code == "55000" => {
+            "`pg_stat_statements` is not available; start PostgreSQL with \
+             `shared_preload_libraries=pg_stat_statements` and run `create extension \
+             pg_stat_statements`"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The number of the highest parameter, `$3` is 3.
+fn parameter_count(statement: &str) -> usize {
+    statement
+        .split('$')
+        .skip(1)
+        .filter_map(|rest| {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().ok()
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// What happened between two readings.
+pub fn difference(before: &Counters, after: &Counters) -> Counters {
+    after
+        .iter()
+        .filter_map(|(text, now)| {
+            let then = before.get(text).copied().unwrap_or_default();
+            let change = Counter {
+                calls: now.calls - then.calls,
+                time: now.time - then.time,
+                rows: now.rows - then.rows,
+            };
+            (change.calls > 0.0).then(|| (text.clone(), change))
+        })
+        .collect()
+}
+
+/// Adds the counters of `more` to `sum`.
+pub fn add(sum: &mut Counters, more: &Counters) {
+    for (text, counter) in more {
+        let entry = sum.entry(text.clone()).or_default();
+        entry.calls += counter.calls;
+        entry.time += counter.time;
+        entry.rows += counter.rows;
+    }
+}
+
+/// The statements of an endpoint over `requests` requests, the most time first.
+pub fn statements(counters: &Counters, requests: f64) -> Vec<Statement> {
+    let mut statements: Vec<(f64, Statement)> = counters
+        .iter()
+        .filter(|(text, _)| !is_housekeeping(text))
+        .map(|(text, counter)| {
+            let statement = Statement {
+                text: text.clone(),
+                calls_per_request: counter.calls / requests,
+                rows_per_call: counter.rows / counter.calls,
+                mean_ms: counter.time / counter.calls,
+            };
+            (counter.time, statement)
+        })
+        .collect();
+    statements.sort_by(|left, right| right.0.total_cmp(&left.0));
+    statements
+        .into_iter()
+        .map(|(_, statement)| statement)
+        .collect()
+}
+
+/// Whether a statement belongs to the connection and not to the request.
+pub fn is_housekeeping(text: &str) -> bool {
+    let start = text
+        .trim_start()
+        .get(..12)
+        .unwrap_or(text)
+        .to_ascii_lowercase();
+    [
+        "begin",
+        "commit",
+        "rollback",
+        "set ",
+        "deallocate",
+        "discard",
+    ]
+    .iter()
+    .any(|word| start.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_parameters() {
+        assert_eq!(parameter_count("select 1"), 0);
+        assert_eq!(parameter_count("select $1, $12 from a where b = $2"), 12);
+    }
+
+    #[test]
+    fn takes_differences_and_leaves_out_what_did_not_run() {
+        let counter = |calls| Counter {
+            calls,
+            time: calls * 2.0,
+            rows: calls * 3.0,
+        };
+        let before = Counters::from([("a".into(), counter(5.0)), ("b".into(), counter(1.0))]);
+        let after = Counters::from([("a".into(), counter(25.0)), ("b".into(), counter(1.0))]);
+        let change = difference(&before, &after);
+        assert_eq!(change.len(), 1);
+        let statements = statements(&change, 10.0);
+        assert!((statements[0].calls_per_request - 2.0).abs() < 1e-9);
+        assert!((statements[0].rows_per_call - 3.0).abs() < 1e-9);
+    }
+}

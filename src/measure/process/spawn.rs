@@ -1,0 +1,149 @@
+//! Starting a supervised process, and holding on to it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::process::{Child, ChildStdin, Command};
+
+use super::tree;
+
+/// How long a supervisor may take to end its tree, grace period included.
+const END_WITHIN: Duration = Duration::from_secs(8);
+
+/// Starts processes that end with us.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    program: PathBuf,
+}
+
+impl Supervisor {
+    /// Uses `program`, which must understand `supervise -- LINE`: normally this program itself.
+    pub fn new(program: PathBuf) -> Self {
+        Self { program }
+    }
+
+    /// Starts `line` in `directory` with everything it says going to `log`.
+    pub fn spawn(
+        &self,
+        line: &str,
+        directory: &Path,
+        environment: &BTreeMap<String, String>,
+        log: &Path,
+    ) -> io::Result<Supervised> {
+        if let Some(parent) = log.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let output = File::options().create(true).append(true).open(log)?;
+        let mut child = Command::new(&self.program)
+            .args(["supervise", "--", line])
+            .current_dir(directory)
+            .envs(environment)
+            // Git sets these for hooks; a build must not act on our repository through them.
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_INDEX_FILE")
+            .env_remove("GIT_WORK_TREE")
+            .stdin(Stdio::piped())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            // Out of the terminal's group: Ctrl-C reaches us, and we end the tree in order.
+            .process_group(0)
+            .spawn()?;
+        let pipe = child.stdin.take();
+        let pid = child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .ok_or_else(|| io::Error::other("the supervisor ended at once"))?;
+        Ok(Supervised {
+            child,
+            pipe,
+            pid,
+            log: log.to_owned(),
+        })
+    }
+}
+
+/// A supervised process tree. Dropping it closes the pipe, which ends the tree.
+#[derive(Debug)]
+pub struct Supervised {
+    child: Child,
+    pipe: Option<ChildStdin>,
+    pid: i32,
+    log: PathBuf,
+}
+
+impl Supervised {
+    /// Waits for the line to end by itself.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// The exit status, if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Ends the tree and waits until it is gone.
+    pub async fn end(mut self) {
+        drop(self.pipe.take());
+        if tokio::time::timeout(END_WITHIN, self.child.wait())
+            .await
+            .is_err()
+        {
+            for pid in tree::living_descendants(self.pid) {
+                tree::signal(pid, Signal::SIGKILL);
+            }
+            let _killed = self.child.kill().await;
+        }
+    }
+
+    /// Stops every process of the tree where it stands.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets every process of the tree go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        for pid in tree::living_descendants(self.pid) {
+            tree::signal(pid, signal);
+        }
+    }
+
+    /// What the tree uses now.
+    pub fn usage(&self) -> tree::Usage {
+        tree::usage(self.pid)
+    }
+
+    /// The CPU time the tree has used.
+    pub fn cpu(&self) -> Duration {
+        tree::cpu_of_tree(self.pid)
+    }
+
+    /// Where its output goes.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+}
+
+/// The last lines of a log, for an error message.
+pub fn last_lines(log: &Path, count: usize) -> Vec<String> {
+    let bytes = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let from = lines.len().saturating_sub(count);
+    lines[from..]
+        .iter()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
+}

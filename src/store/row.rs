@@ -1,0 +1,104 @@
+//! A run as a row: its JSON, and the columns it is found and listed by.
+//!
+//! Must not let anything through that could not be read again.
+
+use sqlx::SqliteConnection;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
+use super::error::StoreError;
+use crate::model::{Machine, Run, RunFile};
+
+/// A run, ready to be written.
+#[derive(Debug)]
+pub(super) struct Row {
+    commit: String,
+    tree: String,
+    label: String,
+    measured_at: String,
+    machine: String,
+    metrics: i64,
+    body: String,
+}
+
+impl Row {
+    /// The row of a run, or why it cannot be stored.
+    pub(super) fn of(run: &Run) -> Result<Self, StoreError> {
+        Ok(Self {
+            commit: run.revision.commit.clone(),
+            tree: run.revision.tree.clone(),
+            label: run.revision.label.clone(),
+            measured_at: sortable_time(run)?,
+            machine: machine_class(&run.machine),
+            metrics: i64::try_from(run.samples.len()).unwrap_or(i64::MAX),
+            body: readable_body(run)?,
+        })
+    }
+
+    /// Adds the row; it counts once the transaction is committed.
+    pub(super) async fn insert(
+        &self,
+        project: &str,
+        connection: &mut SqliteConnection,
+    ) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar(
+            "insert into runs (project, commit_hash, tree_hash, label, measured_at, machine, \
+             metrics, format, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id",
+        )
+        .bind(project)
+        .bind(&self.commit)
+        .bind(&self.tree)
+        .bind(&self.label)
+        .bind(&self.measured_at)
+        .bind(&self.machine)
+        .bind(self.metrics)
+        .bind(i64::from(RunFile::FORMAT))
+        .bind(&self.body)
+        .fetch_one(connection)
+        .await
+    }
+}
+
+/// The class of a machine: CPU model, cores and memory. The kernel and the image change with
+/// every update of a runner, and memory differs by a few pages between two of a kind.
+pub(super) fn machine_class(machine: &Machine) -> String {
+    let cpu: Vec<&str> = machine.cpu.split_whitespace().collect();
+    format!(
+        "{} × {}, {} GiB",
+        machine.cores,
+        cpu.join(" "),
+        memory_class(machine.memory)
+    )
+}
+
+/// Memory in GiB, rounded up to the sizes machines are sold in (1, 2, 3, 4, 6, 8, 12, 16, …):
+/// what a system reports is always a little below one of them.
+fn memory_class(bytes: u64) -> u64 {
+    let gib = bytes.div_ceil(1 << 30).max(1);
+    let above = gib.next_power_of_two();
+    let between = above / 4 * 3;
+    if gib <= between { between } else { above }
+}
+
+/// The time in UTC and whole seconds: always of the same length, so that text sorts by time.
+fn sortable_time(run: &Run) -> Result<String, StoreError> {
+    let not_a_time = || StoreError::Time {
+        commit: run.revision.commit.clone(),
+        measured_at: run.measured_at.clone(),
+    };
+    let time = OffsetDateTime::parse(&run.measured_at, &Rfc3339).map_err(|_| not_a_time())?;
+    let seconds = time.to_offset(UtcOffset::UTC).truncate_to_second();
+    seconds.format(&Rfc3339).map_err(|_| not_a_time())
+}
+
+/// The run as JSON that was read back once: JSON has no word for NaN, which is written as `null`
+/// and is no number when it is read. Samples exclude it, evidence does not.
+fn readable_body(run: &Run) -> Result<String, StoreError> {
+    let unstorable = |source| StoreError::Unstorable {
+        commit: run.revision.commit.clone(),
+        source,
+    };
+    let body = serde_json::to_string(run).map_err(unstorable)?;
+    serde_json::from_str::<Run>(&body).map_err(unstorable)?;
+    Ok(body)
+}
