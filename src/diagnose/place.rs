@@ -79,7 +79,9 @@ pub(super) fn tables_of(statement: &str) -> Vec<String> {
         .filter_map(|pair| {
             let name = pair[1].rsplit('.').next()?;
             let name = name.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
-            (!name.is_empty()).then(|| name.to_owned())
+            // `from (select …)`: the table follows further on.
+            let is_table = !name.is_empty() && !name.eq_ignore_ascii_case("select");
+            is_table.then(|| name.to_owned())
         })
         .collect()
 }
@@ -94,6 +96,8 @@ mod tests {
             r#"SELECT "public"."images"."id" FROM "public"."images" AS t LEFT JOIN plates ON $1"#;
         assert_eq!(tables_of(statement), ["images", "plates"]);
         assert!(tables_of("SELECT $1").is_empty());
+        let nested = r#"SELECT COUNT(*) FROM (SELECT "image"."id" FROM "public"."image") AS "sub""#;
+        assert_eq!(tables_of(nested), ["image"]);
     }
 
     #[test]

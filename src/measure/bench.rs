@@ -22,6 +22,7 @@ use super::probes::machine;
 use super::probes::postgres::{self, Counters, Probe};
 use super::process::Supervisor;
 use super::process::step::StepError;
+use super::process::tree::Usage;
 use super::progress::Progress;
 use super::record::{Both, EndpointBlock, Record, Stage};
 use super::services::stack::{self, Arm as ArmName};
@@ -32,6 +33,8 @@ use crate::model::{Machine, Metric, MetricId, Phase, PhaseKind, Run, RunFile};
 
 /// Statements faster than this on average are never slow enough to ask for their plan.
 const PLAN_FROM_MS: f64 = 1.0;
+/// How often a block's endpoints are gone round while warming up.
+const WARM_UP_ROUNDS: u32 = 2;
 /// Plans asked for, over all endpoints.
 const MOST_PLANS: usize = 12;
 
@@ -361,15 +364,21 @@ impl<'a> Bench<'a> {
                 Stage::First => format!("block {number}/{count}"),
                 Stage::Confirmation => format!("fresh block {number}/{count}"),
             };
-            self.progress.phase(PhaseKind::Measure);
-            self.progress
-                .step(&format!("{label}, {} endpoints", endpoints.len()));
             let mut order = endpoints.to_vec();
             self.random.shuffle(&mut order);
-            for index in order {
-                self.endpoint(stage, index, &label).await?;
+            self.progress.phase(PhaseKind::WarmUp);
+            self.progress
+                .step(&format!("{label}, {} endpoints", order.len()));
+            let mut arms = self.warm_up(&order).await?;
+            self.progress.phase(PhaseKind::Measure);
+            let mut memory = BTreeMap::new();
+            for (index, arms) in order.iter().zip(&mut arms) {
+                self.progress
+                    .tick(&format!("{label}, {}", self.prepared[*index].endpoint.name));
+                self.endpoint(stage, *index, arms).await?;
+                self.read_memory(&mut memory);
             }
-            self.read_memory(stage);
+            self.keep_memory(stage, &memory);
         }
         Ok(())
     }
@@ -397,27 +406,31 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// Opens the connections of a block and warms both arms up, endpoint by endpoint, twice
+    /// round: what the first endpoints compile serves the last ones, and the other way round.
+    async fn warm_up(&mut self, order: &[usize]) -> Result<Vec<Arms>, MeasureError> {
+        let mut all = Vec::new();
+        for index in order {
+            all.push(Arms::new(self.requests(&self.prepared[*index])?));
+        }
+        for _ in 0..WARM_UP_ROUNDS {
+            for arms in &mut all {
+                arms.warm_up(self.plan.sampling.warm_up / WARM_UP_ROUNDS)
+                    .await;
+            }
+        }
+        Ok(all)
+    }
+
     async fn endpoint(
         &mut self,
         stage: Stage,
         index: usize,
-        label: &str,
+        arms: &mut Arms,
     ) -> Result<(), MeasureError> {
-        let prepared = self.prepared[index].clone();
-        let endpoint = prepared.endpoint.clone();
-        self.progress.phase(PhaseKind::WarmUp);
-        self.progress.tick(&format!("{label}, {}", endpoint.name));
-        let mut arms = Arms::new(self.requests(&prepared)?);
+        let endpoint = self.prepared[index].endpoint.clone();
         let sampling = &self.plan.sampling;
         let mut random = self.random.fork();
-        let switch = Freezer {
-            base: self.base.as_ref().ok().and_then(|arm| arm.stack.as_ref()),
-            head: self.head.stack.as_ref(),
-        };
-        arms.drive(sampling.warm_up, &mut random, &switch).await;
-        switch.thaw_both();
-        self.progress.phase(PhaseKind::Measure);
-        self.progress.tick(&format!("{label}, {}", endpoint.name));
         let databases = databases_behind(self.plan, &endpoint.service);
         let before = self.read(&endpoint.service, &databases).await;
         let switch = Freezer {
@@ -487,16 +500,32 @@ impl<'a> Bench<'a> {
         Readings { base, head }
     }
 
-    fn read_memory(&mut self, stage: Stage) {
-        let arms = self.base.as_mut().ok().into_iter().chain([&mut self.head]);
+    /// Reads the memory of every service of both arms: after each endpoint, because one reading
+    /// of a garbage-collected process says little.
+    fn read_memory(&self, readings: &mut BTreeMap<(ArmName, String), Vec<Usage>>) {
+        let arms = self.base.as_ref().ok().into_iter().chain([&self.head]);
         for arm in arms {
-            let Some(stack) = &arm.stack else {
-                continue;
-            };
-            for service in stack.services() {
-                if let Some(usage) = stack.usage(&service.name) {
-                    arm.record.take_usage(stage, &service.name, usage);
+            for service in arm.stack.iter().flat_map(Stack::services) {
+                let usage = arm
+                    .stack
+                    .as_ref()
+                    .and_then(|stack| stack.usage(&service.name));
+                if let Some(usage) = usage {
+                    let key = (arm.name, service.name.clone());
+                    readings.entry(key).or_default().push(usage);
                 }
+            }
+        }
+    }
+
+    fn keep_memory(&mut self, stage: Stage, readings: &BTreeMap<(ArmName, String), Vec<Usage>>) {
+        for ((name, service), usages) in readings {
+            let arm = match name {
+                ArmName::Base => self.base.as_mut().ok(),
+                ArmName::Head => Some(&mut self.head),
+            };
+            if let Some(arm) = arm {
+                arm.record.take_usage(stage, service, usages);
             }
         }
     }

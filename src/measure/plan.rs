@@ -214,7 +214,7 @@ pub struct Sampling {
     pub confirmation_blocks: u32,
     /// Timed length of one endpoint in one block, both arms together.
     pub block: Duration,
-    /// Untimed requests of one endpoint and arm before each block, at most this long.
+    /// Untimed load of each endpoint before each block, both arms at once.
     pub warm_up: Duration,
     /// Seed of every random choice.
     pub seed: u64,

@@ -108,13 +108,17 @@ impl Record {
         }
     }
 
-    /// Takes the memory of one service after a block.
-    pub fn take_usage(&mut self, stage: Stage, service: &str, usage: Usage) {
+    /// Takes the memory of one service over a block: the mean of its readings, and the peak.
+    pub fn take_usage(&mut self, stage: Stage, service: &str, usages: &[Usage]) {
         #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
-        for (metric, bytes) in [
-            (Metric::Memory, usage.resident as f64),
-            (Metric::PeakMemory, usage.peak as f64),
-        ] {
+        let mean = usages
+            .iter()
+            .map(|usage| usage.resident as f64)
+            .sum::<f64>()
+            / usages.len() as f64;
+        #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
+        let peak = usages.iter().map(|usage| usage.peak).max().unwrap_or(0) as f64;
+        for (metric, bytes) in [(Metric::Memory, mean), (Metric::PeakMemory, peak)] {
             let id = MetricId::service(service, metric);
             self.samples_of(stage).entry(id).or_default().push(bytes);
         }

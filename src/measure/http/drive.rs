@@ -6,9 +6,10 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
-use super::connection::Connection;
+use super::connection::{Answer, Connection};
 use super::prepare::Prepared;
 use super::recording::Recording;
 
@@ -60,6 +61,31 @@ impl Arms {
             })
             .collect();
         Self { arms }
+    }
+
+    /// Sends untimed requests to all arms for `length`, at the same time: nothing is measured, so
+    /// sharing the cores does no harm, and each arm gets the same number. Warming up one arm
+    /// after the other would take twice as long.
+    pub async fn warm_up(&mut self, length: Duration) {
+        let end = Instant::now() + length;
+        let mut wrong = 0_u64;
+        while Instant::now() < end && wrong < GIVE_UP_AFTER {
+            let senders = self.arms.iter_mut().flat_map(|(_, arm)| {
+                let prepared = &arm.prepared;
+                arm.connections
+                    .iter_mut()
+                    .map(move |connection| connection.send(prepared))
+            });
+            let answers = join_all(senders).await;
+            wrong = if answers
+                .iter()
+                .all(|answer| matches!(answer, Answer::Good { .. }))
+            {
+                0
+            } else {
+                wrong + 1
+            };
+        }
     }
 
     /// Drives all arms for `length` together; returns what each answered, in the order given.

@@ -13,7 +13,7 @@ use nix::unistd::{Pid, SysconfVar, sysconf};
 pub struct Usage {
     /// CPU time since each process started, and that of children it has waited for.
     pub cpu: Duration,
-    /// Resident memory in bytes, summed over the processes.
+    /// Resident memory in bytes; pages the processes share are counted once.
     pub resident: u64,
     /// Highest resident memory in bytes, summed over the processes.
     pub peak: u64,
@@ -78,15 +78,21 @@ fn waited_for_children(pid: i32) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * 1000 / per_second))
 }
 
-/// Resident and peak resident bytes.
+/// Resident and peak resident bytes. Resident is the proportional set size where the kernel
+/// tells it: a database's processes share their buffers, and would count them once each.
 fn memory(pid: i32) -> (u64, u64) {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kilobytes = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
-    };
-    let bytes = |key: &str| kilobytes(key).unwrap_or(0) * 1024;
-    (bytes("VmRSS:"), bytes("VmHWM:"))
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let resident = bytes_of(&rollup, "Pss:").or_else(|| bytes_of(&status, "VmRSS:"));
+    let peak = bytes_of(&status, "VmHWM:");
+    (resident.unwrap_or(0), peak.unwrap_or(0))
+}
+
+/// The value of a line such as `VmRSS:  1234 kB`.
+fn bytes_of(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let kilobytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 struct Child {

@@ -104,7 +104,7 @@ pub struct Stack {
 }
 
 /// Which arm a stack belongs to; decides between a fixed port and the one after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Arm {
     /// The base arm.
     Base,
