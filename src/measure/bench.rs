@@ -22,7 +22,7 @@ use super::probes::machine;
 use super::probes::postgres::{self, Counters, Probe};
 use super::process::Supervisor;
 use super::process::step::StepError;
-use super::process::tree::Usage;
+use super::process::tree::{self, Usage};
 use super::progress::Progress;
 use super::record::{Both, EndpointBlock, Record, Stage};
 use super::services::stack::{self, Arm as ArmName};
@@ -90,6 +90,8 @@ pub struct Bench<'a> {
     machine: Machine,
     measured_at: String,
     random: fastrand::Rng,
+    /// Cores we may use.
+    cores: Vec<usize>,
     prepared: Vec<Prepared>,
     head: Arm,
     base: Result<Arm, String>,
@@ -150,6 +152,7 @@ impl<'a> Bench<'a> {
                 .format(&Rfc3339)
                 .unwrap_or_default(),
             random: fastrand::Rng::with_seed(plan.sampling.seed),
+            cores: tree::own_cores(),
             prepared,
             head: Arm::new(ArmName::Head, &checkout.head),
             base: Ok(Arm::new(ArmName::Base, &checkout.base)),
@@ -371,6 +374,7 @@ impl<'a> Bench<'a> {
                 .step(&format!("{label}, {} endpoints", order.len()));
             let mut arms = self.warm_up(&order).await?;
             self.progress.phase(PhaseKind::Measure);
+            self.pin();
             let mut memory = BTreeMap::new();
             for (index, arms) in order.iter().zip(&mut arms) {
                 self.progress
@@ -379,8 +383,33 @@ impl<'a> Bench<'a> {
                 self.read_memory(&mut memory);
             }
             self.keep_memory(stage, &memory);
+            self.unpin();
         }
         Ok(())
+    }
+
+    /// Gives the generator a core of its own and the services the others. Without it the
+    /// scheduler puts the arms beside different neighbours for seconds at a time, and that reads
+    /// as a difference between them.
+    fn pin(&self) {
+        if let Some((own, theirs)) = self.cores.split_last()
+            && !theirs.is_empty()
+        {
+            tree::pin_self(&[*own]);
+            self.stacks().for_each(|stack| stack.pin(theirs));
+        }
+    }
+
+    /// Gives everything every core: for starting and warming up.
+    fn unpin(&self) {
+        tree::pin_self(&self.cores);
+        self.stacks().for_each(|stack| stack.pin(&self.cores));
+    }
+
+    /// The stacks that run.
+    fn stacks(&self) -> impl Iterator<Item = &Stack> {
+        let base = self.base.as_ref().ok().and_then(|arm| arm.stack.as_ref());
+        base.into_iter().chain(&self.head.stack)
     }
 
     /// Fresh processes in both arms, at the same time.

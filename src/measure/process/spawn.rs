@@ -117,6 +117,11 @@ impl Supervised {
         }
     }
 
+    /// Lets the tree run on these cores only.
+    pub fn pin(&self, cores: &[usize]) {
+        tree::pin(self.pid, cores);
+    }
+
     /// What the tree uses now.
     pub fn usage(&self) -> tree::Usage {
         tree::usage(self.pid)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::{Pid, SysconfVar, sysconf};
@@ -38,6 +39,54 @@ pub fn living_descendants(root: i32) -> Vec<i32> {
 /// Sends a signal; a process that is gone already is no error.
 pub fn signal(pid: i32, signal: Signal) {
     let _gone = kill(Pid::from_raw(pid), signal);
+}
+
+/// Lets every thread of the processes below `root` run on these cores only. Threads started
+/// later inherit it. A thread that is gone already, or a core we may not use, is no error.
+pub fn pin(root: i32, cores: &[usize]) {
+    let Some(set) = cpu_set(cores) else {
+        return;
+    };
+    for pid in living_descendants(root) {
+        for thread in threads(pid) {
+            let _refused = sched_setaffinity(Pid::from_raw(thread), &set);
+        }
+    }
+}
+
+/// Lets the calling thread run on these cores only.
+pub fn pin_self(cores: &[usize]) {
+    if let Some(set) = cpu_set(cores) {
+        let _refused = sched_setaffinity(Pid::from_raw(0), &set);
+    }
+}
+
+/// The cores the calling thread may run on.
+pub fn own_cores() -> Vec<usize> {
+    let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else {
+        return Vec::new();
+    };
+    (0..CpuSet::count())
+        .filter(|core| set.is_set(*core).unwrap_or(false))
+        .collect()
+}
+
+fn cpu_set(cores: &[usize]) -> Option<CpuSet> {
+    let mut set = CpuSet::new();
+    for core in cores {
+        set.set(*core).ok()?;
+    }
+    (!cores.is_empty()).then_some(set)
+}
+
+fn threads(pid: i32) -> Vec<i32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"));
+    entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// What the processes below `root` use together.

@@ -234,6 +234,13 @@ impl Stack {
         self.running.values().for_each(Supervised::thaw);
     }
 
+    /// Lets every process run on these cores only.
+    pub fn pin(&self, cores: &[usize]) {
+        for running in self.running.values() {
+            running.pin(cores);
+        }
+    }
+
     /// `host:port` of a service.
     pub fn address(&self, service: &str) -> String {
         self.values
