@@ -206,11 +206,13 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
 }
 
 fn write_hint(error: &io::Error) -> Option<String> {
-    match error.kind() {
-        io::ErrorKind::StorageFull => {
-            Some("the disk is full; nothing half-written is left".to_owned())
-        }
-        io::ErrorKind::PermissionDenied => Some("check who owns the folder".to_owned()),
-        _ => None,
-    }
+    let kind = error.kind();
+    let hint = if kind == io::ErrorKind::StorageFull {
+        "the disk is full; nothing half-written is left"
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "check who owns the folder"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
 }

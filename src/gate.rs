@@ -39,7 +39,7 @@ pub fn decide(comparisons: &[Comparison], policy: Policy) -> Decision {
             because: "nothing was measured".to_owned(),
         });
     }
-    reasons.sort_by(|left, right| right.outcome.cmp(&left.outcome));
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.outcome));
     Decision {
         outcome: reasons
             .first()

@@ -3,6 +3,8 @@
 //! Needs: statement counts of both arms. Silent: without base, and unless the queries per request
 //! of the endpoint are judged to be worse.
 
+use std::fmt::Write;
+
 use super::{Case, place};
 use crate::model::evidence::{Route, Statement};
 use crate::model::{
@@ -111,7 +113,7 @@ fn impact(case: &Case<'_>, endpoint: &str, cost: f64, extra: f64) -> String {
     if let Some((before, now)) = latency.and_then(|latency| latency.before.zip(latency.now))
         && now.point > before.point
     {
-        text.push_str(&format_args!("; p50 {:.1} → {:.1} ms", before.point, now.point).to_string());
+        let _infallible = write!(text, "; p50 {:.1} → {:.1} ms", before.point, now.point);
     }
     text
 }
@@ -162,9 +164,14 @@ fn recommendation(is_loop: bool, more: &[More<'_>], cost: f64) -> Recommendation
     }
 }
 
-/// What more queries explain: the counts, and what waiting and talking cost.
-fn explained(endpoint: &str, _route: &Route) -> Vec<MetricId> {
-    [
+/// What more queries explain: the counts, what waiting and talking cost, and the memory of the
+/// connections the database holds for them.
+fn explained(endpoint: &str, route: &Route) -> Vec<MetricId> {
+    let memory = route
+        .databases
+        .iter()
+        .map(|database| MetricId::service(database, Metric::Memory));
+    let of_endpoint = [
         Metric::QueriesPerRequest,
         Metric::RowsPerRequest,
         Metric::LatencyP50,
@@ -172,6 +179,6 @@ fn explained(endpoint: &str, _route: &Route) -> Vec<MetricId> {
         Metric::LatencyMean,
         Metric::CpuPerRequest,
     ]
-    .map(|metric| MetricId::endpoint(endpoint, metric))
-    .to_vec()
+    .map(|metric| MetricId::endpoint(endpoint, metric));
+    of_endpoint.into_iter().chain(memory).collect()
 }

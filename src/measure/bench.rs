@@ -50,7 +50,7 @@ pub enum MeasureError {
         /// Which service.
         service: String,
         /// What failed.
-        source: StepError,
+        source: Box<StepError>,
     },
     /// A service could not be brought up, or went away.
     #[error(transparent)]
@@ -687,6 +687,7 @@ impl<'a> Bench<'a> {
                 service: endpoint.service.clone(),
                 directory: directory.to_string_lossy().into_owned(),
                 request: format!("{} {}", endpoint.request.method, endpoint.request.path),
+                databases: databases_behind(self.plan, &endpoint.service),
             };
             for arm in self.base.as_mut().ok().into_iter().chain([&mut self.head]) {
                 let routes = &mut arm.record.evidence.routes;

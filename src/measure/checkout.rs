@@ -550,10 +550,8 @@ fn text(bytes: &[u8]) -> String {
 fn normal(path: &Path) -> String {
     let parts: Vec<_> = path
         .components()
-        .filter_map(|part| match part {
-            std::path::Component::Normal(name) => Some(name.to_string_lossy()),
-            _ => None,
-        })
+        .filter(|part| matches!(part, std::path::Component::Normal(_)))
+        .map(|part| part.as_os_str().to_string_lossy())
         .collect();
     parts.join("/")
 }

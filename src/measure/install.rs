@@ -41,7 +41,7 @@ pub async fn install(
     supervisor: &Supervisor,
     cache: &Path,
     request: &Request<'_>,
-) -> Result<bool, StepError> {
+) -> Result<bool, Box<StepError>> {
     let directory = tree.project.join(request.directory);
     let kept = cache.join("install").join(key(checkout, tree, request));
     if kept.is_dir() && copy_all(&kept, &directory).is_ok() {

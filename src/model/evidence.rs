@@ -162,6 +162,9 @@ pub struct Route {
     pub directory: String,
     /// Method and path, as configured.
     pub request: String,
+    /// Databases the service reaches, directly or through others.
+    #[serde(default)]
+    pub databases: Vec<String>,
 }
 
 /// A line where a query may be issued: `.image.findMany(`, or SQL text.

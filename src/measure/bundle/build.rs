@@ -36,7 +36,7 @@ pub enum BuildError {
         /// Which frontend.
         frontend: String,
         /// What failed.
-        source: StepError,
+        source: Box<StepError>,
     },
     /// The build failed.
     #[error("frontend `{frontend}`: build: {source}")]
@@ -44,7 +44,7 @@ pub enum BuildError {
         /// Which frontend.
         frontend: String,
         /// What failed.
-        source: StepError,
+        source: Box<StepError>,
     },
     /// The output could not be weighed.
     #[error("frontend `{frontend}`: {source}")]

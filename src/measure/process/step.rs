@@ -50,14 +50,16 @@ fn quote(lines: &[String]) -> String {
 }
 
 /// Runs a step to its end.
-pub async fn run(supervisor: &Supervisor, step: &Step<'_>) -> Result<(), StepError> {
+pub async fn run(supervisor: &Supervisor, step: &Step<'_>) -> Result<(), Box<StepError>> {
     let start = Instant::now();
-    let fail = |what: String| StepError {
-        line: step.line.to_owned(),
-        what,
-        seconds: start.elapsed().as_secs_f64(),
-        last_lines: last_lines(step.log, QUOTED_LINES),
-        log: step.log.to_owned(),
+    let fail = |what: String| {
+        Box::new(StepError {
+            line: step.line.to_owned(),
+            what,
+            seconds: start.elapsed().as_secs_f64(),
+            last_lines: last_lines(step.log, QUOTED_LINES),
+            log: step.log.to_owned(),
+        })
     };
     let mut running = supervisor
         .spawn(step.line, step.directory, step.environment, step.log)

@@ -32,7 +32,7 @@ pub enum ServiceError {
         /// Which service.
         service: String,
         /// What failed.
-        source: StepError,
+        source: Box<StepError>,
     },
     /// The process could not be started at all.
     #[error("service `{service}` could not be started: {source}")]
@@ -425,15 +425,13 @@ fn listen(service: &str, process: &Process, arm: Arm) -> Result<TcpListener, Ser
         (Some(port), Arm::Base) => port,
         (Some(port), Arm::Head) => port.saturating_add(1),
     };
-    TcpListener::bind((HOST, port)).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => ServiceError::PortTaken {
-            service: service.to_owned(),
-            port,
-        },
-        _ => ServiceError::Start {
-            service: service.to_owned(),
-            source,
-        },
+    TcpListener::bind((HOST, port)).map_err(|source| {
+        let service = service.to_owned();
+        if source.kind() == std::io::ErrorKind::AddrInUse {
+            ServiceError::PortTaken { service, port }
+        } else {
+            ServiceError::Start { service, source }
+        }
     })
 }
 
