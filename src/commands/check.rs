@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
-use crate::model::{Outcome, PhaseKind, Reference, Run, RunFile};
+use crate::model::{Outcome, PhaseKind, Reference, Run, RunFile, Subject};
 use crate::report::{Pages, Report};
 use crate::store::BaselineStore;
 use crate::{compare, diagnose, gate, github, report};
@@ -78,7 +78,7 @@ async fn run(
         decision,
         responses: file.head.responses.clone(),
         phases: file.phases.clone(),
-        skipped: file.head.evidence.skipped.clone(),
+        skipped: remarks(&file, config),
     })?;
     output::write(&home.join("report.md"), pages.comment.as_bytes())?;
     output::write(&home.join("report.json"), pages.json.as_bytes())?;
@@ -131,6 +131,19 @@ fn base_run(reference: &Reference) -> Option<&Run> {
         Reference::Stored { baseline, .. } => Some(&baseline.run),
         Reference::Targets { .. } => None,
     }
+}
+
+/// What the reader should know about how it was measured.
+fn remarks(file: &RunFile, config: &Config) -> Vec<String> {
+    let mut remarks = file.head.evidence.skipped.clone();
+    for subject in &config.policy.one_process {
+        if let Subject::Endpoint { endpoint } = subject {
+            remarks.push(format!(
+                "{endpoint}: one process served every block, so its tolerance is doubled"
+            ));
+        }
+    }
+    remarks
 }
 
 /// What head was judged against, in words.

@@ -95,10 +95,25 @@ impl Trimmed {
     }
 }
 
-/// The smallest change that blocks with this spread would have shown: the reach of the one-sided
-/// interval at both error rates, above the tolerance-free zero.
-pub fn detectable(trimmed: &Trimmed) -> f64 {
-    (2.0 * trimmed.error * trimmed.quantile(CONFIDENCE)).exp_m1()
+/// The smallest relative slow-down that `blocks` fresh blocks with this spread would have caught
+/// with 95 % certainty: its estimate must reach the tolerance, and its test `alpha`.
+pub fn detectable(
+    trimmed: &Trimmed,
+    measured: usize,
+    blocks: usize,
+    tolerance: f64,
+    alpha: f64,
+) -> f64 {
+    let error = trimmed.error * (real(measured) / real(blocks)).sqrt();
+    let fresh = Trimmed {
+        error,
+        freedom: real(blocks - 2 * trimmed_each_side(blocks)) - 1.0,
+        ..*trimmed
+    };
+    let certain = fresh.quantile(CONFIDENCE);
+    let reaches_tolerance = tolerance.ln_1p() + certain * error;
+    let passes_test = (fresh.quantile(1.0 - alpha) + certain) * error;
+    reaches_tolerance.max(passes_test).exp_m1()
 }
 
 fn trimmed_each_side(count: usize) -> usize {

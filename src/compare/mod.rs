@@ -158,7 +158,7 @@ fn judge(
         tolerance: policy.tolerance(&id),
         target,
         gates: policy.gates(&id),
-        detectable: detectable(&id, head, reference),
+        detectable: detectable(&id, head, reference, policy),
         id,
     }
 }
@@ -270,7 +270,7 @@ fn same_encoder(id: &MetricId, head: &Run, stored: &Run) -> Result<(), Inconclus
     }
 }
 
-fn detectable(id: &MetricId, head: &Run, reference: &Reference) -> Option<f64> {
+fn detectable(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> Option<f64> {
     let Reference::Paired(base) = reference else {
         return None;
     };
@@ -279,7 +279,7 @@ fn detectable(id: &MetricId, head: &Run, reference: &Reference) -> Option<f64> {
     if !is_noisy(id, blocks.base, blocks.head) {
         return None;
     }
-    noisy::detectable_in(blocks, id.metric.better())
+    noisy::detectable_in(blocks, id.metric.better(), policy.tolerance(id)?)
 }
 
 fn reference_run(reference: &Reference) -> Option<&Run> {

@@ -1,8 +1,8 @@
 //! What a change must exceed and which targets hold: the option type of this stage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Metric, MetricId, Subject, Tolerance};
+use crate::model::{Class, Metric, MetricId, Subject, Tolerance};
 
 /// Default tolerance of p50 latency. Measured: at 3 % unchanged code is never flagged over 24
 /// blocks, and 5 % is caught on every recorded endpoint.
@@ -20,6 +20,9 @@ pub const COUNT_TOLERANCE: f64 = 0.01;
 /// The smallest tolerance accepted for noisy metrics: below it the bias between two identical
 /// processes (layout, order; 0.3 % measured) is no longer small against it.
 pub const LEAST_NOISY_TOLERANCE: f64 = 0.02;
+
+/// How much wider the tolerance is where several blocks share a process.
+pub const ONE_PROCESS_FACTOR: f64 = 2.0;
 
 /// Latency changes below this many milliseconds never gate.
 pub const LATENCY_FLOOR_MS: f64 = 0.3;
@@ -75,12 +78,19 @@ pub struct Policy {
     pub blocks: usize,
     /// Everything the configuration asks for: what of this is missing is said, never passed.
     pub expected: Vec<MetricId>,
+    /// Services and endpoints measured on one process for the whole run. Its luck is in every
+    /// block: latency and CPU get [`ONE_PROCESS_FACTOR`] times the tolerance, and memory, which
+    /// then is a single observation, is shown and not judged. (Seen here: the memory of two
+    /// identical databases differed by 11 % in every block, by one connection more.)
+    pub one_process: BTreeSet<Subject>,
 }
 
 impl Policy {
     /// What a change of this metric must exceed; none where base is no measure.
     pub fn tolerance(&self, id: &MetricId) -> Option<Tolerance> {
+        let shared = self.one_process.contains(&id.subject);
         let (relative, floor) = match id.metric {
+            Metric::Memory if shared => return None,
             Metric::InitialJs | Metric::InitialCss | Metric::Total | Metric::Size => {
                 (self.tolerances.bundle, BUNDLE_FLOOR_BYTES)
             }
@@ -98,7 +108,16 @@ impl Policy {
                 return None;
             }
         };
-        Some(Tolerance { relative, floor })
+        let is_noisy = id.metric.class() == Class::Noisy;
+        let factor = if shared && is_noisy {
+            ONE_PROCESS_FACTOR
+        } else {
+            1.0
+        };
+        Some(Tolerance {
+            relative: relative * factor,
+            floor,
+        })
     }
 
     /// Whether a regression of this metric may fail the gate. Single assets are shown, not

@@ -6,8 +6,8 @@ use crate::compare::Policy;
 use crate::compare::policy::{LEAST_NOISY_TOLERANCE, Tolerances};
 use crate::gate;
 use crate::measure::Plan;
-use crate::measure::plan::{Endpoint, Service, ServiceKind};
-use crate::model::{Metric, MetricId, Outcome};
+use crate::measure::plan::{Endpoint, Fresh, Service, ServiceKind};
+use crate::model::{Metric, MetricId, Outcome, Subject};
 
 use super::error::{Flaw, Problem, quote};
 use super::locate::KeyPath;
@@ -25,8 +25,27 @@ pub(super) fn policy(raw: &RawConfig, plan: &Plan) -> Result<Policy, Problem> {
         tolerances: tolerances(&raw.gate.tolerance)?,
         blocks: plan.sampling.blocks as usize,
         expected: expected(plan, &budgets),
+        one_process: one_process(plan),
         budgets,
     })
+}
+
+/// What is measured on one process for the whole run.
+fn one_process(plan: &Plan) -> BTreeSet<Subject> {
+    let stays = |service: &&Service| service.fresh == Fresh::PerRun;
+    let services: Vec<&Service> = plan.services.iter().filter(stays).collect();
+    let endpoints = plan.endpoints.iter().filter(|endpoint| {
+        services
+            .iter()
+            .any(|service| service.name == endpoint.service)
+    });
+    let of_endpoints = endpoints.map(|endpoint| Subject::Endpoint {
+        endpoint: endpoint.name.clone(),
+    });
+    let of_services = services.iter().map(|service| Subject::Service {
+        service: service.name.clone(),
+    });
+    of_services.chain(of_endpoints).collect()
 }
 
 /// What the verdicts mean.

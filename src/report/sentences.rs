@@ -10,8 +10,9 @@ use super::format;
 use super::phrase::Phrase;
 use super::rows::{self, Rank, Row};
 use crate::model::{
-    BudgetVerdict, Comparison, Confidence, Finding, Inconclusive, Location, MetricId, Outcome,
-    PhaseKind, Priority, Provenance, Reason, Recommendation, Responses, Risk, Subject, Verdict,
+    BudgetVerdict, Comparison, Confidence, Finding, Inconclusive, Location, Metric, MetricId,
+    Outcome, PhaseKind, Priority, Provenance, Reason, Recommendation, Responses, Risk, Subject,
+    Verdict,
 };
 
 /// The most names that one sentence lists.
@@ -340,16 +341,7 @@ pub(super) fn detectable(report: &Report) -> Option<Phrase> {
         .filter(|comparison| could_not_be_judged(comparison))
         .map(|comparison| &comparison.id)
         .collect();
-    let most = gating()
-        .filter(|comparison| !could_not_be_judged(comparison))
-        .filter_map(|comparison| comparison.detectable)
-        .reduce(f64::max);
-    let seen = most.map(|most| {
-        let most = format::percent(most);
-        Phrase::new(format!(
-            "This run would have caught a slow-down of {most} or more"
-        ))
-    });
+    let seen = caught(report);
     let unseen = (!blind.is_empty()).then(|| some_of(blind.into_iter().map(metric)));
     match (seen, unseen) {
         (Some(seen), Some(unseen)) => {
@@ -363,6 +355,28 @@ pub(super) fn detectable(report: &Report) -> Option<Phrase> {
         ),
         (None, None) => None,
     }
+}
+
+/// The largest figure of each noisy metric: that much would have been caught everywhere.
+fn caught(report: &Report) -> Option<Phrase> {
+    let noisy = Metric::ALL.into_iter().filter_map(|metric| {
+        let most = report
+            .comparisons
+            .iter()
+            .filter(|comparison| comparison.gates && comparison.id.metric == metric)
+            .filter(|comparison| !could_not_be_judged(comparison))
+            .filter(|comparison| !matches!(comparison.verdict, Verdict::Regressed(_)))
+            .filter_map(|comparison| comparison.detectable)
+            .reduce(f64::max)?;
+        Some(format!("{} +{}", metric.label(), format::percent(most)))
+    });
+    let list: Vec<String> = noisy.collect();
+    (!list.is_empty()).then(|| {
+        Phrase::new(format!(
+            "This run would have caught, on every endpoint and service: {}",
+            list.join(", ")
+        ))
+    })
 }
 
 fn could_not_be_judged(comparison: &Comparison) -> bool {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -148,6 +149,16 @@ impl<'s> Finished<'s> {
             .map(|one| one["id"].as_str().unwrap_or_default().to_owned())
             .map(|id| (id.clone(), self.verdict(&id)))
             .collect()
+    }
+
+    /// The folders that hold the data of its services.
+    pub(crate) fn data_folders(&self) -> Vec<PathBuf> {
+        let start = format!("tollgate-{}-", self.pid);
+        let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten();
+        let own = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&start));
+        own.map(|entry| entry.path()).collect()
     }
 
     /// Text with the sandbox's paths, process numbers and times replaced.

@@ -45,9 +45,12 @@ pub(super) fn files(sandbox: &Sandbox, pid: u32) -> Vec<String> {
     }
     // Tools of ours and git's leave such names when they are interrupted.
     let results = fs::read_dir(sandbox.result("")).into_iter().flatten();
-    let unfinished = results
-        .flatten()
-        .filter(|entry| entry.path().extension().is_some_and(|end| end == "unfinished"));
+    let unfinished = results.flatten().filter(|entry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|end| end == "unfinished")
+    });
     found.extend(unfinished.map(|entry| entry.path().display().to_string()));
     found
 }
@@ -59,7 +62,8 @@ pub(super) struct Repository {
     branches: String,
     stash: String,
     status: String,
-    index: Vec<u8>,
+    /// Every entry with its mode and hash, and which flags it has.
+    index: String,
 }
 
 impl Repository {
@@ -80,7 +84,7 @@ impl Repository {
             branches: ask(&["for-each-ref"])?,
             stash: ask(&["stash", "list"])?,
             status: ask(&["status", "--porcelain=v1", "--untracked-files=all"])?,
-            index: fs::read(sandbox.project().join(".git/index")).ok()?,
+            index: ask(&["ls-files", "--stage", "-t"])?,
         })
     }
 }

@@ -1,0 +1,151 @@
+//! What `tollgate baseline` keeps and shows.
+
+use serde_json::Value;
+
+use crate::support::{FAST, SHORT, Sandbox, TOLERANT, config};
+
+/// A project in which Tollgate has run before.
+fn project() -> Sandbox {
+    let project = Sandbox::with_frontend("", "");
+    project.write(".tollgate/.gitignore", "*\n");
+    project
+}
+
+#[test]
+fn looking_at_an_empty_history_changes_nothing_in_the_repository() {
+    let project = Sandbox::with_frontend("", "");
+
+    project
+        .run(&["baseline", "list"])
+        .exits(0)
+        .prints("no runs are stored");
+
+    assert_eq!(project.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_stored_run_is_listed_and_shown() {
+    let project = project();
+    let commit = project.git(&["rev-parse", "HEAD"]);
+    project
+        .run(&["baseline", "list"])
+        .exits(0)
+        .prints("no runs are stored");
+
+    let refresh = project.run(&["baseline", "refresh"]);
+    refresh
+        .exits(0)
+        .prints("stored run 1: ")
+        .prints(&commit[..10]);
+
+    let list = project.run(&["baseline", "list"]);
+    list.exits(0).prints(&commit[..10]);
+    assert_eq!(
+        list.stdout.lines().count(),
+        2,
+        "a heading and a run\n{list}"
+    );
+    let list = project.run(&["baseline", "list", "--format", "json"]);
+    let list: Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(list[0]["commit"], commit.as_str());
+    assert_eq!(list[0]["id"], 1);
+
+    for name in ["1", &commit, &commit[..8]] {
+        let show = project.run(&["baseline", "show", name]);
+        show.exits(0);
+        let run: Value = serde_json::from_str(&show.stdout).expect("only JSON is printed");
+        assert_eq!(run["revision"]["commit"], commit.as_str());
+        assert!(run["samples"]["bundle/web/total"][0].as_f64() > Some(20_000.0));
+    }
+}
+
+#[test]
+fn the_newest_run_comes_first_and_the_list_can_be_short() {
+    let project = Sandbox::with_frontend("", "");
+    project.run(&["baseline", "refresh"]).exits(0);
+    project
+        .run(&["baseline", "refresh"])
+        .exits(0)
+        .prints("stored run 2: ");
+
+    let list = project.run(&["baseline", "list", "--format", "json", "--limit", "1"]);
+
+    let list: Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(list.as_array().map(Vec::len), Some(1));
+    assert_eq!(list[0]["id"], 2);
+}
+
+#[test]
+fn a_run_that_is_not_stored_is_wrong_usage() {
+    let project = project();
+
+    for name in ["7", "deadbeef"] {
+        let show = project.run(&["baseline", "show", name]);
+        show.exits(2).says(&format!("no stored run `{name}`"));
+        assert_eq!(show.stdout, "");
+    }
+}
+
+#[test]
+fn a_name_too_short_to_be_a_commit_is_wrong_usage() {
+    let project = project();
+
+    let show = project.run(&["baseline", "show", "abc"]);
+
+    show.says("`abc` is neither the number of a run nor four characters of a commit");
+    show.exits(2);
+}
+
+#[test]
+fn a_service_is_measured_alone_and_stored() {
+    let project = Sandbox::with_service(&config(&[FAST], &[SHORT, TOLERANT]));
+
+    project
+        .run(&["baseline", "refresh"])
+        .exits(0)
+        .prints("stored run 1: ");
+
+    let show = project.run(&["baseline", "show", "1"]);
+    let run: Value = serde_json::from_str(&show.stdout).unwrap();
+    let p50 = run["samples"]["endpoint/fast/p50"].as_array().map(Vec::len);
+    assert_eq!(p50, Some(3), "{show}");
+}
+
+#[test]
+fn a_run_with_wrong_answers_is_not_stored() {
+    let boom = "  - { name: boom, service: app, request: GET /boom }\n";
+    let project = Sandbox::with_service(&config(&[FAST, boom], &[SHORT, TOLERANT]));
+
+    let refresh = project.run(&["baseline", "refresh"]);
+
+    refresh
+        .exits(3)
+        .says("the run is not stored: wrong answers from boom");
+    project
+        .run(&["baseline", "list"])
+        .exits(0)
+        .prints("no runs are stored");
+}
+
+#[test]
+fn an_unknown_revision_is_not_measured() {
+    let project = Sandbox::with_frontend("", "");
+
+    let refresh = project.run(&["baseline", "refresh", "--revision", "v9"]);
+
+    refresh.exits(2).says("`v9` is not a revision");
+}
+
+#[test]
+fn a_damaged_store_is_said_and_never_taken_for_an_empty_one() {
+    let project = Sandbox::with_frontend("", "");
+    project.write(
+        ".tollgate/baselines.db",
+        "this is no database, and long enough to tell",
+    );
+
+    let list = project.run(&["baseline", "list"]);
+
+    list.exits(4).says("baselines.db");
+    assert_eq!(list.stdout, "");
+}

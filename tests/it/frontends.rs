@@ -1,0 +1,227 @@
+//! Frontends that grow, that do not build, and whose base does not build.
+
+use std::fs;
+
+use crate::support::Sandbox;
+
+#[test]
+fn fifty_kilobytes_more_are_blocked() {
+    let project = Sandbox::with_frontend("", "");
+    project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=50");
+
+    let check = project.check();
+
+    check.exits(1).prints("FAIL").prints("web");
+    assert_eq!(check.verdict("bundle/web/total"), "regressed");
+    assert_eq!(check.verdict("bundle/web/initial-js"), "regressed");
+    // The file, named without its hash.
+    let asset = "asset/web/assets/index.js/size";
+    assert_eq!(check.verdict(asset), "regressed", "{check}");
+}
+
+#[test]
+fn another_hash_in_the_file_names_is_no_change() {
+    let project = Sandbox::with_frontend("", "");
+    project.edit("build.sh", "9f86d081", "5e884898");
+
+    let check = project.check();
+
+    check.exits(0).prints("PASS");
+    for (id, verdict) in check.verdicts() {
+        assert_eq!(verdict, "unchanged", "{id}\n{check}");
+    }
+}
+
+#[test]
+fn a_build_that_leaves_an_empty_folder_could_not_be_measured() {
+    let project = Sandbox::with_frontend("", "");
+    project.write("build.sh", "mkdir -p dist\n");
+
+    let check = project.check();
+
+    check
+        .exits(3)
+        .says("error: frontend `web`: the build left nothing to weigh in `")
+        .says("/dist`")
+        .says("hint: check `output`: it is the folder the build writes");
+}
+
+#[test]
+fn a_build_that_leaves_no_folder_could_not_be_measured() {
+    let project = Sandbox::with_frontend("", "");
+    project.write("build.sh", "mkdir -p build\n");
+
+    project
+        .check()
+        .exits(3)
+        .says("the build left no folder `")
+        .says("/dist`");
+}
+
+#[test]
+fn a_committed_output_does_not_pass_for_what_a_build_wrote() {
+    let project = Sandbox::with_frontend("", "");
+    project.write(
+        "dist/index.html",
+        "<!doctype html><p>committed long ago</p>",
+    );
+    project.commit("the output as well");
+    project.write("build.sh", "echo 'builds nothing'\n");
+
+    project.check().exits(3).says("the build left no folder");
+}
+
+#[test]
+fn a_failing_build_shows_its_last_lines_and_its_log() {
+    let project = Sandbox::with_frontend("", "");
+    let lines = "echo 'building 12 modules'\necho 'app.js:3: unexpected token' >&2\nexit 2\n";
+    project.write("build.sh", lines);
+
+    let check = project.check();
+
+    check.exits(3);
+    insta::assert_snapshot!(check.error(), @"
+    error: frontend `web`: build: `sh build.sh` ended with status 2 after N s
+      | building 12 modules
+      | app.js:3: unexpected token
+
+    hint: the whole output is in `PROJECT/.tollgate/logs/web-build.log`
+    ");
+    let log = project.result("logs/web-build.log");
+    let text = fs::read_to_string(log).expect("the log that the hint names");
+    assert!(text.contains("unexpected token"), "{text}");
+}
+
+#[test]
+fn a_failing_install_shows_its_last_lines_and_its_log() {
+    let install = "    install: { run: sh install.sh, inputs: [install.sh] }\n";
+    let project = Sandbox::with_frontend(install, "");
+    project.write(
+        "install.sh",
+        "echo 'no such package: left-pad' >&2; exit 9\n",
+    );
+
+    let check = project.check();
+
+    check.exits(3);
+    insta::assert_snapshot!(check.error(), @"
+    error: frontend `web`: install: `sh install.sh` ended with status 9 after N s
+      | no such package: left-pad
+
+    hint: the whole output is in `PROJECT/.tollgate/logs/web-install.log`
+    ");
+    let log = project.result("logs/web-install.log");
+    let text = fs::read_to_string(log).expect("the log that the hint names");
+    assert!(text.contains("left-pad"), "{text}");
+}
+
+#[test]
+fn a_build_that_does_not_end_is_stopped() {
+    let project = Sandbox::with_frontend("    within: 1 s\n", "");
+    project.write("build.sh", "sleep 60\n");
+
+    project
+        .check()
+        .exits(3)
+        .says("did not end within 1 s and was stopped");
+}
+
+#[test]
+fn an_install_runs_once_for_what_it_depends_on() {
+    let install = "    install: { run: sh install.sh, inputs: [install.sh] }\n";
+    let project = Sandbox::with_frontend(install, "");
+    let line = "echo once >> $MARKS/installs; mkdir -p lib; echo data > lib/data\n";
+    project.write("install.sh", line);
+    project.edit(
+        "build.sh",
+        "mkdir -p dist/assets",
+        "cat lib/data; mkdir -p dist/assets",
+    );
+    project.commit("install");
+    let installs = || {
+        let text = fs::read_to_string(project.marks().join("installs"));
+        text.unwrap_or_default().lines().count()
+    };
+
+    // Head differs, so both arms are built, each needing what was installed.
+    project.edit("build.sh", "set -eu", "set -eu # strict");
+    project.check().exits(0);
+    assert_eq!(installs(), 1);
+
+    project.edit("install.sh", "data", "other data");
+    project.edit("build.sh", "strict", "stricter");
+    project.check().exits(0);
+    assert_eq!(installs(), 2, "another install for what it now depends on");
+}
+
+/// A repository whose last commit does not build, repaired in the working tree. Returns the
+/// commit before.
+fn with_a_broken_base() -> (Sandbox, String) {
+    let project = Sandbox::with_frontend("", "");
+    let good = project.git(&["rev-parse", "HEAD"]);
+    project.edit("build.sh", "set -eu", "echo 'disk on fire' >&2; exit 4");
+    project.commit("break the build");
+    project.edit("build.sh", "echo 'disk on fire' >&2; exit 4", "set -eu");
+    (project, good)
+}
+
+#[test]
+fn a_base_that_does_not_build_leaves_the_targets() {
+    let (project, _) = with_a_broken_base();
+
+    let check = project.check();
+
+    check
+        .exits(0)
+        .prints("WARN")
+        .prints("no ancestor is stored")
+        .says("base could not be measured: frontend `web`: build: `sh build.sh` ended");
+    assert_eq!(check.verdict("bundle/web/total"), "inconclusive");
+    assert!(check.comment().contains("no ancestor is stored"), "{check}");
+}
+
+#[test]
+fn a_base_that_does_not_build_is_replaced_by_a_stored_ancestor() {
+    let (project, good) = with_a_broken_base();
+    project
+        .run(&["baseline", "refresh", "--revision", &good])
+        .exits(0);
+    let short = &good[..10];
+
+    let same = project.check();
+    same.exits(0);
+    assert_eq!(same.verdict("bundle/web/total"), "unchanged", "{same}");
+    same.prints(&format!("the stored run of {short}"));
+
+    project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=50");
+    let grown = project.check();
+    grown.exits(1);
+    assert_eq!(grown.verdict("bundle/web/total"), "regressed", "{grown}");
+    let comment = grown.comment();
+    for text in ["the stored run of", short, "disk on fire"] {
+        assert!(comment.contains(text), "`{text}` is not in\n{comment}");
+    }
+}
+
+#[test]
+fn a_base_that_fails_silently_is_not_explained_with_what_head_wrote() {
+    let project = Sandbox::with_frontend("", "");
+    project.edit("build.sh", "set -eu", "exit 4");
+    project.commit("break the build");
+    project.edit("build.sh", "exit 4", "echo 'head is built'; set -eu");
+
+    project
+        .check()
+        .exits(0)
+        .says("base could not be measured: frontend `web`: build: `sh build.sh` ended")
+        .does_not_say("head is built");
+}
+
+#[test]
+fn a_head_that_does_not_build_is_not_excused_by_a_base_that_does_not_either() {
+    let (project, _) = with_a_broken_base();
+    project.git(&["checkout", "--quiet", "--", "."]);
+    project.write("notes.txt", "nothing repaired\n");
+
+    project.check().exits(3).says("disk on fire");
+}

@@ -1,0 +1,29 @@
+//! Tollgate through its front door: the real program on real repositories with real processes.
+//!
+//! Each test is a sentence about what a user sees. After every run the suite also looks for what
+//! must not be there: a process, a worktree, a folder of data, a change of the user's repository.
+
+/// Answers that are wrong, in one arm or in both.
+mod answers;
+/// What `tollgate baseline` keeps and shows.
+mod baselines;
+/// A disk that is full.
+mod disk;
+/// Frontends that grow, that do not build, and whose base does not build.
+mod frontends;
+/// Ctrl-C, SIGTERM and `kill -9`, at several moments.
+mod interrupts;
+/// Services that do not start, do not answer or do not stay.
+mod services;
+/// Logging in, and what happens to the token.
+mod sessions;
+/// The sample app: PostgreSQL, Redis, Node and Python.
+mod spheroid;
+/// The builder, the runner and the look for what is left.
+mod support;
+/// Targets, and what policy makes of a verdict.
+mod targets;
+/// Wrong usage: message, hint, exit code.
+mod usage;
+/// The same, slower, and under load.
+mod verdicts;

@@ -1,0 +1,91 @@
+//! Targets, and what policy makes of a verdict.
+
+use crate::support::{SHORT, Sandbox, config};
+
+/// 2 ms of processor time, with this target for the mean.
+fn with_target(mean: &str, gate: &str) -> Sandbox {
+    let slow = format!(
+        "  - {{ name: slow, service: app, request: GET /slow, budgets: {{ mean: {mean} }} }}\n"
+    );
+    let tolerance = "tolerance: { latency: 90%, p95: 90%, cpu: 90%, memory: 90% }";
+    let gate = format!("gate: {{ {tolerance}{gate} }}");
+    Sandbox::with_service(&config(&[&slow], &[SHORT, &gate]))
+}
+
+#[test]
+fn a_target_that_only_head_misses_blocks() {
+    let project = with_target("25 ms", "");
+    project.edit("service.py", "SLOW_MS = 2.0", "SLOW_MS = 60.0");
+
+    let check = project.check();
+
+    check.exits(1).prints("target missed");
+    let target = &check.comparison("endpoint/slow/mean")["target"]["verdict"];
+    assert_eq!(*target, "missed", "{check}");
+}
+
+#[test]
+fn a_target_that_base_misses_too_is_a_warning() {
+    let project = with_target("0.5 ms", "");
+
+    let check = project.check();
+
+    check
+        .exits(0)
+        .prints("WARN")
+        .prints("target missed by base too");
+}
+
+#[test]
+fn a_target_that_base_misses_too_blocks_where_policy_says_so() {
+    let project = with_target("0.5 ms", ", missed-by-base: fail");
+
+    let check = project.check();
+
+    check.exits(1).prints("target missed by base too");
+}
+
+#[test]
+fn a_target_that_is_met_is_no_news() {
+    let project = with_target("10 s", "");
+
+    let check = project.check();
+
+    check.exits(0).does_not_print("target missed");
+    let target = &check.comparison("endpoint/slow/mean")["target"]["verdict"];
+    assert_eq!(*target, "met", "{check}");
+}
+
+#[test]
+fn a_bundle_larger_than_its_target_blocks_without_any_base() {
+    let project = Sandbox::with_frontend("    budgets: { total: 20 KB }\n", "");
+    project.edit("build.sh", "set -eu", "exit 4");
+    project.commit("break the build");
+    project.edit("build.sh", "exit 4", "set -eu");
+
+    let check = project.check();
+
+    check.exits(1).prints("target missed");
+}
+
+/// A base without sizes and nothing stored: no metric has an answer.
+fn without_an_answer(gate: &str) -> Sandbox {
+    let project = Sandbox::with_frontend("", gate);
+    project.edit("build.sh", "set -eu", "exit 4");
+    project.commit("break the build");
+    project.edit("build.sh", "exit 4", "set -eu");
+    project
+}
+
+#[test]
+fn no_answer_is_a_warning_by_default() {
+    without_an_answer("").check().exits(0).prints("WARN");
+    let project = without_an_answer("gate: { inconclusive: warn }\n");
+    project.check().exits(0).prints("WARN");
+}
+
+#[test]
+fn no_answer_blocks_where_policy_says_so() {
+    let project = without_an_answer("gate: { inconclusive: fail }\n");
+    project.check().exits(5).prints("INCONCLUSIVE");
+}

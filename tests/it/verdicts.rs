@@ -1,0 +1,129 @@
+//! The same, slower, and under load.
+
+use serde_json::Value;
+
+use crate::support::{FAST, SHORT, SLOW, SURE, Sandbox, TOLERANT, config};
+
+/// The sections of a comment, in the order a reader expects them.
+const HEADINGS: [&str; 4] = [
+    "### 📊 Current Metrics",
+    "### 🐌 Bottlenecks Identified",
+    "### ⚡ Optimization Recommendations",
+    "### ✅ Quick Wins",
+];
+
+#[test]
+fn an_unchanged_service_passes_and_leaves_three_results() {
+    let project = Sandbox::with_service(&config(&[FAST, SLOW], &[SHORT, TOLERANT]));
+
+    let check = project.run(&["check", "--format", "json"]);
+
+    check.exits(0);
+    let printed: Value = serde_json::from_str(&check.stdout).expect("only JSON is printed");
+    assert_eq!(printed, check.report());
+    let comment = check.comment();
+    let places: Vec<_> = HEADINGS.iter().map(|one| comment.find(one)).collect();
+    assert!(places.iter().all(Option::is_some), "{comment}");
+    assert!(places.is_sorted(), "the sections are in order\n{comment}");
+    let run = check.run_file();
+    for arm in [&run["base"]["ok"], &run["head"]] {
+        for endpoint in ["fast", "slow"] {
+            let samples = &arm["samples"][format!("endpoint/{endpoint}/p50")];
+            let blocks = samples.as_array().map(Vec::len);
+            assert_eq!(blocks, Some(3), "one number for each block: {arm:#}");
+        }
+    }
+    let regressed = |(_, verdict): &(String, String)| verdict == "regressed";
+    assert!(!check.verdicts().iter().any(regressed), "{check}");
+}
+
+#[test]
+fn each_format_prints_what_it_is_called_after() {
+    let project = Sandbox::with_frontend("", "");
+
+    let text = project.run(&["check", "--format", "text"]);
+    text.exits(0).prints("PASS  sandbox: ");
+
+    let markdown = project.run(&["check", "--format", "markdown"]);
+    markdown.exits(0);
+    assert_eq!(markdown.stdout, markdown.comment());
+}
+
+#[test]
+fn a_slower_endpoint_fails_and_the_changed_line_is_named() {
+    let project = Sandbox::with_service(&config(&[FAST, SLOW], &[SURE, TOLERANT]));
+    project.edit("service.py", "SLOW_MS = 2.0", "SLOW_MS = 6.0");
+
+    let check = project.check();
+
+    check.exits(1);
+    assert_eq!(check.verdict("endpoint/slow/p50"), "regressed", "{check}");
+    assert_eq!(check.verdict("endpoint/slow/cpu"), "regressed", "{check}");
+    assert_ne!(check.verdict("endpoint/fast/p50"), "regressed", "{check}");
+    let place = format!("service.py:{}", project.line_of("service.py", "SLOW_MS"));
+    check
+        .prints("FAIL  sandbox: ")
+        .prints("slow")
+        .prints(&place);
+    let comment = check.comment();
+    for text in [place.as_str(), "`slow`", "changed in this pull request"] {
+        assert!(comment.contains(text), "`{text}` is not in\n{comment}");
+    }
+}
+
+#[test]
+fn a_faster_endpoint_is_an_improvement_and_passes() {
+    let project = Sandbox::with_service(&config(&[SLOW], &[SURE, TOLERANT]));
+    project.edit("service.py", "SLOW_MS = 2.0", "SLOW_MS = 0.2");
+
+    let check = project.check();
+
+    check.exits(0);
+    assert_eq!(check.verdict("endpoint/slow/p50"), "improved", "{check}");
+}
+
+#[test]
+fn a_larger_response_is_counted_and_needs_no_statistics() {
+    let project = Sandbox::with_service(&config(&[FAST], &[SHORT, TOLERANT]));
+    project.edit("service.py", "\"x\" * 200", "\"x\" * 20000");
+
+    let check = project.check();
+
+    check.exits(1);
+    let id = "endpoint/fast/response-bytes";
+    assert_eq!(check.verdict(id), "regressed", "{check}");
+    check.prints("fast");
+}
+
+#[test]
+fn an_earlier_commit_can_be_judged_against_a_named_base() {
+    let project = Sandbox::with_frontend("", "");
+    let first = project.git(&["rev-parse", "HEAD"]);
+    project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=50");
+    let second = project.commit("grow");
+    project.edit("build.sh", "extra_kilobytes=50", "extra_kilobytes=0");
+    project.commit("shrink");
+
+    let check = project.run(&["check", "--base", &first, "--head", &second]);
+
+    check.exits(1).prints(&first[..10]).prints(&second[..10]);
+}
+
+#[test]
+fn several_requests_at_once_are_measured_in_slices() {
+    let slow = "  - { name: slow, service: app, request: GET /slow, load: { concurrency: 4 } }\n";
+    let project = Sandbox::with_service(&config(&[slow, FAST], &[SURE, TOLERANT]));
+    project.edit("service.py", "SLOW_MS = 2.0", "SLOW_MS = 6.0");
+
+    let check = project.check();
+
+    check.exits(1);
+    assert_eq!(check.verdict("endpoint/slow/p50"), "regressed", "{check}");
+    let run = check.run_file();
+    for arm in [&run["base"]["ok"], &run["head"]] {
+        let responses = &arm["responses"]["slow"];
+        // Each arm was driven, and no answer of a frozen service counts as wrong.
+        assert!(responses["good"].as_u64() > Some(20), "{responses}");
+        assert_eq!(responses["wrong"], serde_json::json!({}), "{responses}");
+    }
+}
