@@ -239,7 +239,7 @@ fn a_regression_with_its_cause() {
 
     **Next step:** at `api/src/routes/projects.js:41` (changed in this pull request): Load the images together with the projects: `include: { images: true }`.
 
-    <sub>`4f1c2aa0b7` (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught a slow-down of 2.1 % or more, but could not judge latency p95 of `list projects`.</sub>
+    <sub>`4f1c2aa0b7` (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught, on every endpoint and service: latency p50 +2.1 %, CPU per request +2.1 %, memory +2.1 %, but could not judge latency p95 of `list projects`.</sub>
 
     ### 📊 Current Metrics
 
@@ -310,7 +310,7 @@ fn a_regression_on_a_terminal() {
     FAIL  spheroid: 3 regressions, 1 target missed: list projects
     next step: at api/src/routes/projects.js:41 (changed in this pull request): Load the images together with the projects: `include: { images: true }`.
     4f1c2aa0b7 (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm
-    This run would have caught a slow-down of 2.1 % or more, but could not judge latency p95 of list projects.
+    This run would have caught, on every endpoint and service: latency p50 +2.1 %, CPU per request +2.1 %, memory +2.1 %, but could not judge latency p95 of list projects.
 
     measurement                                  now       target  gap                        base  change                  verdict
     list projects: queries per request  21.0 queries  ≤ 5 queries  over by 16 (320 %)  1.0 queries  +2,000 %                regressed; target missed
@@ -338,7 +338,7 @@ fn nothing_changed() {
 
     **Next step:** nothing to do.
 
-    <sub>`4f1c2aa0b7` (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks</sub><br><sub>This run would have caught a slow-down of 2.1 % or more.</sub>
+    <sub>`4f1c2aa0b7` (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks</sub><br><sub>This run would have caught, on every endpoint and service: latency p50 +2.1 %, CPU per request +2.1 %, memory +2.1 %.</sub>
 
     ### 📊 Current Metrics
 
@@ -383,7 +383,7 @@ fn nothing_changed_on_a_terminal() {
     PASS  spheroid: no change beyond tolerance (3 endpoints, 1 service, 1 bundle, 8 metrics)
     next step: nothing to do.
     4f1c2aa0b7 (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks
-    This run would have caught a slow-down of 2.1 % or more.
+    This run would have caught, on every endpoint and service: latency p50 +2.1 %, CPU per request +2.1 %, memory +2.1 %.
 
     8 metrics without a change
 
@@ -443,7 +443,7 @@ fn no_answer() {
 
     - 3 of 8 blocks were measured.
 
-    <sub>`4f1c2aa0b7` (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught a slow-down of 2.1 % or more, but could not judge latency p50 of `list projects`.</sub>
+    <sub>`4f1c2aa0b7` (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught, on every endpoint and service: latency p50 +2.1 %, CPU per request +2.1 %, memory +2.1 %, but could not judge latency p50 of `list projects`.</sub>
 
     ### 📊 Current Metrics
 
@@ -509,7 +509,7 @@ fn a_target_that_base_misses_too() {
 
     **Next step:** nothing in this pull request: base misses the target too.
 
-    <sub>`4f1c2aa0b7` (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught a slow-down of 2.1 % or more.</sub>
+    <sub>`4f1c2aa0b7` (show the images of a project) against main (merge base 1a2b3c4d5e) · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught, on every endpoint and service: latency p50 +2.1 %, CPU per request +2.1 %, memory +2.1 %.</sub>
 
     ### 📊 Current Metrics
 
@@ -665,7 +665,7 @@ fn names_cannot_act() {
 
     - x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m.
 
-    <sub>`4f1c2aa0b7` (x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m) against x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught a slow-down of 2.1 % or more.</sub>
+    <sub>`4f1c2aa0b7` (x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m) against x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught, on every endpoint and service: latency p50 +2.1 %, CPU per request +2.1 %, memory +2.1 %.</sub>
 
     ### 📊 Current Metrics
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{FAST, SHORT, Sandbox, TOLERANT, config, needs};
+use crate::support::{FAST, SHORT, SLOW, Sandbox, TOLERANT, config, needs};
 
 /// A small file system of its own, or none where this process may not mount one.
 struct Disk<'p> {
@@ -101,8 +101,8 @@ fn a_disk_that_is_full_when_results_are_written_is_said() {
 
 #[test]
 fn a_disk_that_is_full_from_the_start_is_said() {
-    needs("mount", "mount");
     let project = Sandbox::with_frontend("", "");
+    project.write(".git/info/exclude", ".tollgate\n");
     let home = project.result("");
     let Some(disk) = Disk::mounted(&home, "1m") else {
         return limited_from_the_start(&project);
@@ -111,7 +111,10 @@ fn a_disk_that_is_full_from_the_start_is_said() {
 
     let check = project.check();
 
-    check.exits(3).says("No space left on device");
+    check
+        .exits(3)
+        .says("No space left on device")
+        .says("hint: the disk is full");
     assert_whole_or_missing(&project);
 }
 
@@ -122,11 +125,30 @@ fn limited_from_the_start(project: &Sandbox) {
 }
 
 #[test]
-fn a_run_larger_than_files_may_be_is_not_left_in_part() {
-    let project = Sandbox::with_service(&config(&[FAST], &[SHORT, TOLERANT]));
+fn a_full_disk_leaves_no_list_of_ignored_files_in_part() {
+    let project = Sandbox::with_frontend("", "");
+    project.write(".git/info/exclude", ".tollgate\n");
+    let home = project.result("");
+    let disk = Disk::mounted(&home, "1m");
+    if let Some(disk) = &disk {
+        disk.fill();
+        project.check().exits(3);
+    } else {
+        let _failed = with_a_limit(&project, 0).output().unwrap();
+    }
 
-    // 4 KB: enough for the worktree's files but `service.py`, not for run.json.
-    let output = with_a_limit(&project, 20).output().unwrap();
+    // Without it git would see what lies in the folder of ours; half of it is as good as none.
+    let ignore = fs::read_to_string(home.join(".gitignore"));
+    assert!(ignore.as_ref().is_err() || ignore.is_ok_and(|text| text == "*\n"));
+}
+
+#[test]
+fn a_result_larger_than_files_may_be_is_not_left_in_part() {
+    let endpoints = &[FAST, SLOW];
+    let project = Sandbox::with_service(&config(endpoints, &[SHORT, TOLERANT]));
+
+    // 4 KB: enough for every file of the project, not for what is measured of it.
+    let output = with_a_limit(&project, 8).output().unwrap();
 
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");

