@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::model::evidence::{BundleEvidence, ImportChain, Load, PackageBytes, Place};
-use crate::model::{BudgetVerdict, Comparison, Location, Metric, MetricId, Priority, Verdict};
+use crate::model::{
+    BudgetVerdict, Comparison, Finding, Location, Metric, MetricId, Priority, Verdict,
+};
 
 use super::Case;
 
@@ -37,6 +39,20 @@ pub(super) fn frontends<'a>(case: &Case<'a>) -> Vec<Frontend<'a>> {
             head,
         })
         .collect()
+}
+
+/// One finding for each claim a rule makes about a frontend.
+pub(super) fn each<'a, Claim>(
+    case: &Case<'a>,
+    claims: impl Fn(&Frontend<'a>) -> Vec<Claim>,
+    finding: impl Fn(&Case<'_>, &Frontend<'_>, &Claim) -> Finding,
+) -> Vec<Finding> {
+    let of_frontend = |frontend: &Frontend<'a>| {
+        let claims = claims(frontend);
+        let findings = claims.iter().map(|claim| finding(case, frontend, claim));
+        findings.collect::<Vec<_>>()
+    };
+    frontends(case).iter().flat_map(of_frontend).collect()
 }
 
 /// What all copies of a package weigh together.

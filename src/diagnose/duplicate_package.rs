@@ -14,15 +14,7 @@ use super::bundles::{self, FLOOR, Frontend, kb};
 
 /// See the opening of this file.
 pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
-    bundles::frontends(case)
-        .iter()
-        .flat_map(|frontend| {
-            claims(frontend)
-                .into_iter()
-                .map(|claim| finding(case, frontend, &claim))
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    bundles::each(case, claims, finding)
 }
 
 /// Packages whose growth this rule explains, so that no other rule repeats it.

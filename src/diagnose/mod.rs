@@ -13,8 +13,11 @@ mod place;
 mod query_count;
 mod row_count;
 mod slow_query;
+#[cfg(test)]
+mod tests;
 mod whole_import;
 
+use crate::model::evidence::Route;
 use crate::model::{Comparison, Finding, MetricId, Run, Verdict};
 
 /// What a rule may look at.
@@ -67,6 +70,14 @@ impl Case<'_> {
         self.comparisons
             .iter()
             .find(|comparison| comparison.id == *id)
+    }
+
+    /// What a rule finds of each endpoint.
+    fn endpoints(&self, rule: impl Fn(&Self, &str, &Route) -> Option<Finding>) -> Vec<Finding> {
+        let routes = self.head.evidence.routes.iter();
+        routes
+            .filter_map(|(endpoint, route)| rule(self, endpoint, route))
+            .collect()
     }
 
     /// Whether the metric got worse for sure.

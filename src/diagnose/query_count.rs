@@ -36,11 +36,7 @@ impl More<'_> {
 
 /// Finds endpoints that ask the database more often.
 pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
-    let routes = &case.head.evidence.routes;
-    routes
-        .iter()
-        .filter_map(|(endpoint, route)| of_endpoint(case, endpoint, route))
-        .collect()
+    case.endpoints(of_endpoint)
 }
 
 fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {

@@ -15,12 +15,7 @@ const GROWTH_FROM: f64 = 1.5;
 
 /// Finds endpoints that read more rows.
 pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
-    case.head
-        .evidence
-        .routes
-        .iter()
-        .filter_map(|(endpoint, route)| of_endpoint(case, endpoint, route))
-        .collect()
+    case.endpoints(of_endpoint)
 }
 
 fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {

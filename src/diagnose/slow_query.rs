@@ -19,12 +19,7 @@ const SAME_ROWS: f64 = 1.5;
 
 /// Finds statements that became slow.
 pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
-    case.head
-        .evidence
-        .routes
-        .iter()
-        .filter_map(|(endpoint, route)| of_endpoint(case, endpoint, route))
-        .collect()
+    case.endpoints(of_endpoint)
 }
 
 fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {

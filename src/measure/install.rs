@@ -120,7 +120,7 @@ fn keep(directory: &Path, kept: &Path) {
         let _absent = fs::remove_dir_all(&unfinished);
     }
     if let Some(all) = kept.parent() {
-        prune(all);
+        prune(all, KEPT);
     }
 }
 
@@ -172,15 +172,19 @@ fn touch(path: &Path) {
     }
 }
 
-/// Removes what was not used for longest.
-fn prune(folder: &Path) {
+/// Keeps the `kept` entries of a folder that were used last.
+pub fn prune(folder: &Path, kept: usize) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut aged: Vec<(SystemTime, PathBuf)> = entries
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     aged.sort();
-    let surplus = aged.len().saturating_sub(KEPT);
+    let surplus = aged.len().saturating_sub(kept);
     for (_, path) in &aged[..surplus] {
-        let _left = fs::remove_dir_all(path);
+        let _left = if path.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        };
     }
 }

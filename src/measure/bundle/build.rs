@@ -268,15 +268,7 @@ fn write(path: &Path, built: &Built) {
     if written {
         let _kept = fs::rename(&unfinished, path);
     }
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut aged: Vec<_> = entries
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    aged.sort();
-    let surplus = aged.len().saturating_sub(KEPT);
-    for (_, old) in &aged[..surplus] {
-        let _left = fs::remove_file(old);
-    }
+    install::prune(folder, KEPT);
 }
 
 #[cfg(test)]

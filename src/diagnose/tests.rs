@@ -1,0 +1,210 @@
+//! The database and code rules, on evidence small enough to read.
+
+use std::collections::BTreeMap;
+
+use super::bundles::fixtures::{change, place, regressed, run};
+use super::*;
+use crate::model::evidence::{BundleEvidence, CallSite, Statement};
+use crate::model::{
+    BudgetVerdict, Confidence, Estimate, Inconclusive, Location, Metric, Provenance, Target,
+};
+
+const LIST: &str = r#"SELECT "id" FROM "public"."project" LIMIT $1"#;
+const LATEST: &str = r#"SELECT "id" FROM "public"."image" WHERE "public"."image"."project_id" = $1 ORDER BY "public"."image"."taken_at" LIMIT $2"#;
+
+fn statement(text: &str, calls: f64, rows: f64, mean_ms: f64) -> Statement {
+    Statement {
+        text: text.to_owned(),
+        calls_per_request: calls,
+        rows_per_call: rows,
+        mean_ms,
+    }
+}
+
+/// A run with one endpoint, `list`, of service `api` in `api/`.
+fn arm(statements: Vec<Statement>) -> Run {
+    let mut run = run(BundleEvidence::default());
+    run.evidence.bundles.clear();
+    run.evidence.statements = BTreeMap::from([("list".to_owned(), statements)]);
+    let route = Route {
+        service: "api".to_owned(),
+        directory: "api".to_owned(),
+        request: "GET /list".to_owned(),
+        databases: vec!["db".to_owned()],
+    };
+    run.evidence.routes = BTreeMap::from([("list".to_owned(), route)]);
+    run.evidence.call_sites = vec![
+        site("api/src/a.js:5", "project"),
+        site("api/src/a.js:9", "image"),
+        site("api/src/b.js:7", "image"),
+        site("jobs/src/c.js:1", "image"),
+    ];
+    run
+}
+
+fn site(at: &str, table: &str) -> CallSite {
+    CallSite {
+        place: place(at),
+        tables: vec![table.to_owned()],
+        text: String::new(),
+    }
+}
+
+fn id(metric: Metric) -> MetricId {
+    MetricId::endpoint("list", metric)
+}
+
+fn findings(base: Option<&Run>, head: &Run, comparisons: &[Comparison]) -> Vec<Finding> {
+    diagnose(&Case {
+        head,
+        base,
+        comparisons,
+    })
+}
+
+#[test]
+fn a_loop_of_queries_is_named_with_its_changed_line() {
+    let base = arm(vec![statement(LIST, 1.0, 20.0, 0.1)]);
+    let mut head = arm(vec![
+        statement(LATEST, 20.0, 1.0, 0.2),
+        statement(LIST, 1.0, 20.0, 0.1),
+    ]);
+    change(&mut head, "api/src/b.js", 7);
+    let comparisons = [
+        regressed(id(Metric::QueriesPerRequest), 1.0, 21.0),
+        regressed(id(Metric::LatencyP50), 2.0, 8.0),
+        regressed(MetricId::service("db", Metric::Memory), 40e6, 60e6),
+    ];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(
+        found.len(),
+        1,
+        "latency and memory have the same cause: {found:#?}"
+    );
+    assert_eq!(found[0].rule, "db.n-plus-one");
+    assert_eq!(found[0].location.to_string(), "api/src/b.js:7");
+    assert!(found[0].issue.contains("1 queries a request became 21"));
+    assert!(found[0].impact.contains("4.0 ms"), "{}", found[0].impact);
+    assert!(found[0].evidence[0].contains(LATEST));
+    let advice = found[0].recommendation.as_ref().unwrap();
+    assert!(advice.change.contains("`image`"), "{}", advice.change);
+    assert_eq!(advice.expected.provenance, Provenance::Computed);
+}
+
+#[test]
+fn two_call_sites_and_no_change_leave_the_route() {
+    let base = arm(vec![]);
+    let head = arm(vec![statement(LATEST, 20.0, 1.0, 0.2)]);
+    let comparisons = [regressed(id(Metric::QueriesPerRequest), 0.0, 20.0)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found[0].location.to_string(), "api: GET /list");
+}
+
+#[test]
+fn the_same_counts_are_no_finding() {
+    let base = arm(vec![statement(LATEST, 20.0, 1.0, 0.2)]);
+    let head = arm(vec![statement(LATEST, 20.0, 1.0, 0.2)]);
+    assert!(findings(Some(&base), &head, &[]).is_empty());
+}
+
+#[test]
+fn a_few_more_queries_are_not_called_a_loop() {
+    let base = arm(vec![statement(LIST, 1.0, 20.0, 0.1)]);
+    let head = arm(vec![
+        statement(LIST, 1.0, 20.0, 0.1),
+        statement(LATEST, 2.0, 1.0, 0.2),
+    ]);
+    let comparisons = [regressed(id(Metric::QueriesPerRequest), 1.0, 3.0)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found[0].rule, "db.more-queries");
+}
+
+#[test]
+fn a_lost_limit_is_unbounded() {
+    let base = arm(vec![statement(LIST, 1.0, 20.0, 0.1)]);
+    let without_limit = LIST.replace(" LIMIT $1", "");
+    let head = arm(vec![statement(&without_limit, 1.0, 4000.0, 9.0)]);
+    let comparisons = [
+        regressed(id(Metric::RowsPerRequest), 20.0, 4000.0),
+        regressed(id(Metric::LatencyP50), 2.0, 20.0),
+    ];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].rule, "db.unbounded");
+    assert_eq!(found[0].location.to_string(), "api/src/a.js:5");
+}
+
+#[test]
+fn a_query_without_index_points_to_the_changed_schema() {
+    let base = arm(vec![statement(LATEST, 1.0, 1.0, 0.1)]);
+    let mut head = arm(vec![statement(LATEST, 1.0, 1.0, 6.0)]);
+    let plan = "Limit\n  ->  Sort\n        ->  Seq Scan on image";
+    head.evidence
+        .plans
+        .insert(LATEST.to_owned(), plan.to_owned());
+    change(&mut head, "db/schema.sql", 31);
+    let comparisons = [regressed(id(Metric::LatencyP50), 2.0, 8.0)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].rule, "db.slow-query");
+    assert_eq!(found[0].location.to_string(), "db/schema.sql:31");
+    assert_eq!(found[0].confidence, Confidence::Supported);
+    let advice = found[0].recommendation.as_ref().unwrap();
+    assert!(
+        advice.change.contains("`image (project_id, taken_at)`"),
+        "{}",
+        advice.change
+    );
+    assert_eq!(advice.expected.provenance, Provenance::Measured);
+    assert!(advice.quick_win);
+}
+
+#[test]
+fn a_little_slower_is_no_slow_query() {
+    let base = arm(vec![statement(LATEST, 1.0, 1.0, 0.1)]);
+    let head = arm(vec![statement(LATEST, 1.0, 1.0, 0.9)]);
+    assert!(findings(Some(&base), &head, &[]).is_empty());
+}
+
+#[test]
+fn an_unexplained_slow_down_points_to_the_change_and_admits_doubt() {
+    let base = arm(vec![]);
+    let mut head = arm(vec![]);
+    change(&mut head, "api/src/scoring.js", 12);
+    change(&mut head, "api/README.md", 1);
+    change(&mut head, "frontend/src/a.ts", 3);
+    let comparisons = [regressed(id(Metric::CpuPerRequest), 3.0, 9.0)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].rule, "code.changed");
+    assert_eq!(found[0].location.to_string(), "api/src/scoring.js:12");
+    assert_eq!(found[0].confidence, Confidence::Inferred);
+    assert_eq!(found[0].evidence, ["api/src/scoring.js:12"]);
+    assert!(found[0].recommendation.is_none(), "nothing generic");
+}
+
+#[test]
+fn a_change_elsewhere_is_not_blamed() {
+    let base = arm(vec![]);
+    let mut head = arm(vec![]);
+    change(&mut head, "frontend/src/a.ts", 3);
+    let comparisons = [regressed(id(Metric::CpuPerRequest), 3.0, 9.0)];
+    assert!(findings(Some(&base), &head, &comparisons).is_empty());
+}
+
+#[test]
+fn a_missed_target_names_the_service_and_recommends_nothing() {
+    let head = arm(vec![]);
+    let mut comparison = regressed(MetricId::service("api", Metric::PeakMemory), 1.0, 900e6);
+    comparison.verdict = Verdict::Inconclusive(Inconclusive::NewMetric);
+    comparison.target = Some(Target {
+        limit: 512e6,
+        verdict: BudgetVerdict::Missed,
+    });
+    comparison.now = Some(Estimate::exact(900e6));
+    let found = findings(None, &head, &[comparison]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].rule, "target.missed");
+    assert!(matches!(&found[0].location, Location::Service { service, .. } if service == "api"));
+    assert!(found[0].recommendation.is_none());
+}
