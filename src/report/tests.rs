@@ -665,7 +665,7 @@ fn names_cannot_act() {
 
     - x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m.
 
-    <sub>`4f1c2aa0b7` (x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m) against x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub><br><sub>This run would have caught, on every endpoint and service: latency p50 +2.1 %, CPU per request +2.1 %, memory +2.1 %.</sub>
+    <sub>`4f1c2aa0b7` (x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m) against x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m · AMD EPYC 7763 64-Core Processor, 4 cores, 17 GB, ubuntu24 · 8 blocks, 16 more to confirm</sub>
 
     ### 📊 Current Metrics
 

@@ -90,6 +90,7 @@ fn a_failing_build_shows_its_last_lines_and_its_log() {
     let log = project.result("logs/web-build.log");
     let text = fs::read_to_string(log).expect("the log that the hint names");
     assert!(text.contains("unexpected token"), "{text}");
+    assert_eq!(check.stdout, "", "standard output is for results");
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod sessions;
 mod spheroid;
 /// The builder, the runner and the look for what is left.
 mod support;
+/// Where Tollgate is started: a workflow, a git hook, a shallow clone, a dirty working tree.
+mod surroundings;
 /// Targets, and what policy makes of a verdict.
 mod targets;
 /// Wrong usage: message, hint, exit code.

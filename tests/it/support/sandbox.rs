@@ -139,6 +139,13 @@ impl Sandbox {
         self.start(arguments).finish()
     }
 
+    /// Runs Tollgate with more variables in its environment.
+    pub(crate) fn run_with(&self, variables: &[(&str, &Path)], arguments: &[&str]) -> Finished<'_> {
+        let mut command = self.command(env!("CARGO_BIN_EXE_tollgate"));
+        command.args(arguments).envs(variables.iter().copied());
+        Running::start(self, command).finish()
+    }
+
     /// Starts Tollgate in the project.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running<'_> {
         self.start_in(&self.project(), arguments)
