@@ -11,10 +11,6 @@ use super::estimate::{Trimmed, detectable};
 
 /// False alarms accepted over all escalated metrics of a pull request.
 pub const ALPHA: f64 = 0.01;
-/// A slow-down is caught reliably from this many times the tolerance on, because its estimate
-/// must reach the tolerance. Where noise alone asks for more, the metric is too noisy to gate.
-/// Simulated: at a spread of 4 % and a tolerance of 3 %, 16 % of real 5 % slow-downs are missed.
-pub const RELIABLE_FROM: f64 = 1.6;
 /// Fresh blocks the default plan would decide on; what a run could have caught is said for them.
 pub const PLANNED_FRESH_BLOCKS: usize = 16;
 /// Blocks without which there is no interval worth showing.
@@ -62,8 +58,7 @@ pub fn first_stage(blocks: Blocks<'_>, better: Better, tolerance: Tolerance) -> 
     let Some(trimmed) = Trimmed::of_log_ratios(&ratios) else {
         return First::Escalated;
     };
-    let is_settled =
-        trimmed.upper() < allowed(tolerance) && !is_too_noisy(&trimmed, ratios.len(), tolerance);
+    let is_settled = trimmed.upper() < allowed(tolerance) && !is_too_noisy(&trimmed, tolerance);
     if !is_settled && reaches_floor(blocks, tolerance) {
         return First::Escalated;
     }
@@ -115,7 +110,7 @@ fn confirm(metric: &Escalated<'_>, fresh: Option<&Trimmed>, significant: bool) -
         return Verdict::Regressed(change_of(fresh));
     }
     let (all, count) = all_ratios(metric).unwrap_or((*fresh, fresh_blocks.head.values().len()));
-    let is_settled = all.upper() < allowed(tolerance) && !is_too_noisy(&all, count, tolerance);
+    let is_settled = all.upper() < allowed(tolerance) && !is_too_noisy(&all, tolerance);
     if is_settled || !reaches_floor(fresh_blocks, tolerance) {
         return Verdict::Unchanged(change_of(&all));
     }
@@ -137,7 +132,7 @@ fn without_confirmation(metric: &Escalated<'_>) -> Verdict {
 
 fn undecided(trimmed: &Trimmed, count: usize, tolerance: Tolerance) -> Verdict {
     let change = change_of(trimmed);
-    Verdict::Inconclusive(if is_too_noisy(trimmed, count, tolerance) {
+    Verdict::Inconclusive(if is_too_noisy(trimmed, tolerance) {
         Inconclusive::TooNoisy {
             change,
             detectable: caught_from(trimmed, count, tolerance),
@@ -147,9 +142,10 @@ fn undecided(trimmed: &Trimmed, count: usize, tolerance: Tolerance) -> Verdict {
     })
 }
 
-/// Whether `count` blocks with this spread could not have shown a change worth gating.
-fn is_too_noisy(trimmed: &Trimmed, count: usize, tolerance: Tolerance) -> bool {
-    caught_from(trimmed, count, tolerance) > RELIABLE_FROM * tolerance.relative
+/// Whether the blocks leave more room for a change than the tolerance does. Then a lucky estimate
+/// must not pass for *unchanged*.
+fn is_too_noisy(trimmed: &Trimmed, tolerance: Tolerance) -> bool {
+    trimmed.upper() - trimmed.mean > allowed(tolerance)
 }
 
 fn caught_from(trimmed: &Trimmed, count: usize, tolerance: Tolerance) -> f64 {

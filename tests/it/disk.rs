@@ -49,7 +49,10 @@ fn assert_whole_or_missing(project: &Sandbox) {
             );
         }
     }
-    for entry in fs::read_dir(project.result("")).unwrap().flatten() {
+    for entry in fs::read_dir(project.result(""))
+        .expect("the folder of ours")
+        .flatten()
+    {
         let unfinished = entry
             .path()
             .extension()
@@ -119,7 +122,7 @@ fn a_disk_that_is_full_from_the_start_is_said() {
 }
 
 fn limited_from_the_start(project: &Sandbox) {
-    let output = with_a_limit(project, 0).output().unwrap();
+    let output = with_a_limit(project, 0).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
 }

@@ -78,18 +78,35 @@ fn ctrl_c_ends_a_check_that_is_measuring() {
     measuring(&project).press_ctrl_c().finish().exits(130);
 }
 
-#[test]
-fn ctrl_c_ends_a_check_whose_idle_arm_is_frozen() {
+/// Several requests at once: one arm answers, the other is frozen.
+fn with_load() -> Sandbox {
     let slow = "  - { name: slow, service: app, request: GET /slow, load: { concurrency: 4 } }\n";
     let long = "measure: { blocks: 3, confirmation-blocks: 3, block: 20 s, warm-up: 50 ms }";
-    let project = Sandbox::with_service(&config(&[slow], &[long, TOLERANT]));
+    Sandbox::with_service(&config(&[slow], &[long, TOLERANT]))
+}
 
+fn under_load(project: &Sandbox) -> Running<'_> {
     let running = project
         .start(&["check"])
         .until_it_says("block 1/3")
         .and_then(Duration::from_secs(2));
+    assert!(!running.frozen().is_empty(), "{:?}", running.processes());
+    running
+}
 
-    running.press_ctrl_c().finish().exits(130);
+#[test]
+fn ctrl_c_ends_a_check_whose_idle_arm_is_frozen() {
+    let project = with_load();
+
+    under_load(&project).press_ctrl_c().finish().exits(130);
+}
+
+#[test]
+fn a_killed_check_leaves_no_frozen_process() {
+    let project = with_load();
+
+    let killed = under_load(&project).send(Signal::SIGKILL).finish_killed();
+    killed.remove_data();
 }
 
 #[test]
@@ -221,5 +238,5 @@ fn a_killed_build_leaves_no_process() {
     project.write("build.sh", ENDLESS);
 
     let running = project.start(&["check"]).until_mark("here");
-    running.send(Signal::SIGKILL).finish_killed();
+    running.send(Signal::SIGKILL).finish_killed().remove_data();
 }

@@ -3,6 +3,9 @@
 //! Each test is a sentence about what a user sees. After every run the suite also looks for what
 //! must not be there: a process, a worktree, a folder of data, a change of the user's repository.
 
+/// The sample app: PostgreSQL, Redis, Node and Python. Named so that it starts first: it takes
+/// longest.
+mod a_real_app;
 /// Answers that are wrong, in one arm or in both.
 mod answers;
 /// What `tollgate baseline` keeps and shows.
@@ -17,8 +20,6 @@ mod interrupts;
 mod services;
 /// Logging in, and what happens to the token.
 mod sessions;
-/// The sample app: PostgreSQL, Redis, Node and Python.
-mod spheroid;
 /// The builder, the runner and the look for what is left.
 mod support;
 /// Where Tollgate is started: a workflow, a git hook, a shallow clone, a dirty working tree.

@@ -51,13 +51,6 @@ impl<'s> Finished<'s> {
         self
     }
 
-    /// It did not end with this code.
-    #[track_caller]
-    pub(crate) fn exits_not(&self, code: i32) -> &Self {
-        assert_ne!(self.status.code(), Some(code), "the exit code\n{self}");
-        self
-    }
-
     /// It was killed by this signal.
     #[track_caller]
     pub(crate) fn was_killed_by(&self, signal: i32) -> &Self {
@@ -159,6 +152,13 @@ impl<'s> Finished<'s> {
             .flatten()
             .filter(|entry| entry.file_name().to_string_lossy().starts_with(&start));
         own.map(|entry| entry.path()).collect()
+    }
+
+    /// Removes what a killed run could not.
+    pub(crate) fn remove_data(&self) {
+        for folder in self.data_folders() {
+            let _gone = fs::remove_dir_all(folder);
+        }
     }
 
     /// Text with the sandbox's paths, process numbers and times replaced.

@@ -126,6 +126,17 @@ impl<'s> Running<'s> {
         all
     }
 
+    /// Those of its processes that are stopped where they stand.
+    pub(crate) fn frozen(&self) -> Vec<String> {
+        let is_stopped = |process: &String| {
+            let pid = process.split(' ').next().unwrap_or_default();
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let state = stat.rsplit_once(") ");
+            state.is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        self.processes().into_iter().filter(is_stopped).collect()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a process number"))
     }
