@@ -98,6 +98,9 @@ impl Failure {
             Self::Measure(_) | Self::NotStored { .. } | Self::Report(_) | Self::Write { .. } => {
                 exit::NOT_MEASURED
             }
+            Self::Store(StoreError::ShortReference { .. } | StoreError::Ambiguous { .. }) => {
+                exit::USAGE
+            }
             Self::Store(_) => exit::UNREACHABLE,
             Self::Interrupted => exit::INTERRUPTED,
         })
@@ -148,6 +151,7 @@ fn checkout_code(error: &CheckoutError) -> u8 {
         CheckoutError::NotARepository(_)
         | CheckoutError::UnknownRevision { .. }
         | CheckoutError::NoMergeBase { .. }
+        | CheckoutError::NoPatch { .. }
         | CheckoutError::Patch { .. } => exit::USAGE,
         CheckoutError::NoGit(_) | CheckoutError::Git { .. } | CheckoutError::File { .. } => {
             exit::NOT_MEASURED
@@ -174,7 +178,7 @@ fn checkout_hint(error: &CheckoutError) -> Option<String> {
              top of the repository"
         }
         CheckoutError::File { source, .. } => return write_hint(source),
-        CheckoutError::Git { .. } => return None,
+        CheckoutError::NoPatch { .. } | CheckoutError::Git { .. } => return None,
     };
     Some(hint.to_owned())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::output;
-use super::session::{interruptible, load, supervisor};
+use super::session::{interruptible, interruptible_blocking, load, supervisor};
 use crate::cli::{Baseline, ListFormat};
 use crate::failure::Failure;
 use crate::measure::Bench;
@@ -23,7 +23,10 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             progress.phase(PhaseKind::CheckOut);
             progress.step(revision);
             let base = Base::Revision(revision.clone());
-            let checkout = Checkout::create(&repository, &base, &Head::Revision(revision.clone()))?;
+            let head = Head::Revision(revision.clone());
+            let checkout =
+                interruptible_blocking(move || Ok(Checkout::create(&repository, &base, &head)?))
+                    .await?;
             let supervisor = supervisor()?;
             let logs = home.join("logs");
             let mut bench =
@@ -47,7 +50,8 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             limit,
             format,
         } => {
-            let (config, _) = load(project)?;
+            let (config, folder) = load(project)?;
+            checkout::home(&folder)?;
             let store = BaselineStore::connect(&config.store).await?;
             let runs = store.list(&config.plan.project, *limit).await?;
             store.close().await;
@@ -58,7 +62,8 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             Ok(())
         }
         Baseline::Show { project, run } => {
-            let (config, _) = load(project)?;
+            let (config, folder) = load(project)?;
+            checkout::home(&folder)?;
             let store = BaselineStore::connect(&config.store).await?;
             let found = store.show(&config.plan.project, run).await?;
             store.close().await;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::output;
-use super::session::{interruptible, load, supervisor};
+use super::session::{interruptible, interruptible_blocking, load, supervisor};
 use crate::cli::{Check, Format};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -28,7 +28,9 @@ pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
     let mut progress = Progress::new();
     progress.phase(PhaseKind::CheckOut);
     progress.step("base and head");
-    let checkout = Checkout::create(&repository, &base(arguments), &head(arguments))?;
+    let (base, head) = (base(arguments), head(arguments));
+    let checkout =
+        interruptible_blocking(move || Ok(Checkout::create(&repository, &base, &head)?)).await?;
     let result = interruptible(Box::pin(run(&config, &checkout, &home, progress))).await;
     // Removed only now: nothing runs in it any more.
     drop(checkout);
@@ -110,9 +112,11 @@ async fn reference(
 ) -> Result<Reference, Failure> {
     let why = match &file.base {
         Ok(base) => return Ok(Reference::Paired(base.clone())),
-        Err(why) => format!("base could not be measured: {why}"),
+        Err(why) => why,
     };
-    note(&why);
+    note(&format!("base could not be measured: {why}"));
+    let first_line = why.lines().next().unwrap_or_default();
+    let why = format!("base could not be measured: {first_line}");
     let ancestors = checkout
         .repository()
         .ancestors(&checkout.base.revision.commit)?;
@@ -153,14 +157,21 @@ fn against(reference: &Reference, checkout: &Checkout) -> String {
             format!("{} ({})", run.revision.short(), run.revision.label)
         }
         Reference::Stored { baseline, why } => format!(
-            "the stored run of {} ({} commits before base {}), for sizes and counts only; {why}",
+            "the stored run of {} ({}), for sizes and counts only; {why}",
             baseline.run.revision.short(),
-            baseline.distance,
-            checkout.base.revision.short(),
+            distance(baseline.distance, checkout.base.revision.short()),
         ),
         Reference::Targets { why } => {
             format!("the targets only: no ancestor is stored, and {why}")
         }
+    }
+}
+
+fn distance(commits: u32, base: &str) -> String {
+    match commits {
+        0 => "base itself".to_owned(),
+        1 => format!("1 commit before base {base}"),
+        more => format!("{more} commits before base {base}"),
     }
 }
 

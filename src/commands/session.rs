@@ -16,6 +16,8 @@ use crate::measure::process::{Supervisor, tree};
 
 /// How long supervisors may take to end their trees.
 const SWEEP_WITHIN: Duration = Duration::from_secs(10);
+/// How long interrupted blocking work may take to clean up before it is asked again.
+const CLEAN_UP_WITHIN: Duration = Duration::from_secs(3);
 /// How often is looked whether they have.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -52,6 +54,29 @@ pub(super) async fn interruptible<T>(
     };
     sweep().await;
     result
+}
+
+/// Does work that blocks, such as running git, unless somebody interrupts it; then what it runs
+/// is ended, and what it has made so far is dropped.
+pub(super) async fn interruptible_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let mut task = tokio::task::spawn_blocking(work);
+    let result = tokio::select! {
+        result = &mut task => Some(result),
+        () = interrupted() => None,
+    };
+    if let Some(Ok(result)) = result {
+        return result;
+    }
+    while !task.is_finished() {
+        for pid in tree::living_descendants(Pid::this().as_raw()) {
+            tree::signal(pid, Signal::SIGTERM);
+        }
+        // Time for what was interrupted to fail and to clean up after itself.
+        let _still_running = tokio::time::timeout(CLEAN_UP_WITHIN, &mut task).await;
+    }
+    Err(Failure::Interrupted)
 }
 
 async fn interrupted() {

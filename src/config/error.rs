@@ -57,7 +57,7 @@ impl ConfigError {
     }
 
     pub(super) fn missing(file: &str) -> Self {
-        let help = "`tollgate init` writes a first one";
+        let help = "write one; the README of Tollgate has an example to start from";
         Self::of_file(file, "the configuration does not exist".to_owned(), help)
     }
 

@@ -14,7 +14,10 @@ use super::shape::Shape;
 pub(super) fn read(source: &Source<'_>) -> Result<RawConfig, ConfigError> {
     if is_empty(source.text) {
         let flaw = Flaw::new("the configuration is empty");
-        return Err(source.error(flaw.help("`tollgate init` writes a first one"), None));
+        return Err(source.error(
+            flaw.help("the README of Tollgate has an example to start from"),
+            None,
+        ));
     }
     if let Some(spot) = control_character(source.text) {
         let flaw = Flaw::new("there is a control character in the file");

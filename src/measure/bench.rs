@@ -24,7 +24,7 @@ use super::process::Supervisor;
 use super::process::step::StepError;
 use super::process::tree::{self, Usage};
 use super::progress::Progress;
-use super::record::{Both, EndpointBlock, Record, Stage};
+use super::record::{EndpointBlock, Record, Stage};
 use super::services::stack::{self, Arm as ArmName};
 use super::services::{ServiceError, Stack};
 use super::sources;
@@ -177,19 +177,21 @@ impl<'a> Bench<'a> {
     /// Builds and weighs the frontends of both arms. A base that cannot be built is no failure
     /// of head: from then on there is no base.
     pub async fn build(&mut self) -> Result<(), MeasureError> {
-        let (cache, logs) = (self.cache.clone(), self.logs.clone());
+        let cache = self.cache.clone();
+        let head_logs = self.logs.join(ArmName::Head.name());
+        let base_logs = self.logs.join(ArmName::Base.name());
         for frontend in &self.plan.frontends {
-            let site = |tree| Site {
+            let site = |tree, logs| Site {
                 checkout: self.checkout,
                 tree,
                 cache: &cache,
-                logs: &logs,
+                logs,
             };
             let progress = &mut self.progress;
-            let head_site = site(&self.checkout.head);
+            let head_site = site(&self.checkout.head, &head_logs);
             let head = build::build(frontend, head_site, self.supervisor, progress).await?;
             if self.base.is_ok() {
-                let base_site = site(&self.checkout.base);
+                let base_site = site(&self.checkout.base, &base_logs);
                 let base = build::build(frontend, base_site, self.supervisor, progress)
                     .await
                     .map_err(|error| error.to_string());
@@ -236,9 +238,10 @@ impl<'a> Bench<'a> {
         self.progress.phase(PhaseKind::Start);
         let names: Vec<&str> = self.plan.services.iter().map(|s| s.name.as_str()).collect();
         self.progress.step(&names.join(", "));
+        // A port that is taken is this machine's fault in either arm, and no fault of base.
         let mut head = self.new_stack(&self.head)?;
         let mut base = match &self.base {
-            Ok(arm) => self.new_stack(arm).map_err(|error| error.to_string()),
+            Ok(arm) => Ok(self.new_stack(arm)?),
             Err(why) => Err(why.clone()),
         };
         // Kept before they start, so that whatever runs is ended with us.
@@ -379,10 +382,10 @@ impl<'a> Bench<'a> {
             for (index, arms) in order.iter().zip(&mut arms) {
                 self.progress
                     .tick(&format!("{label}, {}", self.prepared[*index].endpoint.name));
-                self.endpoint(stage, *index, arms).await?;
+                self.endpoint(stage, number, *index, arms).await?;
                 self.read_memory(&mut memory);
             }
-            self.keep_memory(stage, &memory);
+            self.keep_memory(stage, number, &memory);
             self.unpin();
         }
         Ok(())
@@ -454,6 +457,7 @@ impl<'a> Bench<'a> {
     async fn endpoint(
         &mut self,
         stage: Stage,
+        number: u32,
         index: usize,
         arms: &mut Arms,
     ) -> Result<(), MeasureError> {
@@ -469,7 +473,6 @@ impl<'a> Bench<'a> {
         let recordings = arms.drive(sampling.block, &mut random, &switch).await;
         switch.thaw_both();
         let after = self.read(&endpoint.service, &databases).await;
-        let both = Both::of(recordings.iter().map(|(_, recording)| recording));
         for (turn, recording) in recordings {
             let (before, after) = match turn {
                 Turn::Base => (&before.base, &after.base),
@@ -484,7 +487,7 @@ impl<'a> Bench<'a> {
                 statements: between(before, after),
             };
             if let Some(arm) = self.arm_mut(turn) {
-                arm.record.take(stage, &endpoint.name, &block, both);
+                arm.record.take(stage, number, &endpoint.name, &block);
             }
         }
         self.check_alive().await
@@ -547,14 +550,19 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn keep_memory(&mut self, stage: Stage, readings: &BTreeMap<(ArmName, String), Vec<Usage>>) {
+    fn keep_memory(
+        &mut self,
+        stage: Stage,
+        number: u32,
+        readings: &BTreeMap<(ArmName, String), Vec<Usage>>,
+    ) {
         for ((name, service), usages) in readings {
             let arm = match name {
                 ArmName::Base => self.base.as_mut().ok(),
                 ArmName::Head => Some(&mut self.head),
             };
             if let Some(arm) = arm {
-                arm.record.take_usage(stage, service, usages);
+                arm.record.take_usage(stage, number, service, usages);
             }
         }
     }
@@ -605,9 +613,11 @@ impl<'a> Bench<'a> {
 
     /// What is measured so far.
     pub fn run_file(&self, phases: Vec<Phase>) -> RunFile {
-        let run = |arm: &Arm| {
+        let run = |arm: &Arm, other: Option<&Arm>| {
+            let other = other.map(|other| &other.record);
+            let revision = &arm.tree.revision;
             arm.record
-                .run(&arm.tree.revision, &self.machine, &self.measured_at)
+                .run(other, revision, &self.machine, &self.measured_at)
         };
         RunFile {
             format: RunFile::FORMAT,
@@ -615,10 +625,10 @@ impl<'a> Bench<'a> {
             project: self.plan.project.clone(),
             seed: self.plan.sampling.seed,
             base: match &self.base {
-                Ok(arm) => Ok(run(arm)),
+                Ok(arm) => Ok(run(arm, Some(&self.head))),
                 Err(why) => Err(why.clone()),
             },
-            head: run(&self.head),
+            head: run(&self.head, self.base.as_ref().ok()),
             phases,
         }
     }
@@ -807,7 +817,7 @@ async fn plans_of(arm: &mut Arm, services: &[Service]) {
     };
     let run = arm
         .record
-        .run(&arm.tree.revision, &machine::fingerprint(), "");
+        .run(None, &arm.tree.revision, &machine::fingerprint(), "");
     let mut slow: Vec<String> = run
         .evidence
         .statements

@@ -67,6 +67,14 @@ pub enum CheckoutError {
         /// What git says.
         why: String,
     },
+    /// A patch cannot be read.
+    #[error("the patch `{}` cannot be read: {source}", path.display())]
+    NoPatch {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Git failed otherwise.
     #[error("`git {command}` failed: {why}")]
     Git {
@@ -417,10 +425,12 @@ impl Unfinished<'_> {
 
     /// Applies a patch whose paths are relative to the project or to the top of the repository.
     fn apply(&self, patch: &Path, tree: &Tree, base: &Tree) -> Result<(), CheckoutError> {
-        let absolute = patch.canonicalize().map_err(|source| CheckoutError::File {
-            path: patch.to_owned(),
-            source,
-        })?;
+        let absolute = patch
+            .canonicalize()
+            .map_err(|source| CheckoutError::NoPatch {
+                path: patch.to_owned(),
+                source,
+            })?;
         let path = absolute.to_string_lossy();
         let top = self.work.join("head");
         let prefix = format!("--directory={}", self.repository.prefix.display());
@@ -452,11 +462,23 @@ pub fn home(project: &Path) -> Result<PathBuf, CheckoutError> {
     let home = project.join(HOME);
     make_folder(&home)?;
     let ignore = home.join(".gitignore");
-    fs::write(&ignore, "*\n").map_err(|source| CheckoutError::File {
-        path: ignore,
-        source,
-    })?;
+    if !ignore.exists() {
+        write_whole(&ignore, "*\n").map_err(|source| CheckoutError::File {
+            path: ignore,
+            source,
+        })?;
+    }
     Ok(home)
+}
+
+/// Writes a small file whole or not at all.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        let _absent = fs::remove_file(&unfinished);
+    }
+    written
 }
 
 fn make_folder(path: &Path) -> Result<(), CheckoutError> {

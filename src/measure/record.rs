@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use super::http::Recording;
-use super::probes::postgres::{self, Counters};
+use super::probes::postgres::{self, Counter, Counters};
 use super::process::tree::Usage;
 use crate::model::{Evidence, Machine, Metric, MetricId, Responses, Revision, Run, Samples};
 
@@ -37,11 +37,14 @@ pub struct EndpointBlock {
     pub statements: Option<Result<Counters, String>>,
 }
 
+/// Values by metric and number of the block.
+type Blocks = BTreeMap<MetricId, BTreeMap<u32, f64>>;
+
 /// The numbers of one arm.
 #[derive(Debug, Default)]
 pub struct Record {
-    first: BTreeMap<MetricId, Vec<f64>>,
-    confirmation: BTreeMap<MetricId, Vec<f64>>,
+    first: Blocks,
+    confirmation: Blocks,
     histograms: BTreeMap<String, Vec<String>>,
     responses: BTreeMap<String, Responses>,
     statements: BTreeMap<String, (Counters, f64)>,
@@ -53,7 +56,8 @@ pub struct Record {
 impl Record {
     /// Sets a metric that has one value for the whole run.
     pub fn set(&mut self, id: MetricId, samples: &Samples) {
-        self.first.insert(id, samples.values().to_vec());
+        let values = (0..).zip(samples.values().iter().copied()).collect();
+        self.first.insert(id, values);
     }
 
     /// Says why a metric has no value.
@@ -61,55 +65,34 @@ impl Record {
         self.not_measured.insert(id, why);
     }
 
-    /// Takes one block of one endpoint. `tail` and `usable` hold for both arms together, so that
-    /// the blocks of the arms stay aligned.
-    pub fn take(&mut self, stage: Stage, endpoint: &str, block: &EndpointBlock, both: Both) {
+    /// Takes one block of one endpoint.
+    pub fn take(&mut self, stage: Stage, number: u32, endpoint: &str, block: &EndpointBlock) {
         let recording = &block.recording;
         self.count(endpoint, recording);
-        #[expect(clippy::cast_precision_loss, reason = "requests of one block")]
-        let (good, wrong) = (recording.good() as f64, recording.wrong_total() as f64);
-        let requests = good + wrong;
-        self.push(stage, endpoint, Metric::ErrorRate, wrong / requests);
-        if !both.usable {
-            return;
+        for (metric, value) in numbers(block) {
+            self.push(stage, number, MetricId::endpoint(endpoint, metric), value);
         }
-        self.push(
-            stage,
-            endpoint,
-            Metric::LatencyP50,
-            recording.quantile_ms(0.5),
-        );
-        self.push(stage, endpoint, Metric::LatencyMean, recording.mean_ms());
-        if both.tail {
-            self.push(
-                stage,
-                endpoint,
-                Metric::LatencyP95,
-                recording.quantile_ms(0.95),
-            );
+        match &block.statements {
+            None => {}
+            Some(Ok(counters)) if recording.good() > 0 => {
+                let entry = self.statements.entry(endpoint.to_owned()).or_default();
+                postgres::add(&mut entry.0, counters);
+                entry.1 += requests(recording);
+            }
+            Some(Ok(_)) => {}
+            Some(Err(why)) => {
+                for metric in STATEMENT_METRICS {
+                    self.miss(MetricId::endpoint(endpoint, metric), why.clone());
+                }
+            }
         }
-        let minutes = recording.driven.as_secs_f64() / 60.0;
-        self.push(stage, endpoint, Metric::Throughput, good / minutes);
-        #[expect(clippy::cast_precision_loss, reason = "bytes of one block")]
-        let bytes = recording.bytes as f64;
-        self.push(stage, endpoint, Metric::ResponseBytes, bytes / good);
-        if let Some(cpu) = block.cpu {
-            let milliseconds = cpu.as_secs_f64() * 1000.0;
-            self.push(
-                stage,
-                endpoint,
-                Metric::CpuPerRequest,
-                milliseconds / requests,
-            );
-        }
-        self.take_statements(stage, endpoint, block.statements.as_ref(), requests);
-        if stage == Stage::First {
+        if stage == Stage::First && recording.good() > 0 {
             self.keep_histogram(endpoint, &recording.latencies);
         }
     }
 
     /// Takes the memory of one service over a block: the mean of its readings, and the peak.
-    pub fn take_usage(&mut self, stage: Stage, service: &str, usages: &[Usage]) {
+    pub fn take_usage(&mut self, stage: Stage, number: u32, service: &str, usages: &[Usage]) {
         #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
         let mean = usages
             .iter()
@@ -119,8 +102,7 @@ impl Record {
         #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
         let peak = usages.iter().map(|usage| usage.peak).max().unwrap_or(0) as f64;
         for (metric, bytes) in [(Metric::Memory, mean), (Metric::PeakMemory, peak)] {
-            let id = MetricId::service(service, metric);
-            self.samples_of(stage).entry(id).or_default().push(bytes);
+            self.push(stage, number, MetricId::service(service, metric), bytes);
         }
     }
 
@@ -131,16 +113,24 @@ impl Record {
             .then(|| responses.example.clone().unwrap_or_default())
     }
 
-    /// The run as it stands.
-    pub fn run(&self, revision: &Revision, machine: &Machine, measured_at: &str) -> Run {
+    /// The run as it stands, with its blocks aligned to those of the other arm.
+    pub fn run(
+        &self,
+        other: Option<&Self>,
+        revision: &Revision,
+        machine: &Machine,
+        measured_at: &str,
+    ) -> Run {
         let mut evidence = self.evidence.clone();
         for (endpoint, (counters, requests)) in &self.statements {
             let statements = postgres::statements(counters, *requests);
             evidence.statements.insert(endpoint.clone(), statements);
         }
         let mut not_measured = self.not_measured.clone();
-        let samples = checked(&self.first, &mut not_measured);
-        let confirmation = checked(&self.confirmation, &mut not_measured);
+        let first = aligned(&self.first, other.map(|other| &other.first));
+        let fresh = aligned(&self.confirmation, other.map(|other| &other.confirmation));
+        let samples = checked(&first, &mut not_measured);
+        let confirmation = checked(&fresh, &mut not_measured);
         Run {
             revision: revision.clone(),
             machine: machine.clone(),
@@ -165,46 +155,6 @@ impl Record {
         }
     }
 
-    fn take_statements(
-        &mut self,
-        stage: Stage,
-        endpoint: &str,
-        read: Option<&Result<Counters, String>>,
-        requests: f64,
-    ) {
-        match read {
-            None => {}
-            Some(Err(why)) => {
-                for metric in [
-                    Metric::QueriesPerRequest,
-                    Metric::RowsPerRequest,
-                    Metric::QueryMean,
-                ] {
-                    self.miss(MetricId::endpoint(endpoint, metric), why.clone());
-                }
-            }
-            Some(Ok(counters)) => {
-                let of_requests = || {
-                    counters
-                        .iter()
-                        .filter(|(text, _)| !postgres::is_housekeeping(text))
-                        .map(|(_, counter)| counter)
-                };
-                let calls: f64 = of_requests().map(|counter| counter.calls).sum();
-                let rows: f64 = of_requests().map(|counter| counter.rows).sum();
-                let time: f64 = of_requests().map(|counter| counter.time).sum();
-                self.push(stage, endpoint, Metric::QueriesPerRequest, calls / requests);
-                self.push(stage, endpoint, Metric::RowsPerRequest, rows / requests);
-                if calls > 0.0 {
-                    self.push(stage, endpoint, Metric::QueryMean, time / calls);
-                }
-                let entry = self.statements.entry(endpoint.to_owned()).or_default();
-                postgres::add(&mut entry.0, counters);
-                entry.1 += requests;
-            }
-        }
-    }
-
     fn keep_histogram(&mut self, endpoint: &str, latencies: &Histogram<u64>) {
         let mut bytes = Vec::new();
         if V2DeflateSerializer::new()
@@ -218,37 +168,92 @@ impl Record {
         }
     }
 
-    fn push(&mut self, stage: Stage, endpoint: &str, metric: Metric, value: f64) {
-        let id = MetricId::endpoint(endpoint, metric);
-        self.samples_of(stage).entry(id).or_default().push(value);
-    }
-
-    fn samples_of(&mut self, stage: Stage) -> &mut BTreeMap<MetricId, Vec<f64>> {
-        match stage {
+    fn push(&mut self, stage: Stage, number: u32, id: MetricId, value: f64) {
+        let blocks = match stage {
             Stage::First => &mut self.first,
             Stage::Confirmation => &mut self.confirmation,
-        }
+        };
+        blocks.entry(id).or_default().insert(number, value);
     }
 }
 
-/// What holds for a block of both arms together.
-#[derive(Debug, Clone, Copy)]
-pub struct Both {
-    /// Both arms have good answers.
-    pub usable: bool,
-    /// Both arms have enough of them for a 95th percentile.
-    pub tail: bool,
+/// Metrics read from the databases' counters.
+const STATEMENT_METRICS: [Metric; 3] = [
+    Metric::QueriesPerRequest,
+    Metric::RowsPerRequest,
+    Metric::QueryMean,
+];
+
+/// The numbers of one block. Without a good answer there is an error rate and nothing else: a
+/// fast wrong answer is never a latency.
+fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
+    let recording = &block.recording;
+    let requests = requests(recording);
+    #[expect(clippy::cast_precision_loss, reason = "requests of one block")]
+    let (good, wrong) = (recording.good() as f64, recording.wrong_total() as f64);
+    let mut numbers = vec![(Metric::ErrorRate, wrong / requests)];
+    if recording.good() == 0 {
+        return numbers;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "bytes of one block")]
+    let bytes = recording.bytes as f64;
+    let minutes = recording.driven.as_secs_f64() / 60.0;
+    numbers.extend([
+        (Metric::LatencyP50, recording.quantile_ms(0.5)),
+        (Metric::LatencyMean, recording.mean_ms()),
+        (Metric::Throughput, good / minutes),
+        (Metric::ResponseBytes, bytes / good),
+    ]);
+    if recording.good() >= LEAST_FOR_TAIL {
+        numbers.push((Metric::LatencyP95, recording.quantile_ms(0.95)));
+    }
+    if let Some(cpu) = block.cpu {
+        let milliseconds = cpu.as_secs_f64() * 1000.0;
+        numbers.push((Metric::CpuPerRequest, milliseconds / requests));
+    }
+    if let Some(Ok(counters)) = &block.statements {
+        numbers.extend(of_statements(counters, requests));
+    }
+    numbers
 }
 
-impl Both {
-    /// Looks at what the arms answered in one block.
-    pub fn of<'a>(recordings: impl Iterator<Item = &'a Recording>) -> Self {
-        let fewest = recordings.map(Recording::good).min().unwrap_or(0);
-        Self {
-            usable: fewest > 0,
-            tail: fewest >= LEAST_FOR_TAIL,
+fn of_statements(counters: &Counters, requests: f64) -> Vec<(Metric, f64)> {
+    let mut sum = Counter::default();
+    for (text, counter) in counters {
+        if !postgres::is_housekeeping(text) {
+            sum.calls += counter.calls;
+            sum.rows += counter.rows;
+            sum.time += counter.time;
         }
     }
+    let mut numbers = vec![
+        (Metric::QueriesPerRequest, sum.calls / requests),
+        (Metric::RowsPerRequest, sum.rows / requests),
+    ];
+    if sum.calls > 0.0 {
+        numbers.push((Metric::QueryMean, sum.time / sum.calls));
+    }
+    numbers
+}
+
+#[expect(clippy::cast_precision_loss, reason = "requests of one block")]
+fn requests(recording: &Recording) -> f64 {
+    (recording.good() + recording.wrong_total()) as f64
+}
+
+/// The blocks that both arms have, so that they line up by index; all of this arm's where the
+/// other has none.
+fn aligned(own: &Blocks, other: Option<&Blocks>) -> BTreeMap<MetricId, Vec<f64>> {
+    let of_metric = |(id, own): (&MetricId, &BTreeMap<u32, f64>)| {
+        let other = other.and_then(|other| other.get(id));
+        let shared: Vec<f64> = own
+            .iter()
+            .filter(|(number, _)| other.is_none_or(|other| other.contains_key(number)))
+            .map(|(_, value)| *value)
+            .collect();
+        (id.clone(), shared)
+    };
+    own.iter().map(of_metric).collect()
 }
 
 /// Samples that hold their invariant; what does not is not measured, with the reason.

@@ -84,7 +84,7 @@ pub struct Site<'a> {
     pub tree: &'a Tree,
     /// The cache folder.
     pub cache: &'a Path,
-    /// Folder for logs.
+    /// Folder for the logs of this arm.
     pub logs: &'a Path,
 }
 
@@ -115,9 +115,11 @@ pub async fn build(
     progress.step(&frontend.name);
     let output = directory.join(&frontend.output);
     let name = frontend.directory.to_string_lossy();
+    let shown = frontend.directory.join(&frontend.output);
     let weighed = weigh(&output, &directory, &name).map_err(|source| BuildError::Weigh {
         frontend: frontend.name.clone(),
-        source,
+        // The worktree is gone when this is read: the folder is named as the user knows it.
+        source: source.seen_from(&shown),
     })?;
     let built = Built {
         evidence: weighed.evidence,

@@ -66,6 +66,18 @@ pub enum BundleError {
     },
 }
 
+impl BundleError {
+    /// The same error with the output folder named as the user knows it.
+    pub fn seen_from(self, shown: &Path) -> Self {
+        let output = shown.components().collect();
+        match self {
+            Self::NoOutput { .. } => Self::NoOutput { output },
+            Self::Empty { .. } => Self::Empty { output },
+            Self::Unreadable { .. } => self,
+        }
+    }
+}
+
 /// Weighs the built folder `output` of the frontend whose sources are in `frontend_dir`.
 ///
 /// `directory` is the frontend's directory relative to the project, such as `frontend` or `.`;

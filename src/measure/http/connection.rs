@@ -9,10 +9,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::prepare::Prepared;
+use super::quote::quote;
 use crate::measure::plan::Expect;
-
-/// How much of a wrong answer a report quotes.
-const QUOTED_BODY: usize = 160;
 
 /// What came of one request.
 #[derive(Debug)]
@@ -76,13 +74,13 @@ impl Connection {
         let reused = self.open().await?;
         let request = prepared.request();
         match self.attempt(request).await {
-            Ok(received) => Ok(self.check(received, &prepared.endpoint.expect)),
+            Ok(received) => Ok(self.check(received, prepared)),
             // The server may close an idle connection just as we use it: once more, on a new one.
             Err(_) if reused => {
                 self.sender = None;
                 self.open().await?;
                 let received = self.attempt(prepared.request()).await?;
-                Ok(self.check(received, &prepared.endpoint.expect))
+                Ok(self.check(received, prepared))
             }
             Err(wrong) => Err(wrong),
         }
@@ -140,10 +138,11 @@ impl Connection {
         })
     }
 
-    fn check(&mut self, received: Received, expect: &Expect) -> Answer {
+    fn check(&mut self, received: Received, prepared: &Prepared) -> Answer {
+        let expect = &prepared.endpoint.expect;
         let answer = (received.status, received.body);
         if self.known_good.as_ref() != Some(&answer) {
-            if let Err(wrong) = meets(answer.0, &answer.1, expect) {
+            if let Err(wrong) = meets(answer.0, &answer.1, expect, prepared.token()) {
                 return Answer::Wrong(wrong);
             }
             self.known_good = Some(answer.clone());
@@ -162,12 +161,8 @@ struct Received {
 }
 
 /// Whether an answer meets what is expected of it.
-fn meets(status: u16, body: &[u8], expect: &Expect) -> Result<(), Wrong> {
-    let quoted = || {
-        let text = String::from_utf8_lossy(body);
-        let short: String = text.chars().take(QUOTED_BODY).collect();
-        short.split_whitespace().collect::<Vec<_>>().join(" ")
-    };
+fn meets(status: u16, body: &[u8], expect: &Expect, token: Option<&str>) -> Result<(), Wrong> {
+    let quoted = || quote(body, token);
     let as_expected = match expect.status {
         Some(expected) => status == expected,
         None => (200..300).contains(&status),
@@ -223,9 +218,10 @@ mod tests {
     fn a_wrong_status_body_or_path_is_named() {
         let good = br#"{"items":[{"id":1}]}"#;
         let all = expect(Some(200), Some("$.items[0].id"), Some("items"));
-        assert!(meets(200, good, &all).is_ok());
-        let kind =
-            |status, body: &[u8], expect: &Expect| meets(status, body, expect).unwrap_err().kind;
+        assert!(meets(200, good, &all, None).is_ok());
+        let kind = |status, body: &[u8], expect: &Expect| {
+            meets(status, body, expect, None).unwrap_err().kind
+        };
         assert_eq!(kind(500, good, &all), "status 500");
         assert_eq!(kind(200, b"{}", &all), "body");
         assert_eq!(kind(200, b"<html>", &all), "body");

@@ -7,6 +7,7 @@
 pub mod connection;
 pub mod drive;
 pub mod prepare;
+mod quote;
 pub mod recording;
 pub mod session;
 

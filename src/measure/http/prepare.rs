@@ -44,6 +44,8 @@ pub struct Prepared {
     pub endpoint: Endpoint,
     parts: Request<()>,
     body: Bytes,
+    /// The token it is sent with, so that it can be masked.
+    token: Option<String>,
 }
 
 impl Prepared {
@@ -76,6 +78,7 @@ impl Prepared {
             endpoint: endpoint.clone(),
             parts,
             body,
+            token: None,
         })
     }
 
@@ -93,8 +96,14 @@ impl Prepared {
             let mut value: hyper::header::HeaderValue = header(&format!("Bearer {token}"))?;
             value.set_sensitive(true);
             own.parts.headers_mut().insert(AUTHORIZATION, value);
+            own.token = Some(token.to_owned());
         }
         Ok(own)
+    }
+
+    /// The token it is sent with.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
     }
 
     /// The request, to be sent once.

@@ -61,6 +61,8 @@ pub async fn run(supervisor: &Supervisor, step: &Step<'_>) -> Result<(), Box<Ste
             log: step.log.to_owned(),
         })
     };
+    // An error must quote this run of the step and no earlier one.
+    let _absent = std::fs::remove_file(step.log);
     let mut running = supervisor
         .spawn(step.line, step.directory, step.environment, step.log)
         .map_err(|error| fail(format!("could not be started: {error}")))?;
