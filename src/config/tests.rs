@@ -253,7 +253,7 @@ fn a_file_that_cannot_be_read_is_an_error() {
     insta::assert_snapshot!(load("none.yml"), @r"
     error: the configuration does not exist
       --> /none.yml
-       = help: `tollgate init` writes a first one
+       = help: write one; the README of Tollgate has an example to start from
     ");
     insta::assert_snapshot!(load(""), @r"
     error: the configuration is a directory
@@ -560,7 +560,7 @@ fn nothing_in_the_file() {
     insta::assert_snapshot!(error(text), @r"
     error: the configuration is empty
       --> tollgate.yml
-       = help: `tollgate init` writes a first one
+       = help: the README of Tollgate has an example to start from
     ");
 }
 
