@@ -73,7 +73,7 @@ async fn run(
         machine: file.head.machine.clone(),
         blocks: (
             config.plan.sampling.blocks as usize,
-            config.plan.sampling.confirmation_blocks as usize,
+            confirmation_blocks(&file.head),
         ),
         comparisons,
         findings,
@@ -115,8 +115,7 @@ async fn reference(
         Err(why) => why,
     };
     note(&format!("base could not be measured: {why}"));
-    let first_line = why.lines().next().unwrap_or_default();
-    let why = format!("base could not be measured: {first_line}");
+    let why = format!("base could not be measured: {}", on_one_line(&why));
     let ancestors = checkout
         .repository()
         .ancestors(&checkout.base.revision.commit)?;
@@ -135,6 +134,15 @@ fn base_run(reference: &Reference) -> Option<&Run> {
         Reference::Stored { baseline, .. } => Some(&baseline.run),
         Reference::Targets { .. } => None,
     }
+}
+
+/// The fresh blocks that were needed.
+fn confirmation_blocks(run: &Run) -> usize {
+    let counts = run
+        .confirmation
+        .values()
+        .map(|samples| samples.values().len());
+    counts.max().unwrap_or(0)
 }
 
 /// What the reader should know about how it was measured.
@@ -165,6 +173,15 @@ fn against(reference: &Reference, checkout: &Checkout) -> String {
             format!("the targets only: no ancestor is stored, and {why}")
         }
     }
+}
+
+/// A message and the log lines it quotes, for a table cell.
+fn on_one_line(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(|line| line.trim().trim_start_matches("| "))
+        .collect();
+    lines.join(" · ")
 }
 
 fn distance(commits: u32, base: &str) -> String {

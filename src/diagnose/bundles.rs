@@ -130,16 +130,9 @@ impl<'a> Frontend<'a> {
             .collect()
     }
 
-    /// Whether `bytes` are a good part, one twentieth, of what the frontend may or does load.
-    pub(super) fn is_good_part(&self, case: &Case<'_>, bytes: u64) -> bool {
-        let id = MetricId::bundle(self.name, Metric::InitialJs);
-        let limit = case
-            .comparisons
-            .iter()
-            .find(|comparison| comparison.id == id)
-            .and_then(|comparison| comparison.target)
-            .map(|target| target.limit);
-        let whole = limit.unwrap_or_else(|| float(initial_js(self.head)));
+    /// Whether `bytes` are a good part, one twentieth, of what a first visit loads.
+    pub(super) fn is_good_part(&self, bytes: u64) -> bool {
+        let whole = float(initial_js(self.head));
         float(bytes) >= whole / 20.0
     }
 }

@@ -124,7 +124,7 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Claim<'_>) -> Findi
                 ),
             ],
             risk,
-            quick_win: risk == Risk::Low && frontend.is_good_part(case, total),
+            quick_win: risk == Risk::Low && frontend.is_good_part(total),
         }),
         explains,
     }

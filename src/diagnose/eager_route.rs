@@ -128,7 +128,7 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Claim<'_>) -> Findi
             },
             steps: steps(file, place),
             risk: Risk::Low,
-            quick_win: frontend.is_good_part(case, *moved),
+            quick_win: frontend.is_good_part(*moved),
         }),
         explains,
     }

@@ -77,7 +77,11 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
         priority: Priority::High,
         confidence: Confidence::Proved,
         evidence: more.iter().take(QUOTED).map(quote).collect(),
-        recommendation: Some(recommendation(is_loop, &more, cost)),
+        recommendation: Some(recommendation(
+            is_loop,
+            &more,
+            expected(case, endpoint, &more),
+        )),
         explains: explained(endpoint, route),
     })
 }
@@ -114,14 +118,39 @@ fn impact(case: &Case<'_>, endpoint: &str, cost: f64, extra: f64) -> String {
     text
 }
 
-fn recommendation(is_loop: bool, more: &[More<'_>], cost: f64) -> Recommendation {
+/// What it brings to ask as often as base does: base was measured in this very run.
+fn expected(case: &Case<'_>, endpoint: &str, more: &[More<'_>]) -> Expected {
+    let extra: f64 = more.iter().map(More::extra).sum();
+    let cost: f64 = more.iter().map(More::cost).sum();
+    let latency = MetricId::endpoint(endpoint, Metric::LatencyP50);
+    let levels = case
+        .comparison(&latency)
+        .filter(|_| case.has_regressed(&latency))
+        .and_then(|latency| latency.before.zip(latency.now));
+    match levels {
+        Some((before, now)) => Expected {
+            improvement: format!(
+                "{extra:.0} fewer queries a request: base, without them, answers in {:.1} ms instead of {:.1} ms",
+                before.point, now.point
+            ),
+            provenance: Provenance::Measured,
+        },
+        None => Expected {
+            improvement: format!(
+                "{extra:.0} fewer queries and {cost:.1} ms less database time a request"
+            ),
+            provenance: Provenance::Computed,
+        },
+    }
+}
+
+fn recommendation(is_loop: bool, more: &[More<'_>], expected: Expected) -> Recommendation {
     let names: Vec<String> = more
         .iter()
         .take(QUOTED)
         .flat_map(|more| place::tables_of(&more.statement.text))
         .collect();
     let table = names.first().map_or("that table", String::as_str);
-    let extra: f64 = more.iter().map(More::extra).sum();
     let (change, steps, risk) = if is_loop {
         (
             format!(
@@ -148,12 +177,7 @@ fn recommendation(is_loop: bool, more: &[More<'_>], cost: f64) -> Recommendation
     };
     Recommendation {
         change,
-        expected: Expected {
-            improvement: format!(
-                "about {extra:.0} fewer queries and {cost:.1} ms less database time a request"
-            ),
-            provenance: Provenance::Computed,
-        },
+        expected,
         steps,
         risk,
         quick_win: false,

@@ -100,7 +100,7 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Claim<'_>) -> Findi
             expected: expected(claim),
             steps: imports.iter().flat_map(|import| steps(import)).collect(),
             risk: Risk::Low,
-            quick_win: frontend.is_good_part(case, claim.saved()),
+            quick_win: frontend.is_good_part(claim.saved()),
         }),
         explains,
     }

@@ -139,6 +139,7 @@ fn an_unknown_revision_is_not_measured() {
 #[test]
 fn a_damaged_store_is_said_and_never_taken_for_an_empty_one() {
     let project = Sandbox::with_frontend("", "");
+    project.write(".tollgate/.gitignore", "*\n");
     project.write(
         ".tollgate/baselines.db",
         "this is no database, and long enough to tell",

@@ -85,9 +85,9 @@ fn a_failing_build_shows_its_last_lines_and_its_log() {
       | building 12 modules
       | app.js:3: unexpected token
 
-    hint: the whole output is in `PROJECT/.tollgate/logs/web-build.log`
+    hint: the whole output is in `PROJECT/.tollgate/logs/head/web-build.log`
     ");
-    let log = project.result("logs/web-build.log");
+    let log = project.result("logs/head/web-build.log");
     let text = fs::read_to_string(log).expect("the log that the hint names");
     assert!(text.contains("unexpected token"), "{text}");
     assert_eq!(check.stdout, "", "standard output is for results");
@@ -109,9 +109,9 @@ fn a_failing_install_shows_its_last_lines_and_its_log() {
     error: frontend `web`: install: `sh install.sh` ended with status 9 after N s
       | no such package: left-pad
 
-    hint: the whole output is in `PROJECT/.tollgate/logs/web-install.log`
+    hint: the whole output is in `PROJECT/.tollgate/logs/head/web-install.log`
     ");
-    let log = project.result("logs/web-install.log");
+    let log = project.result("logs/head/web-install.log");
     let text = fs::read_to_string(log).expect("the log that the hint names");
     assert!(text.contains("left-pad"), "{text}");
 }
