@@ -115,7 +115,7 @@ async fn reference(
         Err(why) => why,
     };
     note(&format!("base could not be measured: {why}"));
-    let why = format!("base could not be measured: {}", on_one_line(&why));
+    let why = format!("base could not be measured: {}", on_one_line(why));
     let ancestors = checkout
         .repository()
         .ancestors(&checkout.base.revision.commit)?;

@@ -70,7 +70,7 @@ fn of_service(case: &Case<'_>, service: &str, findings: &[Finding]) -> Option<Fi
             changed: true,
         },
         issue: format!(
-            "{what} of {subjects} got worse; of service `{service}` this change touches these lines, and queries, rows and responses do not explain it"
+            "{subjects} got worse ({what}), and no query, row or package found explains it; of service `{service}` this change touches these lines"
         ),
         impact: worse
             .iter()
