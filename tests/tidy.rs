@@ -177,3 +177,31 @@ fn the_parser_of_imports_sees_groups() {
     let code = "use crate::{compare, gate::{self, Policy}, model::Run};\nuse crate::store::X;";
     assert_eq!(imported(code), ["compare", "gate", "model", "store"]);
 }
+
+#[test]
+fn every_regression_of_the_sample_app_applies_and_says_what_to_expect() {
+    let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/spheroid");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(app.join("regressions")).unwrap() {
+        let patch = entry.unwrap().path();
+        let text = fs::read_to_string(&patch).unwrap();
+        let opening = text.split("\n--- ").next().unwrap();
+        assert!(opening.contains("Expect: "), "{}", patch.display());
+        let applies = std::process::Command::new("git")
+            .args(["apply", "--check", "--verbose"])
+            .arg(&patch)
+            .current_dir(&app)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&applies.stderr).into_owned();
+        // Git is content with a patch that touches nothing below the current folder.
+        let checked = said.contains("Checking patch") && !said.contains("Skipped");
+        assert!(
+            applies.status.success() && checked,
+            "{}: {said}",
+            patch.display()
+        );
+        names.push(patch.file_stem().unwrap().to_string_lossy().into_owned());
+    }
+    assert_eq!(names.len(), 15, "{names:?}");
+}

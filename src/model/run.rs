@@ -166,14 +166,51 @@ pub struct RunFile {
     /// Seed of every random choice: order of endpoints, of pairs, of payloads.
     pub seed: u64,
     /// The base arm, or why there is none.
-    pub base: Result<Run, String>,
+    #[serde(with = "BaseArm")]
+    pub base: MeasuredBase,
     /// The head arm.
     pub head: Run,
     /// Where the time went.
     pub phases: Vec<Phase>,
 }
 
+/// The base arm, or why there is none.
+pub type MeasuredBase = Result<Run, String>;
+
+/// How [`MeasuredBase`] is written: `{ "measured": … }` or `{ "missing": "why" }`.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "MeasuredBase")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "only describes how another type is written"
+)]
+enum BaseArm {
+    #[serde(rename = "measured")]
+    Ok(Run),
+    #[serde(rename = "missing")]
+    Err(String),
+}
+
 impl RunFile {
     /// The version written today.
     pub const FORMAT: u32 = 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_format_loads_for_ever() {
+        let text = include_str!("../../tests/fixtures/runs/format-1.json");
+        let file: RunFile = serde_json::from_str(text).unwrap();
+        assert_eq!(file.format, 1);
+        let base = file.base.unwrap();
+        let id: MetricId = "endpoint/list projects/queries-per-request"
+            .parse()
+            .unwrap();
+        assert_eq!(base.samples[&id].constant(), Some(5.0));
+        assert_eq!(file.head.samples[&id].constant(), Some(43.0));
+        assert_eq!(file.head.evidence.changed[0].file, "api/src/projects.js");
+    }
 }

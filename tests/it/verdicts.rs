@@ -26,7 +26,7 @@ fn an_unchanged_service_passes_and_leaves_three_results() {
     assert!(places.iter().all(Option::is_some), "{comment}");
     assert!(places.is_sorted(), "the sections are in order\n{comment}");
     let run = check.run_file();
-    for arm in [&run["base"]["Ok"], &run["head"]] {
+    for arm in [&run["base"]["measured"], &run["head"]] {
         for endpoint in ["fast", "slow"] {
             let samples = &arm["samples"][format!("endpoint/{endpoint}/p50")];
             let blocks = samples.as_array().map(Vec::len);
@@ -125,7 +125,7 @@ fn several_requests_at_once_are_measured_in_slices() {
     check.exits(1);
     assert_eq!(check.verdict("endpoint/slow/cpu"), "regressed", "{check}");
     let run = check.run_file();
-    for arm in [&run["base"]["Ok"], &run["head"]] {
+    for arm in [&run["base"]["measured"], &run["head"]] {
         let responses = &arm["responses"]["slow"];
         // Each arm was driven, and no answer of a frozen service counts as wrong.
         assert!(responses["good"].as_u64() > Some(20), "{responses}");
