@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
-use crate::model::{Outcome, PhaseKind, Reference, Run, RunFile, Subject};
+use crate::model::{Class, Metric, Outcome, PhaseKind, Reference, Run, RunFile, Subject};
 use crate::report::{Pages, Report};
 use crate::store::BaselineStore;
 use crate::{compare, diagnose, gate, github, report};
@@ -148,6 +148,16 @@ fn confirmation_blocks(run: &Run) -> usize {
 /// What the reader should know about how it was measured.
 fn remarks(file: &RunFile, config: &Config) -> Vec<String> {
     let mut remarks = file.head.evidence.skipped.clone();
+    for (id, samples) in &file.head.samples {
+        let is_count = id.metric.class() == Class::Exact && id.metric != Metric::ErrorRate;
+        if is_count && samples.constant().is_none() {
+            remarks.push(format!(
+                "{} of {}: differs between blocks, so it was judged with an interval",
+                id.metric.label(),
+                id.subject.name()
+            ));
+        }
+    }
     for subject in &config.policy.one_process {
         if let Subject::Endpoint { endpoint } = subject {
             remarks.push(format!(

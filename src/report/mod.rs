@@ -41,7 +41,7 @@ pub struct Report {
     pub responses: std::collections::BTreeMap<String, Responses>,
     /// Where the time went.
     pub phases: Vec<Phase>,
-    /// What could not be read, with the reason.
+    /// What the reader should know: what could not be read and why, what was judged differently.
     pub skipped: Vec<String>,
 }
 

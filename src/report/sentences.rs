@@ -519,7 +519,7 @@ fn time_of(report: &Report, counts: impl Fn(PhaseKind) -> bool) -> String {
 /// What could not be read.
 pub(super) fn skipped(report: &Report) -> Vec<Phrase> {
     let all: Vec<Phrase> = (report.skipped.iter())
-        .map(|skipped| Phrase::new("Not read: ").prose(skipped).words("."))
+        .map(|skipped| Phrase::new("Note: ").prose(skipped).words("."))
         .collect();
     capped(all, "thing not read", "things not read")
 }

@@ -704,7 +704,7 @@ fn names_cannot_act() {
 
     ---
 
-    <sub>Change: head against base, below it the 95 % interval where it was timed. 1 KB is 1,000 bytes.</sub><br><sub>Time: 5 min 23 s (measure 3 min 12 s, start services 52 s, install 41 s, build 38 s) for the project itself; 3.4 s (weigh 2.1 s, check out 1.2 s, report 0.1 s) for the gate.</sub><br><sub>Not read: x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m.</sub>
+    <sub>Change: head against base, below it the 95 % interval where it was timed. 1 KB is 1,000 bytes.</sub><br><sub>Time: 5 min 23 s (measure 3 min 12 s, start services 52 s, install 41 s, build 38 s) for the project itself; 3.4 s (weigh 2.1 s, check out 1.2 s, report 0.1 s) for the gate.</sub><br><sub>Note: x`|`&#96;&lt;img `src=//t.test>@team` `#123` `GH-1` `https://t.test` `www.t.test` --&gt; &lt;/details&gt; `#` h &#91;a&#93;(b) &#42;&#42;b&#42;&#42; &#92;&#124; &#91;31m.</sub>
     "#);
 }
 
