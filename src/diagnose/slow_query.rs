@@ -1,7 +1,8 @@
 //! `db.slow-query`: a statement takes longer than in base, or longer than its budget.
 //!
-//! Needs: statement times; the plan, where PostgreSQL gave one. Silent: below a millisecond more
-//! than base, and where the statement returns many more rows (`db.unbounded` says so then).
+//! Needs: statement times; the plan, where PostgreSQL gave one. Silent: where the latency of the
+//! endpoint did not regress and no budget is missed; below a millisecond a request more than base;
+//! and where the statement returns many more rows (`db.unbounded` says so then).
 
 use super::{Case, place};
 use crate::model::evidence::{ChangedLines, Place, Route, Statement};
@@ -27,7 +28,12 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
     let before = case
         .base
         .and_then(|base| base.evidence.statements.get(endpoint));
-    let slower = now.iter().find_map(|statement| {
+    // Query times are not paired: they may explain a slow-down that was confirmed, not claim one.
+    let is_confirmed = [Metric::LatencyP50, Metric::LatencyP95]
+        .map(|metric| MetricId::endpoint(endpoint, metric))
+        .iter()
+        .any(|id| case.has_regressed(id));
+    let slower = now.iter().filter(|_| is_confirmed).find_map(|statement| {
         let earlier = before?
             .iter()
             .find(|earlier| earlier.text == statement.text)?;
@@ -50,7 +56,7 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
 
 fn is_slower(before: &Statement, now: &Statement) -> bool {
     now.mean_ms >= before.mean_ms * GROWTH_FROM
-        && now.mean_ms - before.mean_ms >= EXTRA_FROM_MS
+        && (now.mean_ms - before.mean_ms) * now.calls_per_request >= EXTRA_FROM_MS
         && now.rows_per_call <= before.rows_per_call * SAME_ROWS + 1.0
 }
 
