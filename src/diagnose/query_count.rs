@@ -80,7 +80,7 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
         recommendation: Some(recommendation(
             is_loop,
             &more,
-            expected(case, endpoint, &more),
+            expected(case, endpoint, today - then, cost),
         )),
         explains: explained(endpoint, route),
     })
@@ -119,9 +119,7 @@ fn impact(case: &Case<'_>, endpoint: &str, cost: f64, extra: f64) -> String {
 }
 
 /// What it brings to ask as often as base does: base was measured in this very run.
-fn expected(case: &Case<'_>, endpoint: &str, more: &[More<'_>]) -> Expected {
-    let extra: f64 = more.iter().map(More::extra).sum();
-    let cost: f64 = more.iter().map(More::cost).sum();
+fn expected(case: &Case<'_>, endpoint: &str, extra: f64, cost: f64) -> Expected {
     let latency = MetricId::endpoint(endpoint, Metric::LatencyP50);
     let levels = case
         .comparison(&latency)
