@@ -4,7 +4,7 @@
 //! becomes a pass by being absent: what was asked for and not measured in head blocks.
 
 use crate::model::{
-    BudgetVerdict, Comparison, Decision, Inconclusive, Outcome, Reason, Target, Verdict,
+    BudgetVerdict, Comparison, Decision, Inconclusive, Outcome, Reason, Target, Verdict, Weight,
 };
 
 /// What the verdicts mean for the outcome: the option type of this stage.
@@ -52,10 +52,12 @@ fn reasons_of(comparison: &Comparison, policy: Policy) -> Vec<Reason> {
     let from_target = comparison
         .target
         .and_then(|target| of_target(target, policy));
-    let from_verdict = comparison
-        .gates
-        .then(|| of_verdict(&comparison.verdict, policy))
-        .flatten();
+    let from_verdict = of_verdict(&comparison.verdict, policy);
+    let from_verdict = match comparison.weight {
+        Weight::Shown => None,
+        Weight::Warns => from_verdict.map(|(outcome, why)| (outcome.min(Outcome::Warn), why)),
+        Weight::Gates => from_verdict,
+    };
     [from_verdict, from_target]
         .into_iter()
         .flatten()
@@ -83,6 +85,9 @@ fn of_inconclusive(why: &Inconclusive, policy: Policy) -> Option<Outcome> {
         | Inconclusive::TooFewBlocks { .. }
         | Inconclusive::Undecided { .. }
         | Inconclusive::TooNoisy { .. }
+        | Inconclusive::Contended { .. }
+        | Inconclusive::OtherMachine { .. }
+        | Inconclusive::TooFewRuns { .. }
         | Inconclusive::OtherEncoder { .. } => Some(policy.inconclusive),
         // There is nothing it could have become worse than.
         Inconclusive::NewMetric => None,
@@ -124,7 +129,8 @@ mod tests {
                 limit: 1.0,
                 verdict,
             }),
-            gates: true,
+            weight: Weight::Gates,
+            stored: None,
             detectable: None,
         }
     }
@@ -170,7 +176,20 @@ mod tests {
     #[test]
     fn an_asset_never_decides() {
         let mut asset = comparison(Verdict::Regressed(change()), None);
-        asset.gates = false;
+        asset.weight = Weight::Shown;
         assert_eq!(decide(&[asset], Policy::default()).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn what_only_warns_never_blocks() {
+        let why = "x".to_owned();
+        for verdict in [
+            Verdict::Regressed(change()),
+            Verdict::Inconclusive(Inconclusive::NotMeasured { why }),
+        ] {
+            let mut warns = comparison(verdict, None);
+            warns.weight = Weight::Warns;
+            assert_eq!(decide(&[warns], Policy::default()).outcome, Outcome::Warn);
+        }
     }
 }

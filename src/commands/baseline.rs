@@ -31,7 +31,8 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             let logs = home.join("logs");
             let mut bench =
                 Bench::alone(&config.plan, &checkout, &supervisor, &home, &logs, progress)?;
-            let run = interruptible(Box::pin(measure(&mut bench))).await?;
+            let run =
+                interruptible(Box::pin(measure(&mut bench, config.plan.sampling.blocks))).await?;
             drop(bench);
             refuse_holes(&run)?;
             let store = BaselineStore::connect(&config.store).await?;
@@ -78,11 +79,11 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
     }
 }
 
-async fn measure(bench: &mut Bench<'_>) -> Result<Run, Failure> {
+async fn measure(bench: &mut Bench<'_>, blocks: u32) -> Result<Run, Failure> {
     let measured = async {
         bench.build().await?;
         bench.start().await?;
-        bench.first_stage().await
+        bench.first_stage(None, blocks).await
     }
     .await;
     bench.stop().await;

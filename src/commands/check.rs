@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::output;
 use super::session::{interruptible, interruptible_blocking, load, supervisor};
+use super::stages;
 use crate::cli::{Check, Format};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -16,6 +17,8 @@ use crate::report::{Pages, Report};
 use crate::store::BaselineStore;
 use crate::{compare, diagnose, gate, github, report};
 
+/// Stored runs looked at for what is usual: two months of nights.
+const MOST_STORED: usize = 60;
 /// What was measured, to be judged again.
 const RUN_FILE: &str = "run.json";
 
@@ -48,7 +51,7 @@ async fn run(
     let supervisor = supervisor()?;
     let logs = home.join("logs");
     let mut bench = Bench::new(&config.plan, checkout, &supervisor, home, &logs, progress)?;
-    let measured = measure(&mut bench, config, home).await;
+    let measured = stages::measure(&mut bench, config, |file| write_run(home, file)).await;
     bench.stop().await;
     bench.progress.phase(PhaseKind::Report);
     let phases = bench.progress.phases();
@@ -90,20 +93,6 @@ async fn run(
     Ok((pages, outcome))
 }
 
-/// Everything that takes time, in order.
-async fn measure(bench: &mut Bench<'_>, config: &Config, home: &Path) -> Result<(), Failure> {
-    bench.build().await?;
-    bench.start().await?;
-    bench.first_stage().await?;
-    write_run(home, &bench.run_file(Vec::new()))?;
-    if let Some((base, head)) = bench.runs() {
-        let suspects = compare::suspects(&base, &head, &config.policy);
-        bench.confirm(&suspects).await?;
-    }
-    bench.explain().await?;
-    Ok(())
-}
-
 /// What head is judged against: base of this run, or else the nearest stored ancestor.
 async fn reference(
     file: &RunFile,
@@ -121,9 +110,14 @@ async fn reference(
         .ancestors(&checkout.base.revision.commit)?;
     let store = BaselineStore::connect(&config.store).await?;
     let stored = store.nearest(&file.project, &ancestors).await?;
+    let series = store.series(&file.project, &ancestors, MOST_STORED).await?;
     store.close().await;
     Ok(match stored {
-        Some(baseline) => Reference::Stored { baseline, why },
+        Some(baseline) => Reference::Stored {
+            baseline,
+            series,
+            why,
+        },
         None => Reference::Targets { why },
     })
 }
@@ -174,8 +168,9 @@ fn against(reference: &Reference, checkout: &Checkout) -> String {
         Reference::Paired(run) => {
             format!("{} ({})", run.revision.short(), run.revision.label)
         }
-        Reference::Stored { baseline, why } => format!(
-            "the stored run of {} ({}), for sizes and counts only; {why}",
+        Reference::Stored { baseline, why, .. } => format!(
+            "the stored run of {} ({}): sizes and counts are judged, other metrics at most warned \
+             about; {why}",
             baseline.run.revision.short(),
             distance(baseline.distance, checkout.base.revision.short()),
         ),

@@ -4,6 +4,7 @@ pub mod baseline;
 pub mod check;
 mod output;
 mod session;
+mod stages;
 
 use std::process::ExitCode;
 

@@ -69,14 +69,25 @@ impl Trimmed {
         }
     }
 
-    /// The one-sided upper bound at [`CONFIDENCE`].
-    pub fn upper(&self) -> f64 {
-        self.mean + self.error * self.quantile(CONFIDENCE)
+    /// How far the true mean may be from the estimate on one side, with this confidence.
+    pub fn reach(&self, confidence: f64) -> f64 {
+        self.error * self.quantile(confidence)
     }
 
-    /// The one-sided lower bound at [`CONFIDENCE`].
-    pub fn lower(&self) -> f64 {
-        self.mean - self.error * self.quantile(CONFIDENCE)
+    /// The one-sided upper bound with this confidence.
+    pub fn upper(&self, confidence: f64) -> f64 {
+        self.mean + self.reach(confidence)
+    }
+
+    /// The one-sided lower bound with this confidence.
+    pub fn lower(&self, confidence: f64) -> f64 {
+        self.mean - self.reach(confidence)
+    }
+
+    /// The standard error that `blocks` values of the same spread would have, known from
+    /// `measured` values.
+    pub fn error_at(&self, measured: usize, blocks: usize) -> f64 {
+        self.error * (real(measured) / real(blocks)).sqrt()
     }
 
     /// How likely a mean this large or larger is when there is no change: the one-sided p value.
@@ -104,7 +115,7 @@ pub fn detectable(
     tolerance: f64,
     alpha: f64,
 ) -> f64 {
-    let error = trimmed.error * (real(measured) / real(blocks)).sqrt();
+    let error = trimmed.error_at(measured, blocks);
     let fresh = Trimmed {
         error,
         freedom: real(blocks - 2 * trimmed_each_side(blocks)) - 1.0,
@@ -168,7 +179,7 @@ mod tests {
         wild[3] = 5.0;
         let estimate = Trimmed::of_log_ratios(&wild).unwrap();
         assert!(estimate.mean.abs() < 0.002);
-        assert!(estimate.upper() < 0.03);
+        assert!(estimate.upper(CONFIDENCE) < 0.03);
     }
 
     #[test]

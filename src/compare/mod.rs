@@ -13,41 +13,70 @@ pub mod estimate;
 pub mod exact;
 pub mod noisy;
 pub mod policy;
+pub mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use policy::Policy;
 
 use crate::model::{
-    Class, Comparison, Estimate, Inconclusive, Metric, MetricId, Reference, Run, Samples, Subject,
-    Verdict,
+    BudgetVerdict, Class, Comparison, Estimate, Inconclusive, Metric, MetricId, Reference, Run,
+    Samples, Subject, Tolerance, Verdict, Weight,
 };
 use estimate::Trimmed;
-use noisy::{Blocks, Escalated, First};
+use noisy::{Blocks, Confirmed, Escalated, First, LEAST_BLOCKS};
 
 /// Judges every metric of head, and every one that should be there and is not.
 pub fn compare(head: &Run, reference: &Reference, policy: &Policy) -> Vec<Comparison> {
-    let escalated: Vec<MetricId> = suspects_in(head, reference, policy);
-    let confirmed = confirm(&escalated, head, reference, policy);
+    let confirmed = match reference {
+        Reference::Paired(base) => confirm(base, head, policy),
+        Reference::Stored { .. } | Reference::Targets { .. } => BTreeMap::new(),
+    };
     metrics(head, reference, policy)
         .into_iter()
         .map(|id| judge(id, head, reference, policy, &confirmed))
         .collect()
 }
 
+/// What half of the first stage leaves open: noisy metrics that are not plainly unchanged, and
+/// targets that are neither met nor missed for sure.
+pub fn unsettled(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
+    let may_have_changed = |id: &&MetricId| {
+        noisy_blocks(id, base, head, policy).is_some_and(|(blocks, tolerance)| {
+            !noisy::is_settled_early(blocks, id.metric.better(), tolerance)
+        })
+    };
+    let has_open_target = |(id, limit): &(&MetricId, &f64)| {
+        let now = head.samples.get(id).map(level);
+        let verdict = budget::judge(**limit, id.metric.better(), now, None).verdict;
+        verdict == BudgetVerdict::Undecided
+    };
+    let changed = noisy_in_both(base, head).filter(may_have_changed);
+    let targets = policy.budgets.iter().filter(has_open_target);
+    changed.chain(targets.map(|(id, _)| id)).cloned().collect()
+}
+
 /// The noisy metrics that need fresh blocks.
 pub fn suspects(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
+    let escalates = |id: &&MetricId| {
+        noisy_blocks(id, base, head, policy).is_some_and(|(blocks, tolerance)| {
+            noisy::first_stage(blocks, id.metric.better(), tolerance) == First::Escalated
+        })
+    };
     noisy_in_both(base, head)
-        .filter(|id| escalates(id, base, head, policy))
+        .filter(escalates)
         .cloned()
         .collect()
 }
 
-fn suspects_in(head: &Run, reference: &Reference, policy: &Policy) -> Vec<MetricId> {
-    match reference {
-        Reference::Paired(base) => suspects(base, head, policy),
-        Reference::Stored { .. } | Reference::Targets { .. } => Vec::new(),
-    }
+/// The escalated metrics for which the fresh blocks so far are not enough.
+pub fn undecided(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
+    let is_open = |confirmed: &Confirmed| matches!(confirmed.verdict, Verdict::Inconclusive(_));
+    confirm(base, head, policy)
+        .into_iter()
+        .filter(|(_, confirmed)| is_open(confirmed))
+        .map(|(id, _)| id)
+        .collect()
 }
 
 fn noisy_in_both<'a>(base: &'a Run, head: &'a Run) -> impl Iterator<Item = &'a MetricId> {
@@ -71,14 +100,15 @@ fn is_noisy(id: &MetricId, base: &Samples, head: &Samples) -> bool {
     }
 }
 
-fn escalates(id: &MetricId, base: &Run, head: &Run, policy: &Policy) -> bool {
-    let (Some(blocks), Some(tolerance)) = (
-        blocks_of(id, &base.samples, &head.samples),
-        policy.tolerance(id),
-    ) else {
-        return false;
-    };
-    noisy::first_stage(blocks, id.metric.better(), tolerance) == First::Escalated
+/// The first-stage blocks of a noisy metric, and what a change of it must exceed.
+fn noisy_blocks<'a>(
+    id: &MetricId,
+    base: &'a Run,
+    head: &'a Run,
+    policy: &Policy,
+) -> Option<(Blocks<'a>, Tolerance)> {
+    let blocks = blocks_of(id, &base.samples, &head.samples)?;
+    Some((blocks, policy.tolerance(id)?))
 }
 
 fn blocks_of<'a>(
@@ -93,30 +123,22 @@ fn blocks_of<'a>(
 }
 
 /// The verdicts of the second stage, over all escalated metrics at once.
-fn confirm(
-    escalated: &[MetricId],
-    head: &Run,
-    reference: &Reference,
-    policy: &Policy,
-) -> BTreeMap<MetricId, Verdict> {
-    let Reference::Paired(base) = reference else {
-        return BTreeMap::new();
-    };
-    let ready: Vec<(&MetricId, Escalated<'_>)> = escalated
-        .iter()
+fn confirm(base: &Run, head: &Run, policy: &Policy) -> BTreeMap<MetricId, Confirmed> {
+    let (ids, ready): (Vec<_>, Vec<_>) = suspects(base, head, policy)
+        .into_iter()
         .filter_map(|id| {
+            let (first, tolerance) = noisy_blocks(&id, base, head, policy)?;
             let escalated = Escalated {
-                first: blocks_of(id, &base.samples, &head.samples)?,
-                fresh: blocks_of(id, &base.confirmation, &head.confirmation),
+                first,
+                fresh: blocks_of(&id, &base.confirmation, &head.confirmation),
+                planned: policy.fresh_blocks,
                 better: id.metric.better(),
-                tolerance: policy.tolerance(id)?,
+                tolerance,
             };
             Some((id, escalated))
         })
-        .collect();
-    let (ids, ready): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
-    let verdicts = noisy::second_stage(&ready);
-    ids.into_iter().cloned().zip(verdicts).collect()
+        .unzip();
+    ids.into_iter().zip(noisy::second_stage(&ready)).collect()
 }
 
 /// Everything there is to say something about: what was measured in either arm, what has a
@@ -137,7 +159,7 @@ fn judge(
     head: &Run,
     reference: &Reference,
     policy: &Policy,
-    confirmed: &BTreeMap<MetricId, Verdict>,
+    confirmed: &BTreeMap<MetricId, Confirmed>,
 ) -> Comparison {
     let earlier = reference_run(reference);
     let before = earlier.and_then(|run| run.samples.get(&id)).map(level);
@@ -147,20 +169,80 @@ fn judge(
         .budgets
         .get(&id)
         .map(|limit| budget::judge(*limit, better, now, before));
-    let verdict = confirmed
-        .get(&id)
-        .cloned()
-        .unwrap_or_else(|| settle(&id, head, reference, policy));
+    let weight = policy.weight(&id);
+    let against_stored = stored::judge(&id, head, reference, policy);
+    let (verdict, range, weight) = match against_stored {
+        // Another run on another day: at most a warning.
+        Some(judged) => (judged.verdict, judged.range, weight.min(Weight::Warns)),
+        None => (
+            against_base(&id, head, reference, policy, confirmed),
+            None,
+            weight,
+        ),
+    };
     Comparison {
         verdict,
         before,
         now,
         tolerance: policy.tolerance(&id),
         target,
-        gates: policy.gates(&id),
+        weight,
+        stored: range,
         detectable: detectable(&id, head, reference, policy),
         id,
     }
+}
+
+/// The verdict by the blocks of both arms, tempered by what base against itself read like.
+fn against_base(
+    id: &MetricId,
+    head: &Run,
+    reference: &Reference,
+    policy: &Policy,
+    confirmed: &BTreeMap<MetricId, Confirmed>,
+) -> Verdict {
+    let verdict = match confirmed.get(id) {
+        Some(confirmed) => confirmed.verdict.clone(),
+        None => settle(id, head, reference, policy),
+    };
+    let verdict = match (verdict, reference) {
+        (
+            Verdict::Inconclusive(
+                Inconclusive::NotMeasured { .. } | Inconclusive::TooFewBlocks { .. },
+            ),
+            Reference::Paired(_),
+        ) if is_contended(id, head) => Verdict::Inconclusive(Inconclusive::Contended {
+            have: head
+                .samples
+                .get(id)
+                .map_or(0, |samples| samples.values().len()),
+            need: LEAST_BLOCKS,
+        }),
+        (verdict, _) => verdict,
+    };
+    let Reference::Paired(base) = reference else {
+        return verdict;
+    };
+    match (control_of(id, base), policy.tolerance(id)) {
+        (Some(control), Some(tolerance)) if is_noisy(id, control.base, control.head) => {
+            noisy::tempered(verdict, control, id.metric.better(), tolerance)
+        }
+        (Some(_) | None, _) => verdict,
+    }
+}
+
+/// Base against itself, as far as both have the same blocks.
+fn control_of<'a>(id: &MetricId, base: &'a Run) -> Option<Blocks<'a>> {
+    blocks_of(id, &base.samples, &base.control)
+}
+
+/// Whether blocks of this wall-clock metric do not count because of other work on the machine.
+fn is_contended(id: &MetricId, head: &Run) -> bool {
+    let Subject::Endpoint { endpoint } = &id.subject else {
+        return false;
+    };
+    let blocks = head.contention.get(endpoint).into_iter().flatten();
+    id.metric.is_wall_clock() && blocks.filter(|block| block.disturbed).count() > 0
 }
 
 /// The verdict of a metric that was not escalated.
@@ -242,10 +324,7 @@ fn earlier_samples<'a>(
             }),
             (None, None) => Err(Inconclusive::NewMetric),
         },
-        Reference::Stored { baseline, why } => {
-            if id.metric.class() != Class::Exact {
-                return Err(Inconclusive::NoBaseline { why: why.clone() });
-            }
+        Reference::Stored { baseline, .. } => {
             same_encoder(id, head, &baseline.run)?;
             baseline.run.samples.get(id).ok_or(Inconclusive::NewMetric)
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Class, Metric, MetricId, Subject, Tolerance};
+use crate::model::{Class, Metric, MetricId, Subject, Tolerance, Weight};
 
 /// Default tolerance of p50 latency. Measured: at 3 % unchanged code is never flagged over 24
 /// blocks, and 5 % is caught on every recorded endpoint.
@@ -67,15 +67,49 @@ impl Default for Tolerances {
     }
 }
 
+/// What a regression means, by kind of metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weights {
+    /// Of bundle sizes.
+    pub bundle: Weight,
+    /// Of p50 latency.
+    pub latency: Weight,
+    /// Of p95 latency.
+    pub tail: Weight,
+    /// Of CPU per request.
+    pub cpu: Weight,
+    /// Of memory.
+    pub memory: Weight,
+    /// Of queries, rows and bytes per request.
+    pub count: Weight,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            bundle: Weight::Gates,
+            latency: Weight::Gates,
+            tail: Weight::Gates,
+            cpu: Weight::Gates,
+            memory: Weight::Gates,
+            count: Weight::Gates,
+        }
+    }
+}
+
 /// How to judge.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
     /// The relative tolerances.
     pub tolerances: Tolerances,
+    /// What a regression of each kind means.
+    pub weights: Weights,
     /// Absolute targets, in the metric's unit.
     pub budgets: BTreeMap<MetricId, f64>,
     /// Blocks the first stage was planned with.
     pub blocks: usize,
+    /// Fresh blocks the second stage was planned with.
+    pub fresh_blocks: usize,
     /// Everything the configuration asks for: what of this is missing is said, never passed.
     pub expected: Vec<MetricId>,
     /// Services and endpoints measured on one process for the whole run. Its luck is in every
@@ -120,9 +154,27 @@ impl Policy {
         })
     }
 
-    /// Whether a regression of this metric may fail the gate. Single assets are shown, not
-    /// gated: the initial load and the total that contain them are.
-    pub fn gates(&self, id: &MetricId) -> bool {
-        !matches!(id.subject, Subject::Asset { .. }) && self.tolerance(id).is_some()
+    /// What a regression of this metric means. Single assets are shown: the initial load and the
+    /// total that contain them are judged. Wrong answers always gate.
+    pub fn weight(&self, id: &MetricId) -> Weight {
+        if matches!(id.subject, Subject::Asset { .. }) || self.tolerance(id).is_none() {
+            return Weight::Shown;
+        }
+        match id.metric {
+            Metric::InitialJs | Metric::InitialCss | Metric::Total | Metric::Size => {
+                self.weights.bundle
+            }
+            Metric::LatencyP50 => self.weights.latency,
+            Metric::LatencyP95 => self.weights.tail,
+            Metric::CpuPerRequest => self.weights.cpu,
+            Metric::Memory => self.weights.memory,
+            Metric::QueriesPerRequest | Metric::RowsPerRequest | Metric::ResponseBytes => {
+                self.weights.count
+            }
+            Metric::ErrorRate => Weight::Gates,
+            Metric::LatencyMean | Metric::Throughput | Metric::QueryMean | Metric::PeakMemory => {
+                Weight::Shown
+            }
+        }
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compare::Policy;
-use crate::compare::policy::{LEAST_NOISY_TOLERANCE, Tolerances};
+use crate::compare::policy::{LEAST_NOISY_TOLERANCE, Tolerances, Weights};
 use crate::gate;
 use crate::measure::Plan;
 use crate::measure::plan::{Endpoint, Fresh, Service, ServiceKind};
-use crate::model::{Metric, MetricId, Outcome, Subject};
+use crate::model::{Metric, MetricId, Outcome, Subject, Weight};
 
 use super::error::{Flaw, Problem, quote};
 use super::locate::KeyPath;
 use super::quantity::Share;
 use super::raw::{
-    RawConfig, RawEndpointBudgets, RawFrontendBudgets, RawGate, RawServiceBudgets, RawSeverity,
-    RawTolerance,
+    RawConfig, RawEndpointBudgets, RawFrontendBudgets, RawGate, RawServiceBudgets, RawSeverities,
+    RawSeverity, RawTolerance, RawWeight,
 };
 use super::stack::is_postgres;
 
@@ -23,7 +23,9 @@ pub(super) fn policy(raw: &RawConfig, plan: &Plan) -> Result<Policy, Problem> {
     let budgets = budgets(raw, &plan.services)?;
     Ok(Policy {
         tolerances: tolerances(&raw.gate.tolerance)?,
+        weights: weights(&raw.gate.severity),
         blocks: plan.sampling.blocks as usize,
+        fresh_blocks: plan.sampling.confirmation_blocks as usize,
         expected: expected(plan, &budgets),
         one_process: one_process(plan),
         budgets,
@@ -62,6 +64,24 @@ pub(super) fn gate(raw: &RawGate) -> gate::Policy {
             Some(RawSeverity::Warn) => Outcome::Warn,
             Some(RawSeverity::Fail) => Outcome::Fail,
         },
+    }
+}
+
+fn weights(raw: &RawSeverities) -> Weights {
+    let default = Weights::default();
+    let or = |written: Option<RawWeight>, default| match written {
+        None => default,
+        Some(RawWeight::Fail) => Weight::Gates,
+        Some(RawWeight::Warn) => Weight::Warns,
+        Some(RawWeight::Show) => Weight::Shown,
+    };
+    Weights {
+        bundle: or(raw.bundle, default.bundle),
+        latency: or(raw.latency, default.latency),
+        tail: or(raw.p95, default.tail),
+        cpu: or(raw.cpu, default.cpu),
+        memory: or(raw.memory, default.memory),
+        count: or(raw.count, default.count),
     }
 }
 

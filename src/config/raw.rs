@@ -243,6 +243,7 @@ pub(super) struct RawMeasure {
     pub(super) confirmation_blocks: Option<u32>,
     pub(super) block: Option<Time>,
     pub(super) warm_up: Option<Time>,
+    pub(super) control: Option<bool>,
     pub(super) seed: Option<u64>,
 }
 
@@ -256,6 +257,8 @@ pub(super) struct RawMeasure {
 pub(super) struct RawGate {
     #[serde(default)]
     pub(super) tolerance: RawTolerance,
+    #[serde(default)]
+    pub(super) severity: RawSeverities,
     pub(super) inconclusive: Option<RawSeverity>,
     pub(super) missed_by_base: Option<RawSeverity>,
 }
@@ -274,6 +277,31 @@ pub(super) struct RawTolerance {
     pub(super) cpu: Option<Share>,
     pub(super) memory: Option<Share>,
     pub(super) count: Option<Share>,
+}
+
+/// What a regression means, by the same keys as its tolerance.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ p95: warn }`"
+)]
+pub(super) struct RawSeverities {
+    pub(super) bundle: Option<RawWeight>,
+    pub(super) latency: Option<RawWeight>,
+    pub(super) p95: Option<RawWeight>,
+    pub(super) cpu: Option<RawWeight>,
+    pub(super) memory: Option<RawWeight>,
+    pub(super) count: Option<RawWeight>,
+}
+
+/// What a regression of one kind of metric means.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawWeight {
+    Fail,
+    Warn,
+    Show,
 }
 
 /// What something means for the outcome.

@@ -280,6 +280,7 @@ fn sampling(raw: &RawMeasure) -> Result<Sampling, Problem> {
         confirmation_blocks: blocks(raw.confirmation_blocks, 16, &at.key("confirmation-blocks"))?,
         block: block.duration(),
         warm_up: raw.warm_up.map_or(Duration::from_secs(1), Time::duration),
+        control: raw.control.unwrap_or(false),
         seed: raw.seed.unwrap_or(1),
     })
 }

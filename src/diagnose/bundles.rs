@@ -271,7 +271,7 @@ pub(super) mod fixtures {
         WholeImport,
     };
     use crate::model::{
-        Change, Comparison, Estimate, Machine, MetricId, Revision, Run, Tolerance, Verdict,
+        Change, Comparison, Estimate, Machine, MetricId, Revision, Run, Tolerance, Verdict, Weight,
     };
 
     /// A run with one frontend, `web`.
@@ -292,6 +292,8 @@ pub(super) mod fixtures {
             measured_at: String::new(),
             samples: BTreeMap::new(),
             confirmation: BTreeMap::new(),
+            control: BTreeMap::new(),
+            contention: BTreeMap::new(),
             not_measured: BTreeMap::new(),
             histograms: BTreeMap::new(),
             responses: BTreeMap::new(),
@@ -377,7 +379,8 @@ pub(super) mod fixtures {
                 floor: 1_000.0,
             }),
             target: None,
-            gates: true,
+            weight: Weight::Gates,
+            stored: None,
             detectable: None,
         }
     }

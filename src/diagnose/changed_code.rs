@@ -8,7 +8,7 @@
 use super::{Case, is_explained, place};
 use crate::model::evidence::{ChangedLines, Place};
 use crate::model::{
-    Comparison, Confidence, Finding, Location, Metric, MetricId, Priority, Subject,
+    Comparison, Confidence, Finding, Location, Metric, MetricId, Priority, Subject, Weight,
 };
 
 /// Changed places listed.
@@ -78,7 +78,7 @@ fn of_service(case: &Case<'_>, service: &str, findings: &[Finding]) -> Option<Fi
             .filter_map(|comparison| describe(comparison))
             .collect::<Vec<_>>()
             .join("; "),
-        priority: if first.gates {
+        priority: if first.weight == Weight::Gates {
             Priority::High
         } else {
             Priority::Medium

@@ -17,7 +17,7 @@ use super::http::prepare::PrepareError;
 use super::http::session::{self, SessionError};
 use super::http::{Arms, Prepared, Turn};
 use super::install::{self, install};
-use super::plan::{Fresh, Plan, Service, ServiceKind};
+use super::plan::{Endpoint, Fresh, Plan, Service, ServiceKind};
 use super::probes::machine;
 use super::probes::postgres::{self, Counters, Probe};
 use super::process::Supervisor;
@@ -29,7 +29,7 @@ use super::services::stack::{self, Arm as ArmName};
 use super::services::{ServiceError, Stack};
 use super::sources;
 use crate::model::evidence::Route;
-use crate::model::{Machine, Metric, MetricId, Phase, PhaseKind, Run, RunFile};
+use crate::model::{Machine, Metric, MetricId, Phase, PhaseKind, Run, RunFile, Subject};
 
 /// Statements faster than this on average are never slow enough to ask for their plan.
 const PLAN_FROM_MS: f64 = 1.0;
@@ -93,6 +93,8 @@ pub struct Bench<'a> {
     /// Cores we may use.
     cores: Vec<usize>,
     prepared: Vec<Prepared>,
+    /// Blocks measured so far.
+    done: BTreeMap<Stage, u32>,
     head: Arm,
     base: Result<Arm, String>,
     /// Shows what is going on and keeps the time.
@@ -154,6 +156,7 @@ impl<'a> Bench<'a> {
             random: fastrand::Rng::with_seed(plan.sampling.seed),
             cores: tree::own_cores(),
             prepared,
+            done: BTreeMap::new(),
             head: Arm::new(ArmName::Head, &checkout.head),
             base: Ok(Arm::new(ArmName::Base, &checkout.base)),
             progress,
@@ -321,34 +324,39 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Measures every endpoint in the blocks of the first stage.
-    pub async fn first_stage(&mut self) -> Result<(), MeasureError> {
-        let all: Vec<usize> = (0..self.prepared.len()).collect();
-        self.blocks(Stage::First, &all, self.plan.sampling.blocks)
-            .await
+    /// Measures `count` more blocks of the first stage: of every endpoint, or of those that the
+    /// `open` metrics belong to.
+    pub async fn first_stage(
+        &mut self,
+        open: Option<&[MetricId]>,
+        count: u32,
+    ) -> Result<(), MeasureError> {
+        let chosen = match open {
+            None => (0..self.prepared.len()).collect(),
+            Some(open) => self.endpoints_of(open),
+        };
+        self.blocks(Stage::First, &chosen, count).await
     }
 
-    /// Measures fresh blocks of what these metrics belong to.
-    pub async fn confirm(&mut self, suspects: &[MetricId]) -> Result<(), MeasureError> {
-        let chosen: Vec<usize> = (0..self.prepared.len())
-            .filter(|index| {
-                let endpoint = &self.prepared[*index].endpoint;
-                suspects.iter().any(|id| match &id.subject {
-                    crate::model::Subject::Endpoint { endpoint: name } => *name == endpoint.name,
-                    // Memory after a block is what all endpoints of the service leave behind.
-                    crate::model::Subject::Service { service } => *service == endpoint.service,
-                    crate::model::Subject::Bundle { .. } | crate::model::Subject::Asset { .. } => {
-                        false
-                    }
-                })
+    /// Measures `count` more fresh blocks of what these metrics belong to.
+    pub async fn confirm(&mut self, suspects: &[MetricId], count: u32) -> Result<(), MeasureError> {
+        let chosen = self.endpoints_of(suspects);
+        self.blocks(Stage::Confirmation, &chosen, count).await
+    }
+
+    /// The endpoints that must be driven to measure these metrics.
+    fn endpoints_of(&self, metrics: &[MetricId]) -> Vec<usize> {
+        let is_needed = |endpoint: &Endpoint| {
+            metrics.iter().any(|id| match &id.subject {
+                Subject::Endpoint { endpoint: name } => *name == endpoint.name,
+                // Memory after a block is what all endpoints of the service leave behind.
+                Subject::Service { service } => *service == endpoint.service,
+                Subject::Bundle { .. } | Subject::Asset { .. } => false,
             })
-            .collect();
-        self.blocks(
-            Stage::Confirmation,
-            &chosen,
-            self.plan.sampling.confirmation_blocks,
-        )
-        .await
+        };
+        (0..self.prepared.len())
+            .filter(|index| is_needed(&self.prepared[*index].endpoint))
+            .collect()
     }
 
     async fn blocks(
@@ -360,15 +368,22 @@ impl<'a> Bench<'a> {
         if endpoints.is_empty() {
             return Ok(());
         }
-        for number in 1..=count {
+        let done = self.done.entry(stage).or_default();
+        let numbers = *done + 1..=*done + count;
+        *done += count;
+        for number in numbers {
             self.progress.phase(PhaseKind::Start);
-            if stage == Stage::Confirmation || number > 1 {
+            let is_first = number == 1 && stage == Stage::First;
+            if !is_first {
                 self.refresh().await?;
             }
-            self.connect(number == 1 && stage == Stage::First).await?;
+            self.connect(is_first).await?;
             let label = match stage {
-                Stage::First => format!("block {number}/{count}"),
-                Stage::Confirmation => format!("fresh block {number}/{count}"),
+                Stage::First => format!("block {number}/{}", self.plan.sampling.blocks),
+                Stage::Confirmation => format!(
+                    "fresh block {number}/{}",
+                    self.plan.sampling.confirmation_blocks
+                ),
             };
             let mut order = endpoints.to_vec();
             self.random.shuffle(&mut order);

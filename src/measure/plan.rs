@@ -216,6 +216,8 @@ pub struct Sampling {
     pub block: Duration,
     /// Untimed load of each endpoint before each block, both arms at once.
     pub warm_up: Duration,
+    /// Whether base is measured a second time beside itself in the first stage: an A/A control.
+    pub control: bool,
     /// Seed of every random choice.
     pub seed: u64,
 }

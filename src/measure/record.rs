@@ -18,7 +18,7 @@ use crate::model::{Evidence, Machine, Metric, MetricId, Responses, Revision, Run
 pub const LEAST_FOR_TAIL: u64 = 400;
 
 /// Which blocks a number belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// The blocks every endpoint gets.
     First,
@@ -137,6 +137,8 @@ impl Record {
             measured_at: measured_at.to_owned(),
             samples,
             confirmation,
+            control: BTreeMap::new(),
+            contention: BTreeMap::new(),
             not_measured,
             histograms: self.histograms.clone(),
             responses: self.responses.clone(),

@@ -16,10 +16,13 @@ pub struct Baseline {
 pub enum Reference {
     /// Base, measured in the same run: every metric can be judged.
     Paired(Run),
-    /// A stored ancestor: exact metrics can be judged.
+    /// Stored ancestors: exact metrics can be judged against the nearest, noisy ones at most
+    /// warned about.
     Stored {
-        /// The ancestor.
+        /// The nearest ancestor.
         baseline: Baseline,
+        /// Runs of ancestors, the nearest among them, newest first: what is usual.
+        series: Vec<Run>,
         /// Why base itself was not measured.
         why: String,
     },

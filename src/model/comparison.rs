@@ -65,6 +65,9 @@ impl Verdict {
                 | Inconclusive::NewMetric
                 | Inconclusive::NotMeasured { .. }
                 | Inconclusive::TooFewBlocks { .. }
+                | Inconclusive::Contended { .. }
+                | Inconclusive::OtherMachine { .. }
+                | Inconclusive::TooFewRuns { .. }
                 | Inconclusive::OtherEncoder { .. },
             ) => None,
         }
@@ -105,6 +108,29 @@ pub enum Inconclusive {
         change: Change,
         /// The smallest relative change this run would have caught.
         detectable: f64,
+        /// Fresh blocks that would be enough at this spread; none when base read differently
+        /// from itself, which more blocks do not help.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blocks: Option<u32>,
+    },
+    /// Other work on the machine disturbed too many blocks.
+    Contended {
+        /// Blocks that count.
+        have: usize,
+        /// Blocks needed.
+        need: usize,
+    },
+    /// The stored runs are from another class of machine.
+    OtherMachine {
+        /// The class they are from.
+        stored: String,
+    },
+    /// Too few stored runs of this class of machine for a range of what is usual.
+    TooFewRuns {
+        /// Runs stored.
+        have: usize,
+        /// Runs needed.
+        need: usize,
     },
     /// The stored sizes were made with another compressor.
     OtherEncoder {
@@ -123,11 +149,35 @@ impl fmt::Display for Inconclusive {
             Self::Undecided { .. } => {
                 write!(f, "undecided: the interval reaches over the tolerance")
             }
-            Self::TooNoisy { detectable, .. } => write!(
+            Self::TooNoisy {
+                detectable, blocks, ..
+            } => {
+                let seen = detectable * 100.0;
+                write!(
+                    f,
+                    "too noisy to gate: only a change of {seen:.1} % or more would have been seen; "
+                )?;
+                match blocks {
+                    Some(blocks) => write!(
+                        f,
+                        "{blocks} fresh blocks, longer ones or a quieter machine would help"
+                    ),
+                    None => write!(
+                        f,
+                        "identical code differs as much here, so only a quieter machine would help"
+                    ),
+                }
+            }
+            Self::Contended { have, need } => write!(
                 f,
-                "too noisy to gate: only a change of {:.1} % or more would have been seen",
-                detectable * 100.0
+                "the machine was busy with other work: {have} of {need} blocks were undisturbed"
             ),
+            Self::OtherMachine { stored } => {
+                write!(f, "stored runs are from another machine ({stored})")
+            }
+            Self::TooFewRuns { have, need } => {
+                write!(f, "{have} of {need} stored runs of this class of machine")
+            }
             Self::OtherEncoder { stored } => write!(f, "stored sizes were made with {stored}"),
         }
     }
@@ -168,6 +218,28 @@ pub enum BudgetVerdict {
     NotMeasured,
 }
 
+/// What a regression of a metric means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// Nothing: it is shown.
+    Shown,
+    /// It warns.
+    Warns,
+    /// It fails the gate.
+    Gates,
+}
+
+/// What stored runs of the same class of machine say is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StoredRange {
+    /// How many stored runs.
+    pub runs: usize,
+    /// Their median, and the prediction interval for one more run.
+    pub usual: Estimate,
+}
+
 /// One metric, judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -184,8 +256,12 @@ pub struct Comparison {
     pub tolerance: Option<Tolerance>,
     /// The absolute target, where the configuration has one.
     pub target: Option<Target>,
-    /// Whether a regression of this metric may fail the gate.
-    pub gates: bool,
+    /// What a regression of this metric means.
+    pub weight: Weight,
+    /// The stored runs it was judged against, where base of this very run was not there to judge
+    /// against and the metric is a noisy one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<StoredRange>,
     /// The smallest relative change this run would have caught; none for exact metrics.
     pub detectable: Option<f64>,
 }

@@ -189,6 +189,29 @@ impl Metric {
         }
     }
 
+    /// Whether it counts time that passes while a process waits for a core: other work on the
+    /// machine then makes it longer. Processor time and memory are not.
+    pub fn is_wall_clock(self) -> bool {
+        match self {
+            Self::LatencyP50
+            | Self::LatencyP95
+            | Self::LatencyMean
+            | Self::Throughput
+            | Self::QueryMean => true,
+            Self::InitialJs
+            | Self::InitialCss
+            | Self::Total
+            | Self::Size
+            | Self::ErrorRate
+            | Self::QueriesPerRequest
+            | Self::RowsPerRequest
+            | Self::ResponseBytes
+            | Self::CpuPerRequest
+            | Self::Memory
+            | Self::PeakMemory => false,
+        }
+    }
+
     /// How a difference between base and head is judged.
     pub fn class(self) -> Class {
         match self {

@@ -13,7 +13,8 @@ pub mod samples;
 
 pub use baseline::{Baseline, Reference};
 pub use comparison::{
-    BudgetVerdict, Change, Comparison, Estimate, Inconclusive, Target, Tolerance, Verdict,
+    BudgetVerdict, Change, Comparison, Estimate, Inconclusive, StoredRange, Target, Tolerance,
+    Verdict, Weight,
 };
 pub use decision::{Decision, Outcome, Reason};
 pub use evidence::Evidence;
@@ -21,5 +22,5 @@ pub use finding::{
     Confidence, Expected, Finding, Location, Priority, Provenance, Recommendation, Risk,
 };
 pub use metric::{Better, Class, Metric, MetricId, Subject, Unit};
-pub use run::{Machine, Phase, PhaseKind, Responses, Revision, Run, RunFile};
+pub use run::{Contention, Machine, Phase, PhaseKind, Responses, Revision, Run, RunFile};
 pub use samples::Samples;

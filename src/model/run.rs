@@ -24,6 +24,15 @@ pub struct Run {
     /// Second-stage samples: fresh blocks for what looked suspicious.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub confirmation: BTreeMap<MetricId, Samples>,
+    /// Base measured a second time beside itself in the blocks of the first stage, on processes of
+    /// its own: what identical code reads like here. Only base has it, and only where the
+    /// configuration asks for a control.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub control: BTreeMap<MetricId, Samples>,
+    /// How busy the machine was with other work, for each endpoint and block, in the order
+    /// measured.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contention: BTreeMap<String, Vec<Contention>>,
     /// What was asked for and could not be measured, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_measured: BTreeMap<MetricId, String>,
@@ -74,6 +83,31 @@ pub struct Machine {
     pub image: Option<String>,
 }
 
+impl Machine {
+    /// The class of a machine: CPU model, cores and memory, for example
+    /// `4 × AMD EPYC 7763, 16 GiB`. The kernel and the image change with every update of a
+    /// runner, and memory differs by a few pages between two of a kind. Noisy numbers of one
+    /// class may be compared with care, those of two never.
+    pub fn class(&self) -> String {
+        let cpu: Vec<&str> = self.cpu.split_whitespace().collect();
+        format!(
+            "{} × {}, {} GiB",
+            self.cores,
+            cpu.join(" "),
+            memory_class(self.memory)
+        )
+    }
+}
+
+/// Memory in GiB, rounded up to the sizes machines are sold in (1, 2, 3, 4, 6, 8, 12, 16, …):
+/// what a system reports is always a little below one of them.
+fn memory_class(bytes: u64) -> u64 {
+    let gib = bytes.div_ceil(1 << 30).max(1);
+    let above = gib.next_power_of_two();
+    let between = above / 4 * 3;
+    if gib <= between { between } else { above }
+}
+
 /// How one endpoint answered over the whole run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -92,6 +126,33 @@ impl Responses {
     pub fn wrong_total(&self) -> u64 {
         self.wrong.values().sum()
     }
+}
+
+/// How busy the machine was with other work while one block of one endpoint was timed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Contention {
+    /// Whether it is a fresh block of the second stage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+    /// Number of the block in its stage, from 1.
+    pub block: u32,
+    /// Share of the time that the service was ready to run and waited for a core:
+    /// waiting / (waiting + running), 0 to 1, from the scheduler's own counters.
+    pub service_wait: f64,
+    /// The same of the load generator.
+    pub generator_wait: f64,
+    /// Share of all cores' time that a hypervisor took away, 0 to 1.
+    pub steal: f64,
+    /// Share of all cores' time that processes used which belong to neither arm nor to Tollgate,
+    /// 0 to 1.
+    pub foreign: f64,
+    /// Whether the block was measured a second time because the first was disturbed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
+    /// Whether it was disturbed the second time too: its wall-clock metrics do not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disturbed: bool,
 }
 
 /// A phase of a check and the time it took.
@@ -192,8 +253,8 @@ enum BaseArm {
 }
 
 impl RunFile {
-    /// The version written today.
-    pub const FORMAT: u32 = 1;
+    /// The version written today. 2 added `control` and `contention`.
+    pub const FORMAT: u32 = 2;
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use super::format;
-use crate::model::{BudgetVerdict, Comparison, Inconclusive, Metric, Subject, Verdict};
+use crate::model::{BudgetVerdict, Comparison, Inconclusive, Metric, Subject, Verdict, Weight};
 
 /// What stands in a cell that has nothing to say.
 pub(super) const NOTHING: &str = "—";
@@ -205,12 +205,11 @@ fn against_base(comparison: &Comparison) -> Option<(Rank, Mark)> {
         Verdict::Regressed(_) if comparison.id.metric == Metric::ErrorRate => {
             Some((Rank::WrongAnswers, Mark::new("🔴", "regressed")))
         }
-        Verdict::Regressed(_) if comparison.gates => {
-            Some((Rank::Regressed, Mark::new("🔴", "regressed")))
-        }
-        Verdict::Regressed(_) => {
-            Some((Rank::WorseUngated, Mark::new("🟠", "worse, does not gate")))
-        }
+        Verdict::Regressed(_) => Some(match comparison.weight {
+            Weight::Gates => (Rank::Regressed, Mark::new("🔴", "regressed")),
+            Weight::Warns => (Rank::WorseUngated, Mark::new("🟠", "worse, only warns")),
+            Weight::Shown => (Rank::WorseUngated, Mark::new("🟠", "worse, does not gate")),
+        }),
         Verdict::Improved(_) => Some((Rank::Improved, Mark::new("🟢", "improved"))),
         Verdict::Unchanged(_) => judged.then(|| (Rank::Unchanged, Mark::new("⚪", "unchanged"))),
         Verdict::Inconclusive(why) => without_answer(comparison, why),
@@ -229,11 +228,13 @@ fn without_answer(comparison: &Comparison, why: &Inconclusive) -> Option<(Rank, 
         | Inconclusive::TooFewBlocks { .. }
         | Inconclusive::Undecided { .. }
         | Inconclusive::TooNoisy { .. }
+        | Inconclusive::Contended { .. }
+        | Inconclusive::OtherMachine { .. }
+        | Inconclusive::TooFewRuns { .. }
         | Inconclusive::OtherEncoder { .. } => {
-            let rank = if comparison.gates {
-                Rank::Unanswered
-            } else {
-                Rank::Aside
+            let rank = match comparison.weight {
+                Weight::Gates | Weight::Warns => Rank::Unanswered,
+                Weight::Shown => Rank::Aside,
             };
             comparison.tolerance.map(|_| (rank, mark))
         }

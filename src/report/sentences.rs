@@ -12,7 +12,7 @@ use super::rows::{self, Rank, Row};
 use crate::model::{
     BudgetVerdict, Comparison, Confidence, Finding, Inconclusive, Location, Metric, MetricId,
     Outcome, PhaseKind, Priority, Provenance, Reason, Recommendation, Responses, Risk, Subject,
-    Verdict,
+    Verdict, Weight,
 };
 
 /// The most names that one sentence lists.
@@ -274,6 +274,7 @@ fn get_an_answer(row: &Row<'_>) -> Phrase {
         Verdict::Inconclusive(
             why @ (Inconclusive::TooFewBlocks { .. }
             | Inconclusive::Undecided { .. }
+            | Inconclusive::Contended { .. }
             | Inconclusive::TooNoisy { .. }),
         ) => Phrase::new("run the check again for ")
             .then(what)
@@ -281,7 +282,10 @@ fn get_an_answer(row: &Row<'_>) -> Phrase {
             .then(reason(why))
             .words("."),
         Verdict::Inconclusive(
-            why @ (Inconclusive::NoBaseline { .. } | Inconclusive::NewMetric),
+            why @ (Inconclusive::NoBaseline { .. }
+            | Inconclusive::OtherMachine { .. }
+            | Inconclusive::TooFewRuns { .. }
+            | Inconclusive::NewMetric),
         ) => Phrase::new("make base measurable for ")
             .then(what)
             .words(" — ")
@@ -335,7 +339,7 @@ pub(super) fn detectable(report: &Report) -> Option<Phrase> {
         report
             .comparisons
             .iter()
-            .filter(|comparison| comparison.gates)
+            .filter(|comparison| comparison.weight > Weight::Shown)
     };
     let blind: Vec<&MetricId> = gating()
         .filter(|comparison| could_not_be_judged(comparison))
@@ -363,7 +367,9 @@ fn caught(report: &Report) -> Option<Phrase> {
         let most = report
             .comparisons
             .iter()
-            .filter(|comparison| comparison.gates && comparison.id.metric == metric)
+            .filter(|comparison| {
+                comparison.weight > Weight::Shown && comparison.id.metric == metric
+            })
             .filter(|comparison| !could_not_be_judged(comparison))
             .filter(|comparison| !matches!(comparison.verdict, Verdict::Regressed(_)))
             .filter_map(|comparison| comparison.detectable)
@@ -386,6 +392,9 @@ fn could_not_be_judged(comparison: &Comparison) -> bool {
             | Inconclusive::NotMeasured { .. }
             | Inconclusive::TooFewBlocks { .. }
             | Inconclusive::TooNoisy { .. }
+            | Inconclusive::Contended { .. }
+            | Inconclusive::OtherMachine { .. }
+            | Inconclusive::TooFewRuns { .. }
             | Inconclusive::OtherEncoder { .. } => true,
             Inconclusive::NewMetric | Inconclusive::Undecided { .. } => false,
         },

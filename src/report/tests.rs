@@ -7,7 +7,7 @@ use crate::model::evidence::Place;
 use crate::model::{
     BudgetVerdict, Change, Confidence, Estimate, Expected, Inconclusive, Location, Metric,
     MetricId, Outcome, PhaseKind, Priority, Provenance, Reason, Recommendation, Risk, Target,
-    Tolerance, Verdict,
+    Tolerance, Verdict, Weight,
 };
 
 fn report(outcome: Outcome, comparisons: Vec<Comparison>) -> Report {
@@ -73,7 +73,8 @@ fn comparison(id: MetricId, before: f64, now: f64, verdict: Verdict) -> Comparis
             floor: 0.3,
         }),
         target: None,
-        gates: true,
+        weight: Weight::Gates,
+        stored: None,
         detectable: noisy.then_some(0.021),
         id,
     }
@@ -184,7 +185,8 @@ pub(super) fn regression() -> Report {
         ),
         Comparison {
             tolerance: None,
-            gates: false,
+            weight: Weight::Shown,
+            stored: None,
             detectable: None,
             ..with_target(
                 unchanged(id(Metric::LatencyMean), 12.9),
@@ -201,6 +203,7 @@ pub(super) fn regression() -> Report {
                 Verdict::Inconclusive(Inconclusive::TooNoisy {
                     change: by(0.48, 0.52),
                     detectable: 0.081,
+                    blocks: Some(40),
                 }),
             )
         },
@@ -248,7 +251,7 @@ fn a_regression_with_its_cause() {
     | `list projects`<br>queries per request | 21.0 queries | ≤ 5 queries | over by 16 (320 %) | 1.0 queries | +2,000 % | 🔴 regressed<br>🎯 target missed |
     | `list projects`<br>latency p50 | 12.3 ms | — | — | 7.41 ms | +66.5 %<br><sub>65.3 … 67.7</sub> | 🔴 regressed |
     | `list projects`<br>CPU per request | 4.11 ms | — | — | 2.91 ms | +41.2 %<br><sub>39.7 … 42.7</sub> | 🔴 regressed |
-    | `list projects`<br>latency p95 | 21.0 ms | — | — | 14.2 ms | +48.0 %<br><sub>−4.0 … 100.0</sub> | ❔ inconclusive<br><sub>too noisy to gate: only a change of 8.1 % or more would have been seen</sub> |
+    | `list projects`<br>latency p95 | 21.0 ms | — | — | 14.2 ms | +48.0 %<br><sub>−4.0 … 100.0</sub> | ❔ inconclusive<br><sub>too noisy to gate: only a change of 8.1 % or more would have been seen; 40 fresh blocks, longer ones or a quieter machine would help</sub> |
     | `web`<br>total (gzip) | 371.2 KB | — | — | 412.3 KB | −10.0 % | 🟢 improved |
 
     <details><summary>9 metrics without a change</summary>
@@ -316,7 +319,7 @@ fn a_regression_on_a_terminal() {
     list projects: queries per request  21.0 queries  ≤ 5 queries  over by 16 (320 %)  1.0 queries  +2,000 %                regressed; target missed
     list projects: latency p50               12.3 ms            —  —                       7.41 ms  +66.5 % (65.3 … 67.7)   regressed
     list projects: CPU per request           4.11 ms            —  —                       2.91 ms  +41.2 % (39.7 … 42.7)   regressed
-    list projects: latency p95               21.0 ms            —  —                       14.2 ms  +48.0 % (−4.0 … 100.0)  inconclusive (too noisy to gate: only a change of 8.1 % or more would have been seen)
+    list projects: latency p95               21.0 ms            —  —                       14.2 ms  +48.0 % (−4.0 … 100.0)  inconclusive (too noisy to gate: only a change of 8.1 % or more would have been seen; 40 fresh blocks, longer ones or a quieter machine would help)
     web: total (gzip)                       371.2 KB            —  —                      412.3 KB  −10.0 %                 improved
 
     9 metrics without a change
@@ -488,7 +491,8 @@ fn missed_before() -> Report {
     let mut comparisons = quiet_metrics();
     comparisons.push(Comparison {
         tolerance: None,
-        gates: false,
+        weight: Weight::Shown,
+        stored: None,
         detectable: None,
         ..with_target(
             unchanged(

@@ -98,6 +98,32 @@ impl BaselineStore {
         }))
     }
 
+    /// The newest runs of these ancestors, at most `limit`, newest first: what is usual.
+    pub async fn series(
+        &self,
+        project: &str,
+        ancestors: &[String],
+        limit: usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        let stored: Vec<(i64, String)> = sqlx::query_as(
+            "select id, commit_hash from runs where project = $1 order by measured_at desc, id desc",
+        )
+        .bind(project)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|source| self.failed("list the runs in", source))?;
+        let ancestors: BTreeSet<&String> = ancestors.iter().collect();
+        let chosen = stored
+            .iter()
+            .filter(|(_, commit)| ancestors.contains(commit))
+            .take(limit);
+        let mut runs = Vec::new();
+        for (id, _) in chosen {
+            runs.push(self.read(*id).await?);
+        }
+        Ok(runs)
+    }
+
     /// The stored runs of a project, newest first.
     pub async fn list(&self, project: &str, limit: u32) -> Result<Vec<StoredRun>, StoreError> {
         sqlx::query_as(

@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::error::StoreError;
-use crate::model::{Machine, Run, RunFile};
+use crate::model::{Run, RunFile};
 
 /// A run, ready to be written.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Row {
             tree: run.revision.tree.clone(),
             label: run.revision.label.clone(),
             measured_at: sortable_time(run)?,
-            machine: machine_class(&run.machine),
+            machine: run.machine.class(),
             metrics: i64::try_from(run.samples.len()).unwrap_or(i64::MAX),
             body: readable_body(run)?,
         })
@@ -57,27 +57,6 @@ impl Row {
         .fetch_one(connection)
         .await
     }
-}
-
-/// The class of a machine: CPU model, cores and memory. The kernel and the image change with
-/// every update of a runner, and memory differs by a few pages between two of a kind.
-pub(super) fn machine_class(machine: &Machine) -> String {
-    let cpu: Vec<&str> = machine.cpu.split_whitespace().collect();
-    format!(
-        "{} × {}, {} GiB",
-        machine.cores,
-        cpu.join(" "),
-        memory_class(machine.memory)
-    )
-}
-
-/// Memory in GiB, rounded up to the sizes machines are sold in (1, 2, 3, 4, 6, 8, 12, 16, …):
-/// what a system reports is always a little below one of them.
-fn memory_class(bytes: u64) -> u64 {
-    let gib = bytes.div_ceil(1 << 30).max(1);
-    let above = gib.next_power_of_two();
-    let between = above / 4 * 3;
-    if gib <= between { between } else { above }
 }
 
 /// The time in UTC and whole seconds: always of the same length, so that text sorts by time.

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::row::machine_class;
 use super::*;
 use crate::model::evidence::Statement;
 use crate::model::{Evidence, Machine, Metric, MetricId, Responses, Revision, Samples};
@@ -30,6 +29,8 @@ fn run(commit: &str, measured_at: &str) -> Run {
         ]
         .into(),
         confirmation: [].into(),
+        control: [].into(),
+        contention: [].into(),
         not_measured: [(MetricId::bundle("web", Metric::Total), "no build".into())].into(),
         histograms: [("list projects".to_owned(), vec!["HISTFAAA".to_owned()])].into(),
         responses: [("list projects".to_owned(), Responses::default())].into(),
@@ -262,11 +263,11 @@ fn machines_of_a_kind_are_of_one_class() {
         machine("AMD EPYC 7763", 4, 16_374_562_816),
         machine("AMD EPYC 7763", 4, 16 << 30),
     ]
-    .map(|machine| machine_class(&machine));
+    .map(|machine| machine.class());
     assert_eq!(classes, [(); 3].map(|()| "4 × AMD EPYC 7763, 16 GiB"));
 
     let sizes = [0, 1, 3 << 30, 5 << 30, 7 << 30, 13 << 30, 31 << 30];
-    let classes = sizes.map(|memory| machine_class(&machine("x", 1, memory)));
+    let classes = sizes.map(|memory| machine("x", 1, memory).class());
     let expected = [1, 1, 3, 6, 8, 16, 32].map(|gib| format!("1 × x, {gib} GiB"));
     assert_eq!(classes, expected);
 }
@@ -489,7 +490,7 @@ async fn a_run_of_a_newer_format_is_not_guessed_at() {
         .unwrap();
     let error = store.show(PROJECT, "aaaa1111").await.unwrap_err();
     let text = told(&error).replace(folder.path().to_str().unwrap(), "[folder]");
-    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 1");
+    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 2");
     assert_eq!(error.hint(), Some("update tollgate"));
 }
 
