@@ -16,8 +16,9 @@ use crate::measure::process::tree::{self, Family};
 /// A block is disturbed when others took more than this share of the time that the service could
 /// have run, that the requests took, or that the machine was wanted.
 ///
-/// On the sample app beside heavy builds the p50 of identical arms differed by 1 to 3 % (root mean
-/// square) in blocks below it and by 8 to 15 % in blocks above it.
+/// On the sample app beside heavy builds the p50 of identical arms typically differed by 1.2 % in
+/// blocks where the services lost 10 to 20 % of their time, 1.7 % at 20 to 30 %, 3.2 % at 30 to
+/// 40 % and 6.2 % above (136 blocks, medians).
 pub const MOST_TAKEN: f64 = 0.30;
 
 /// What to read: which processes, on which cores.
