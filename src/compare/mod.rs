@@ -13,6 +13,7 @@ pub mod estimate;
 pub mod exact;
 pub mod noisy;
 pub mod policy;
+pub mod rate;
 pub mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
