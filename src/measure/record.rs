@@ -11,7 +11,9 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use super::http::Recording;
 use super::probes::postgres::{self, Counter, Counters};
 use super::process::tree::Usage;
-use crate::model::{Evidence, Machine, Metric, MetricId, Responses, Revision, Run, Samples};
+use crate::model::{
+    Contention, Evidence, Machine, Metric, MetricId, Responses, Revision, Run, Samples,
+};
 
 /// Good answers an arm needs in a block before its p95 counts: below it the 95th percentile
 /// rests on fewer than twenty values.
@@ -35,6 +37,8 @@ pub struct EndpointBlock {
     pub cpu: Option<Duration>,
     /// What the databases did; none when there is none, or the reason.
     pub statements: Option<Result<Counters, String>>,
+    /// How busy the machine was with other work, and what was made of it.
+    pub contention: Contention,
 }
 
 /// Values by metric and number of the block.
@@ -48,6 +52,7 @@ pub struct Record {
     histograms: BTreeMap<String, Vec<String>>,
     responses: BTreeMap<String, Responses>,
     statements: BTreeMap<String, (Counters, f64)>,
+    contention: BTreeMap<String, Vec<Contention>>,
     not_measured: BTreeMap<MetricId, String>,
     /// What explains the numbers.
     pub evidence: Evidence,
@@ -65,11 +70,20 @@ impl Record {
         self.not_measured.insert(id, why);
     }
 
-    /// Takes one block of one endpoint.
+    /// Takes one block of one endpoint. While the machine was busy with other work the clock
+    /// says little, so then only what does not depend on it counts.
     pub fn take(&mut self, stage: Stage, number: u32, endpoint: &str, block: &EndpointBlock) {
         let recording = &block.recording;
+        let is_disturbed = block.contention.disturbed;
         self.count(endpoint, recording);
-        for (metric, value) in numbers(block) {
+        self.contention
+            .entry(endpoint.to_owned())
+            .or_default()
+            .push(block.contention);
+        let numbers = numbers(block).into_iter();
+        for (metric, value) in
+            numbers.filter(|(metric, _)| !(is_disturbed && metric.is_wall_clock()))
+        {
             self.push(stage, number, MetricId::endpoint(endpoint, metric), value);
         }
         match &block.statements {
@@ -86,7 +100,7 @@ impl Record {
                 }
             }
         }
-        if stage == Stage::First && recording.good() > 0 {
+        if stage == Stage::First && recording.good() > 0 && !is_disturbed {
             self.keep_histogram(endpoint, &recording.latencies);
         }
     }
@@ -127,6 +141,7 @@ impl Record {
             evidence.statements.insert(endpoint.clone(), statements);
         }
         let mut not_measured = self.not_measured.clone();
+        self.miss_what_was_disturbed(&mut not_measured);
         let first = aligned(&self.first, other.map(|other| &other.first));
         let fresh = aligned(&self.confirmation, other.map(|other| &other.confirmation));
         let samples = checked(&first, &mut not_measured);
@@ -138,11 +153,25 @@ impl Record {
             samples,
             confirmation,
             control: BTreeMap::new(),
-            contention: BTreeMap::new(),
+            contention: self.contention.clone(),
             not_measured,
             histograms: self.histograms.clone(),
             responses: self.responses.clone(),
             evidence,
+        }
+    }
+
+    /// Where every block was disturbed, the clock has no number at all.
+    fn miss_what_was_disturbed(&self, not_measured: &mut BTreeMap<MetricId, String>) {
+        for (endpoint, blocks) in &self.contention {
+            if !blocks.iter().all(|block| block.disturbed) {
+                continue;
+            }
+            for metric in [Metric::LatencyP50, Metric::LatencyMean, Metric::Throughput] {
+                not_measured
+                    .entry(MetricId::endpoint(endpoint, metric))
+                    .or_insert_with(|| DISTURBED.to_owned());
+            }
         }
     }
 
@@ -178,6 +207,9 @@ impl Record {
         blocks.entry(id).or_default().insert(number, value);
     }
 }
+
+/// Why the clock has no number.
+const DISTURBED: &str = "the machine was busy with other work in every block";
 
 /// Metrics read from the databases' counters.
 const STATEMENT_METRICS: [Metric; 3] = [

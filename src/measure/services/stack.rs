@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::ready::{self, Target};
 use super::template::Values;
+use crate::measure::arm::ArmName;
 use crate::measure::plan::{Fresh, Process, Ready, Service, ServiceKind};
 use crate::measure::process::spawn::last_lines;
 use crate::measure::process::step::{self, Step, StepError};
@@ -103,31 +104,12 @@ pub struct Stack {
     running: BTreeMap<String, Supervised>,
 }
 
-/// Which arm a stack belongs to; decides between a fixed port and the one after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Arm {
-    /// The base arm.
-    Base,
-    /// The head arm.
-    Head,
-}
-
-impl Arm {
-    /// The name used for folders and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Head => "head",
-        }
-    }
-}
-
 impl Stack {
     /// Chooses ports; starts nothing.
     pub fn plan(
         supervisor: &Supervisor,
         services: &[Service],
-        arm: Arm,
+        arm: ArmName,
         project: &Path,
         data: &Path,
         logs: &Path,
@@ -266,6 +248,16 @@ impl Stack {
     /// The CPU time the process tree of a service has used.
     pub fn cpu(&self, service: &str) -> Option<Duration> {
         self.running.get(service).map(Supervised::cpu)
+    }
+
+    /// The supervisor of a service; none for what is not a process of ours.
+    pub fn root(&self, service: &str) -> Option<i32> {
+        self.running.get(service).map(Supervised::root)
+    }
+
+    /// The supervisors of all services.
+    pub fn roots(&self) -> impl Iterator<Item = i32> {
+        self.running.values().map(Supervised::root)
     }
 
     async fn prepare(&self, service: &Service, process: &Process) -> Result<(), ServiceError> {
@@ -419,12 +411,10 @@ fn filled(values: &Values, environment: &BTreeMap<String, String>) -> BTreeMap<S
         .collect()
 }
 
-fn listen(service: &str, process: &Process, arm: Arm) -> Result<TcpListener, ServiceError> {
-    let port = match (process.port, arm) {
-        (None, _) => 0,
-        (Some(port), Arm::Base) => port,
-        (Some(port), Arm::Head) => port.saturating_add(1),
-    };
+fn listen(service: &str, process: &Process, arm: ArmName) -> Result<TcpListener, ServiceError> {
+    let port = process
+        .port
+        .map_or(0, |port| port.saturating_add(arm.after_the_fixed_port()));
     TcpListener::bind((HOST, port)).map_err(|source| {
         let service = service.to_owned();
         if source.kind() == std::io::ErrorKind::AddrInUse {
