@@ -13,6 +13,7 @@ pub mod estimate;
 pub mod exact;
 pub mod noisy;
 pub mod policy;
+pub mod rate;
 pub mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,30 +39,36 @@ pub fn compare(head: &Run, reference: &Reference, policy: &Policy) -> Vec<Compar
         .collect()
 }
 
-/// What half of the first stage leaves open: noisy metrics that are not plainly unchanged, and
-/// targets that are neither met nor missed for sure.
+/// What half of the first stage leaves open: noisy metrics that may have changed or lost too many
+/// blocks, and targets that are neither met nor missed for sure.
 pub fn unsettled(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
-    let may_have_changed = |id: &&MetricId| {
-        noisy_blocks(id, base, head, policy).is_some_and(|(blocks, tolerance)| {
-            !noisy::is_settled_early(blocks, id.metric.better(), tolerance)
-        })
+    let lacks_blocks = |id: &&MetricId| {
+        is_contended(id, head)
+            && blocks_of(id, &base.samples, &head.samples)
+                .is_none_or(|blocks| blocks.count() < LEAST_BLOCKS)
     };
     let has_open_target = |(id, limit): &(&MetricId, &f64)| {
         let now = head.samples.get(id).map(level);
         let verdict = budget::judge(**limit, id.metric.better(), now, None).verdict;
         verdict == BudgetVerdict::Undecided
     };
-    let changed = noisy_in_both(base, head).filter(may_have_changed);
+    let disturbed = policy.expected.iter().filter(lacks_blocks);
     let targets = policy.budgets.iter().filter(has_open_target);
-    changed.chain(targets.map(|(id, _)| id)).cloned().collect()
+    let others = disturbed.chain(targets.map(|(id, _)| id)).cloned();
+    let mut open = suspects(base, head, policy);
+    open.extend(others);
+    open
 }
 
-/// The noisy metrics that need fresh blocks.
+/// The noisy metrics that need fresh blocks: those that may have changed, and count for
+/// something.
 pub fn suspects(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
     let escalates = |id: &&MetricId| {
-        noisy_blocks(id, base, head, policy).is_some_and(|(blocks, tolerance)| {
-            noisy::first_stage(blocks, id.metric.better(), tolerance) == First::Escalated
-        })
+        let judged = noisy_blocks(id, base, head, policy);
+        policy.weight(id) > Weight::Shown
+            && judged.is_some_and(|(blocks, tolerance)| {
+                noisy::first_stage(blocks, id.metric.better(), tolerance) == First::Escalated
+            })
     };
     noisy_in_both(base, head)
         .filter(escalates)
@@ -267,11 +274,9 @@ fn settle(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> 
     };
     match (reference, noisy::first_stage(blocks, better, tolerance)) {
         (Reference::Paired(_), First::Settled(verdict)) => verdict,
-        // Unreachable for paired runs: what escalates has a verdict from the second stage.
+        // Only shown, so no fresh blocks were asked for.
         (Reference::Paired(_), First::Escalated) => {
-            Verdict::Inconclusive(Inconclusive::NotMeasured {
-                why: "the fresh blocks were not measured".to_owned(),
-            })
+            Verdict::Inconclusive(noisy::unconfirmed(blocks, better, tolerance))
         }
         (Reference::Stored { why, .. } | Reference::Targets { why }, _) => {
             Verdict::Inconclusive(Inconclusive::NoBaseline { why: why.clone() })
