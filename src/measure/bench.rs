@@ -22,6 +22,7 @@ use super::http::session::{self, SessionError};
 use super::http::{Arms, Prepared};
 use super::install::{self, install};
 use super::plan::{Endpoint, Plan, ServiceKind};
+use super::probes::contention::Load;
 use super::probes::machine;
 use super::process::Supervisor;
 use super::process::step::StepError;
@@ -538,43 +539,52 @@ impl<'a> Bench<'a> {
     /// Measures one block of one endpoint; once more when the machine was busy with something
     /// else.
     async fn endpoint(&mut self, at: &Place, driven: &mut Arms) -> Result<(), MeasureError> {
-        let mut timed = self.time(at.index, driven).await?;
-        let repeated = is_disturbed(&timed);
+        let mut timed = self.time(at.index, driven).await;
+        let mut alive = self.check_alive().await;
+        let repeated = alive.is_ok() && is_disturbed(&timed);
         if repeated {
             self.progress.step(&format!(
                 "{}: measured again, the machine was busy with something else",
                 at.label
             ));
-            let discarded = std::mem::replace(&mut timed, self.time(at.index, driven).await?);
+            let again = self.time(at.index, driven).await;
+            let discarded = std::mem::replace(&mut timed, again);
             keep_wrong_answers(discarded, &mut timed);
+            alive = self.check_alive().await;
         }
         let disturbed = repeated && is_disturbed(&timed);
+        // What the arms answered is kept even if one of them has gone away.
+        self.take(at, timed, |load| Contention {
+            fresh: at.stage == Stage::Confirmation,
+            block: at.number,
+            service_wait: load.service_wait,
+            generator_wait: load.generator_wait,
+            steal: load.steal,
+            foreign: load.foreign,
+            repeated,
+            disturbed,
+        });
+        alive
+    }
+
+    /// Keeps what was read of each arm that is still there.
+    fn take(&mut self, at: &Place, timed: Vec<Timed>, contention: impl Fn(Load) -> Contention) {
         let endpoint = self.prepared[at.index].endpoint.name.clone();
         for one in timed {
             let block = EndpointBlock {
                 recording: one.recording,
                 cpu: one.cpu,
                 statements: one.statements,
-                contention: Contention {
-                    fresh: at.stage == Stage::Confirmation,
-                    block: at.number,
-                    service_wait: one.load.service_wait,
-                    generator_wait: one.load.generator_wait,
-                    steal: one.load.steal,
-                    foreign: one.load.foreign,
-                    repeated,
-                    disturbed,
-                },
+                contention: contention(one.load),
             };
             if let Some(arm) = self.arm_mut(one.name) {
                 arm.record.take(at.stage, at.number, &endpoint, &block);
             }
         }
-        Ok(())
     }
 
     /// Drives an endpoint in the arms that run.
-    async fn time(&mut self, index: usize, driven: &mut Arms) -> Result<Vec<Timed>, MeasureError> {
+    async fn time(&mut self, index: usize, driven: &mut Arms) -> Vec<Timed> {
         let runs = |arm: &&Arm| arm.stack.is_some();
         let running: Vec<ArmName> = self.arms().filter(runs).map(|arm| arm.name).collect();
         driven.retain(&running);
@@ -587,9 +597,7 @@ impl<'a> Bench<'a> {
         };
         let mut random = self.random.fork();
         let mut arms: Vec<&mut Arm> = self.arms_mut().collect();
-        let timed = block::time(&mut arms, driven, &timing, &mut random).await;
-        self.check_alive().await?;
-        Ok(timed)
+        block::time(&mut arms, driven, &timing, &mut random).await
     }
 
     /// A length that was given for two arms together. A control takes its part on top, so that

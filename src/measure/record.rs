@@ -409,7 +409,12 @@ mod tests {
         record
     }
 
-    fn run(record: &Record, now: impl Fn(&mut Circumstances<'_>)) -> Run {
+    /// Beside another arm, a control, and a change of the machine, where there are any.
+    fn run<'a>(
+        record: &'a Record,
+        [other, control]: [Option<&'a Record>; 2],
+        machine_changed: Option<&'a str>,
+    ) -> Run {
         let revision = Revision {
             commit: "c0ffee".to_owned(),
             tree: "7ee".to_owned(),
@@ -422,16 +427,14 @@ mod tests {
             kernel: "Linux".to_owned(),
             image: None,
         };
-        let mut circumstances = Circumstances {
+        record.run(&Circumstances {
             revision: &revision,
             machine: &machine,
-            machine_changed: None,
+            machine_changed,
             measured_at: "",
-            other: None,
-            control: None,
-        };
-        now(&mut circumstances);
-        record.run(&circumstances)
+            other,
+            control,
+        })
     }
 
     fn milliseconds(samples: &Samples) -> Vec<u64> {
@@ -447,7 +450,7 @@ mod tests {
     #[test]
     fn a_disturbed_block_counts_for_what_does_not_depend_on_the_clock() {
         let record = record(&[(2, false), (90, true), (3, false)]);
-        let run = run(&record, |_| {});
+        let run = run(&record, [None, None], None);
         assert_eq!(milliseconds(&run.samples[&p50()]), [2, 3]);
         assert_eq!(run.samples[&cpu()].values().len(), 3);
         for metric in [Metric::LatencyMean, Metric::Throughput] {
@@ -461,7 +464,7 @@ mod tests {
 
     #[test]
     fn nothing_but_disturbed_blocks_is_not_measured() {
-        let run = run(&record(&[(2, true), (2, true)]), |_| {});
+        let run = run(&record(&[(2, true), (2, true)]), [None, None], None);
         assert!(run.not_measured[&p50()].contains("busy with other work"));
         assert!(!run.samples.contains_key(&p50()));
         assert!(run.samples.contains_key(&cpu()));
@@ -476,10 +479,7 @@ mod tests {
             head.take(Stage::First, number, "list", &block(number, 9, false));
         }
         let control = record(&[(11, false), (12, false), (13, false)]);
-        let run = run(&base, |now| {
-            now.other = Some(&head);
-            now.control = Some(&control);
-        });
+        let run = run(&base, [Some(&head), Some(&control)], None);
         assert_eq!(milliseconds(&run.samples[&p50()]), [1, 3, 4]);
         assert_eq!(milliseconds(&run.control[&p50()]), [11, 13]);
     }
@@ -488,16 +488,15 @@ mod tests {
     fn a_control_with_a_gap_ends_at_it() {
         let base = record(&[(1, false), (2, false), (3, false)]);
         let control = record(&[(11, false), (12, true), (13, false)]);
-        let run = run(&base, |now| now.control = Some(&control));
+        let run = run(&base, [None, Some(&control)], None);
         assert_eq!(milliseconds(&run.control[&p50()]), [11]);
         assert_eq!(run.control[&cpu()].values().len(), 3);
     }
 
     #[test]
     fn what_was_measured_on_two_machines_is_not_measured() {
-        let run = run(&record(&[(1, false), (2, false)]), |now| {
-            now.machine_changed = Some("the machine changed");
-        });
+        let record = record(&[(1, false), (2, false)]);
+        let run = run(&record, [None, None], Some("the machine changed"));
         for id in [p50(), cpu(), MetricId::endpoint("list", Metric::Throughput)] {
             assert_eq!(run.not_measured[&id], "the machine changed", "{id}");
             assert!(!run.samples.contains_key(&id), "{id}");
