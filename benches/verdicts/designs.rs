@@ -78,7 +78,8 @@ pub(crate) fn lanes(visits: &[Visit]) -> Vec<Lane<'_>> {
         .collect()
 }
 
-fn serves_sequential(visit: &Visit) -> bool {
+/// Whether a visit can be cut into a stretch of base and one of head.
+pub(crate) fn serves_sequential(visit: &Visit) -> bool {
     visit.design != DUET && visit.blocks.len() >= 2
 }
 

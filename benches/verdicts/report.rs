@@ -2,18 +2,19 @@
 //!
 //! Every number comes from [`Results`]. Must not count or judge anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
-use crate::designs::SEQUENTIAL;
+use crate::designs::{SEQUENTIAL, serves_sequential};
 use crate::procedures::PEERS;
+use crate::procedures::numbers::real;
 use crate::procedures::ours::Plan;
 use crate::results::{Key, Over, Results, Tally};
 use crate::study::{
     AS_WRITTEN, OURS, OURS_AT_12, P50_OR_CPU, PULL_REQUEST, PULL_REQUEST_ENDPOINTS, REPETITIONS,
     SEED, SLOW_DOWN_FROM, WORLD_REPETITIONS, slow_down_from, tolerance,
 };
-use crate::table::{Table, per_cent};
+use crate::table::{Table, fine, per_cent};
 use crate::traces::{Effect, METRICS, Metric, Visit, mean_blocks};
 use crate::worlds::WORLDS;
 
@@ -71,9 +72,10 @@ fn header(out: &mut String, visits: &[Visit]) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "Budget:      {} blocks an arm for everybody; \"sequential\" has half of a visit, first half \
-         base, second half head",
+        "Budget:      {} blocks an arm for everybody, drawn from a visit; sequential: as many as half \
+         a visit has, first half base, second half head, of {}",
         Plan::FULL.blocks(),
+        sequential_visits(visits),
     )?;
     writeln!(
         out,
@@ -97,6 +99,19 @@ fn header(out: &mut String, visits: &[Visit]) -> fmt::Result {
         "  {AS_WRITTEN:<18} ours as first written down: 8 blocks, 16 fresh, 0.01, no early look"
     )?;
     writeln!(out, "  {OURS:<18} the product's own code\n")
+}
+
+/// How many visits the sequential design has at each effect: each is one or two comparisons, so
+/// its shares move in large steps where visits are few.
+fn sequential_visits(visits: &[Visit]) -> String {
+    let mut counts: BTreeMap<Effect, usize> = BTreeMap::new();
+    for visit in visits.iter().filter(|visit| serves_sequential(visit)) {
+        *counts.entry(visit.effect).or_default() += 1;
+    }
+    let counts = counts
+        .iter()
+        .map(|(effect, count)| format!("{count} visits at +{effect} %"));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// Every procedure on one metric of the recordings, the designs side by side.
@@ -166,9 +181,8 @@ fn side_by_side(results: &Results, designs: &[&str], metric: &str) -> Table {
             let caught = effects
                 .iter()
                 .map(move |effect| results.caught(row, *effect, Over::SlowDowns));
-            std::iter::once(results.false_alarms(row)).chain(caught)
+            std::iter::once(fine(results.false_alarms(row))).chain(caught.map(per_cent))
         });
-        let cells = cells.map(per_cent);
         table.row(std::iter::once(procedure.to_owned()).chain(cells));
     }
     table
@@ -199,7 +213,7 @@ fn details(out: &mut String, results: &Results) -> fmt::Result {
             }
             writeln!(
                 out,
-                "Ours by endpoint, {design}, {}: per cent, and blocks until an answer",
+                "Ours by endpoint, {design}, {}: per cent, and blocks until an answer (open: no answer)",
                 metric.name()
             )?;
             writeln!(out, "{}", by_endpoint(results, design, metric.name()))?;
@@ -211,19 +225,22 @@ fn details(out: &mut String, results: &Results) -> fmt::Result {
 fn by_endpoint(results: &Results, design: &str, metric: &str) -> Table {
     let effects = results.effects(design);
     let mut table = Table::default();
-    let mut titles: Vec<String> = ["endpoint", "false alarms", "no answer", "blocks"]
+    let mut groups = ["", "unchanged", "", ""].map(str::to_owned).to_vec();
+    let mut titles = ["endpoint", "flagged", "open", "blocks"]
         .map(str::to_owned)
-        .into();
+        .to_vec();
     for effect in &effects {
-        titles.push(format!("+{effect} %: true"));
-        titles.extend(["caught", "at 12", "no answer"].map(str::to_owned));
+        groups.push(format!("+{effect} %"));
+        groups.extend(["", "", ""].map(str::to_owned));
+        titles.extend(["true", "caught", "at 12", "open"].map(str::to_owned));
     }
+    table.row(groups);
     table.row(titles);
     for endpoint in endpoints(results, design, metric) {
         let mut cells = vec![endpoint.to_owned()];
         let at = |procedure, effect| find(results, (procedure, design, metric), endpoint, effect);
         let unchanged = at(OURS, Effect::NONE).map(|(_, tally)| tally);
-        cells.push(per_cent(unchanged.map(Tally::flagged)));
+        cells.push(fine(unchanged.map(Tally::flagged)));
         cells.push(per_cent(unchanged.map(Tally::inconclusive)));
         cells.push(unchanged.map_or_else(dash, |tally| format!("{:.1}", tally.blocks())));
         for effect in &effects {
@@ -264,6 +281,10 @@ fn find<'a>(
 }
 
 fn pull_requests(out: &mut String, results: &Results) -> fmt::Result {
+    let designs = results.designs(PULL_REQUEST);
+    if designs.is_empty() {
+        return Ok(());
+    }
     writeln!(
         out,
         "Pull requests that change nothing, {PULL_REQUEST_ENDPOINTS} endpoints with all metrics of \
@@ -279,12 +300,12 @@ fn pull_requests(out: &mut String, results: &Results) -> fmt::Result {
         ]
         .map(str::to_owned),
     );
-    for design in results.designs(PULL_REQUEST) {
+    for design in designs {
         let row = (OURS, design, PULL_REQUEST);
         let of = |take| results.mean(row, Effect::NONE, Over::All, take);
         table.row([
             design.to_owned(),
-            per_cent(of(Tally::flagged)),
+            fine(of(Tally::flagged)),
             per_cent(of(Tally::inconclusive)),
             of(blocks_an_endpoint).map_or_else(dash, |blocks| format!("{blocks:.1}")),
         ]);
@@ -293,7 +314,7 @@ fn pull_requests(out: &mut String, results: &Results) -> fmt::Result {
 }
 
 fn blocks_an_endpoint(tally: &Tally) -> f64 {
-    tally.blocks() / crate::procedures::numbers::real(PULL_REQUEST_ENDPOINTS)
+    tally.blocks() / real(PULL_REQUEST_ENDPOINTS)
 }
 
 /// Where the planted work did not slow the metric down by enough to be called that.
@@ -329,61 +350,108 @@ fn left_out(out: &mut String, results: &Results) -> fmt::Result {
 
 /// Whether any row of a peer is at least as good as ours on both counts, by comparing numbers.
 fn check(out: &mut String, results: &Results) -> fmt::Result {
-    let mut compared = 0;
-    let mut rivals = Vec::new();
-    for (theirs, ours) in matches_to_play(results) {
-        for peer in PEERS {
-            for effect in results.effects(theirs.0) {
-                let score = |procedure, (design, metric): (&str, &str)| {
-                    let row = (procedure, design, metric);
-                    let alarms = results.false_alarms(row)?;
-                    Some((alarms, results.caught(row, effect, Over::SlowDowns)?))
-                };
-                let (Some(peer_score), Some(our_score)) =
-                    (score(peer.name, theirs), score(OURS, ours))
-                else {
-                    continue;
-                };
-                compared += 1;
-                if peer_score.0 <= our_score.0 && peer_score.1 >= our_score.1 {
-                    let is_equal = peer_score.0 >= our_score.0 && peer_score.1 <= our_score.1;
-                    let how = if is_equal { "equal" } else { "BETTER" };
-                    rivals.push(format!(
-                        "  {}.{}.{} at +{effect} %: {how}, {} / {} against {} / {} of ours.{}.{}",
-                        peer.name,
-                        theirs.0,
-                        theirs.1,
-                        per_cent(Some(peer_score.0)),
-                        per_cent(Some(peer_score.1)),
-                        per_cent(Some(our_score.0)),
-                        per_cent(Some(our_score.1)),
-                        ours.0,
-                        ours.1,
-                    ));
-                }
+    let home = home(results);
+    let (at_home, elsewhere): (Vec<Match<'_>>, Vec<Match<'_>>) = matches_to_play(results, home)
+        .into_iter()
+        .partition(|(theirs, ours)| ours.0 == home || is_world(theirs.0));
+    let product = format!("peers sequential, in {home} and in the worlds, against ours in {home}");
+    check_of(out, results, &product, &at_home)?;
+    check_of(
+        out,
+        results,
+        "all in designs the product uses less or not at all",
+        &elsewhere,
+    )
+}
+
+fn check_of(out: &mut String, results: &Results, what: &str, matches: &[Match<'_>]) -> fmt::Result {
+    let played: Vec<(Outcome, String)> = matches
+        .iter()
+        .flat_map(|pair| outcomes(results, *pair))
+        .collect();
+    let count = |outcome| played.iter().filter(|(one, _)| *one == outcome).count();
+    writeln!(
+        out,
+        "Check ({what}): of {} comparisons of false alarms and of what is caught, a peer is better \
+         on one and no worse on the other in {}, equal on both in {}, and worse on at least one in {}.",
+        played.len(),
+        count(Outcome::Better),
+        count(Outcome::Equal),
+        count(Outcome::Worse),
+    )?;
+    for (outcome, line) in played {
+        match outcome {
+            Outcome::Better => writeln!(out, "  better: {line}")?,
+            Outcome::Equal => writeln!(out, "  equal:  {line}")?,
+            Outcome::Worse => {}
+        }
+    }
+    writeln!(out)
+}
+
+/// A peer against ours, on both counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Better,
+    Equal,
+    Worse,
+}
+
+/// Every peer against ours at every effect of its design.
+fn outcomes(results: &Results, (theirs, ours): Match<'_>) -> Vec<(Outcome, String)> {
+    let score = |procedure, (design, metric), effect| {
+        let row = (procedure, design, metric);
+        let caught = results.caught(row, effect, Over::SlowDowns)?;
+        Some((results.false_alarms(row)?, caught))
+    };
+    let mut outcomes = Vec::new();
+    for peer in PEERS {
+        for effect in results.effects(theirs.0) {
+            let scores = (score(peer.name, theirs, effect), score(OURS, ours, effect));
+            if let (Some(peers), Some(own)) = scores {
+                let line = format!(
+                    "{}.{}.{} at +{effect} %: {} / {}, ours.{}.{}: {} / {}",
+                    peer.name,
+                    theirs.0,
+                    theirs.1,
+                    fine(Some(peers.0)),
+                    per_cent(Some(peers.1)),
+                    ours.0,
+                    ours.1,
+                    fine(Some(own.0)),
+                    per_cent(Some(own.1)),
+                );
+                outcomes.push((outcome(peers, own), line));
             }
         }
     }
-    if rivals.is_empty() {
-        writeln!(
-            out,
-            "Check: of {compared} rows of peers, none has as few false alarms as ours and catches as \
-             much.\n"
-        )
+    outcomes
+}
+
+/// The first pair of false alarms and caught, seen from the second.
+fn outcome(peers: (f64, f64), own: (f64, f64)) -> Outcome {
+    if peers.0 > own.0 || peers.1 < own.1 {
+        Outcome::Worse
+    } else if peers.0 < own.0 || peers.1 > own.1 {
+        Outcome::Better
     } else {
-        writeln!(
-            out,
-            "Check: of {compared} rows of peers, {} have no more false alarms than ours and catch no \
-             less:\n{}\n",
-            rivals.len(),
-            rivals.join("\n")
-        )
+        Outcome::Equal
     }
+}
+
+/// Design and metric of peers, and of ours that they are held against.
+type Match<'a> = ((&'a str, &'a str), (&'a str, &'a str));
+
+/// The design sequential peers are held against: the product's, or the first that was recorded.
+fn home(results: &Results) -> &str {
+    let mut designs = results.designs(P50_OR_CPU);
+    designs.sort_by_key(|design| *design != HOME);
+    designs.first().copied().unwrap_or(HOME)
 }
 
 /// Design and metric of a peer, and of ours that it is held against: its own, and for what ours
 /// does not do (sequential runs, the mean) the nearest that the product does.
-fn matches_to_play(results: &Results) -> Vec<((&str, &str), (&str, &str))> {
+fn matches_to_play<'a>(results: &'a Results, home: &'a str) -> Vec<Match<'a>> {
     let mut matches = Vec::new();
     for metric in METRICS {
         let our_metric = match tolerance(metric) {
@@ -391,7 +459,7 @@ fn matches_to_play(results: &Results) -> Vec<((&str, &str), (&str, &str))> {
             None => Metric::P50.name(),
         };
         for design in results.designs(metric.name()) {
-            let our_design = if design == SEQUENTIAL { HOME } else { design };
+            let our_design = if design == SEQUENTIAL { home } else { design };
             matches.push(((design, metric.name()), (our_design, our_metric)));
         }
     }
@@ -429,8 +497,7 @@ fn figures(out: &mut String, results: &Results) -> fmt::Result {
 /// What only a procedure has that may need fewer blocks or give no answer.
 fn own_figures(out: &mut String, results: &Results, row: Row<'_>) -> fmt::Result {
     let unchanged = |take| results.mean(row, Effect::NONE, Over::All, take);
-    let cost: fn(&Tally) -> f64 =
-        |tally| tally.blocks() / crate::procedures::numbers::real(Plan::FULL.blocks());
+    let cost: fn(&Tally) -> f64 = |tally| tally.blocks() / real(Plan::FULL.blocks());
     figure(out, row, "cost_unchanged", unchanged(cost))?;
     figure(out, row, "inconclusive", unchanged(Tally::inconclusive))?;
     for effect in results.effects(row.1) {
@@ -457,8 +524,7 @@ fn own_figures(out: &mut String, results: &Results, row: Row<'_>) -> fmt::Result
 fn pull_request_figures(out: &mut String, results: &Results, design: &str) -> fmt::Result {
     let row = (OURS, design, PULL_REQUEST);
     let of = |take| results.mean(row, Effect::NONE, Over::All, take);
-    let cost: fn(&Tally) -> f64 =
-        |tally| blocks_an_endpoint(tally) / crate::procedures::numbers::real(Plan::FULL.blocks());
+    let cost: fn(&Tally) -> f64 = |tally| blocks_an_endpoint(tally) / real(Plan::FULL.blocks());
     figure(out, row, "pull_request_false_alarm", of(Tally::flagged))?;
     figure(out, row, "cost_unchanged", of(cost))?;
     figure(out, row, "inconclusive", of(Tally::inconclusive))

@@ -1,7 +1,7 @@
 //! Text tables: the first column to the left, the others to the right. Must not know what the
 //! cells mean.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// A table that pads its cells when it is shown.
 #[derive(Debug, Default)]
@@ -27,16 +27,21 @@ impl fmt::Display for Table {
             let mut line = String::new();
             for (column, cell) in row.iter().enumerate() {
                 let width = self.width(column);
-                line += &if column == 0 {
-                    format!("{cell:<width$}")
+                if column == 0 {
+                    write!(line, "{cell:<width$}")?;
                 } else {
-                    format!("  {cell:>width$}")
-                };
+                    write!(line, "  {cell:>width$}")?;
+                }
             }
             writeln!(out, "{}", line.trim_end())?;
         }
         Ok(())
     }
+}
+
+/// A share in per cent to two places, for shares that should be next to nothing, or a dash.
+pub(crate) fn fine(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", share * 100.0))
 }
 
 /// A share in per cent, or a dash.

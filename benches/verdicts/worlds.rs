@@ -253,14 +253,18 @@ impl<'a> Job<'a> {
     /// A block of both arms, round by round in random order.
     fn pair(&mut self) -> (f64, f64) {
         let processes = [self.process(), self.process()];
-        let mut rounds = [[0.0; ROUNDS]; 2];
-        for number in 0..ROUNDS {
-            let first = self.random.usize(..2);
-            for arm in [first, 1 - first] {
-                rounds[arm][number] = self.round(processes[arm]);
-            }
-        }
-        (median(&rounds[0]), median(&rounds[1]))
+        let (base, head): (Vec<f64>, Vec<f64>) = (0..ROUNDS)
+            .map(|_| {
+                if self.random.bool() {
+                    let base = self.round(processes[0]);
+                    (base, self.round(processes[1]))
+                } else {
+                    let head = self.round(processes[1]);
+                    (self.round(processes[0]), head)
+                }
+            })
+            .unzip();
+        (median(&base), median(&head))
     }
 
     /// The luck of a fresh process.

@@ -35,7 +35,7 @@ fn is_different(base: &[f64], head: &[f64]) -> bool {
 
 /// The 99 % interval of a median: between order statistics where there are enough of them, else
 /// stretched to the quantiles of the posterior under exponential noise around the median.
-fn interval(samples: &[f64]) -> (f64, f64) {
+pub(crate) fn interval(samples: &[f64]) -> (f64, f64) {
     let sorted = sorted(samples);
     let (count, last) = (sorted.len(), sorted.len() - 1);
     let mut below = 0.0;
