@@ -72,6 +72,11 @@ fn header(out: &mut String, visits: &[Visit]) -> fmt::Result {
     )?;
     writeln!(
         out,
+        "             None seen in n comparisons still allows a share of 3/n; that the recordings are \
+         few is not in that"
+    )?;
+    writeln!(
+        out,
         "Budget:      {} blocks an arm for everybody, drawn from a visit; sequential: as many as half \
          a visit has, first half base, second half head, of {}",
         Plan::FULL.blocks(),
@@ -359,7 +364,7 @@ fn check(out: &mut String, results: &Results) -> fmt::Result {
     check_of(
         out,
         results,
-        "all in designs the product uses less or not at all",
+        "in the other designs recorded, against ours in the same",
         &elsewhere,
     )
 }
@@ -415,11 +420,11 @@ fn outcomes(results: &Results, (theirs, ours): Match<'_>) -> Vec<(Outcome, Strin
                     theirs.0,
                     theirs.1,
                     fine(Some(peers.0)),
-                    per_cent(Some(peers.1)),
+                    fine(Some(peers.1)),
                     ours.0,
                     ours.1,
                     fine(Some(own.0)),
-                    per_cent(Some(own.1)),
+                    fine(Some(own.1)),
                 );
                 outcomes.push((outcome(peers, own), line));
             }

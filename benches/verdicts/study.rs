@@ -245,11 +245,7 @@ impl<'a> Tallies<'a> {
             .filter(|(_, metric, _)| matches!(metric, Metric::P50 | Metric::Cpu))
             .map(|(index, _, tolerance)| (draw.metric(index), tolerance))
             .collect();
-        let cases: Vec<Case<'_>> = seen
-            .iter()
-            .map(|(seen, tolerance)| case(seen, *tolerance))
-            .collect();
-        let judged = any_of(&ours::pull_request(&cases, Plan::FULL));
+        let judged = ours::pull_request(&[cases(&seen)], Plan::FULL)[0];
         self.tally(OURS, P50_OR_CPU, effect).judge(judged);
     }
 
@@ -291,13 +287,19 @@ fn case(seen: &Seen, tolerance: f64) -> Case<'_> {
     }
 }
 
-/// What a gate over several metrics of an endpoint says: all are measured by the same blocks.
-fn any_of(judged: &[Judged]) -> Judged {
-    let is_flagged = judged.iter().any(|judged| judged.is_flagged);
+fn cases(seen: &[(Seen, f64)]) -> Vec<Case<'_>> {
+    seen.iter()
+        .map(|(seen, tolerance)| case(seen, *tolerance))
+        .collect()
+}
+
+/// What a gate over several endpoints says, and the blocks of all of them.
+fn together(endpoints: &[Judged]) -> Judged {
+    let is_flagged = endpoints.iter().any(|judged| judged.is_flagged);
     Judged {
         is_flagged,
-        is_inconclusive: !is_flagged && judged.iter().any(|judged| judged.is_inconclusive),
-        blocks: judged.iter().map(|judged| judged.blocks).max().unwrap_or(0),
+        is_inconclusive: !is_flagged && endpoints.iter().any(|judged| judged.is_inconclusive),
+        blocks: endpoints.iter().map(|judged| judged.blocks).sum(),
     }
 }
 
@@ -319,26 +321,16 @@ fn pull_requests(lanes: &[&Lane<'_>]) -> Results {
     let mut random = random_for(&format!("pull requests {design}"));
     let mut whole = Tally::default();
     for _ in 0..REPETITIONS {
-        let seen: Vec<(Seen, f64)> = (0..PULL_REQUEST_ENDPOINTS)
-            .flat_map(|number| {
-                let lane = lanes[number % lanes.len()];
-                let draw = lane.draw(Plan::FULL.blocks(), &mut random);
+        let seen: Vec<Vec<(Seen, f64)>> = (0..PULL_REQUEST_ENDPOINTS)
+            .map(|number| {
+                let draw = lanes[number % lanes.len()].draw(Plan::FULL.blocks(), &mut random);
                 judged_metrics()
                     .map(|(index, _, tolerance)| (draw.metric(index), tolerance))
-                    .collect::<Vec<_>>()
+                    .collect()
             })
             .collect();
-        let cases: Vec<Case<'_>> = seen
-            .iter()
-            .map(|(seen, tolerance)| case(seen, *tolerance))
-            .collect();
-        let judged = ours::pull_request(&cases, Plan::FULL);
-        let metrics = judged_metrics().count();
-        let blocks: usize = judged.chunks(metrics).map(|one| any_of(one).blocks).sum();
-        whole.judge(Judged {
-            blocks,
-            ..any_of(&judged)
-        });
+        let endpoints: Vec<Vec<Case<'_>>> = seen.iter().map(|seen| cases(seen)).collect();
+        whole.judge(together(&ours::pull_request(&endpoints, Plan::FULL)));
     }
     let key = Key {
         procedure: OURS,
