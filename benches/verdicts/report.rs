@@ -47,7 +47,7 @@ fn header(out: &mut String, visits: &[Visit]) -> fmt::Result {
         names.into_iter().collect::<Vec<_>>().join(", ")
     };
     let effects: BTreeSet<Effect> = visits.iter().map(|visit| visit.effect).collect();
-    let effects: Vec<String> = effects.iter().map(ToString::to_string).collect();
+    let effects: Vec<String> = effects.iter().map(|effect| effect.title()).collect();
     let allowed: Vec<String> = METRICS
         .iter()
         .filter_map(|metric| {
@@ -58,7 +58,7 @@ fn header(out: &mut String, visits: &[Visit]) -> fmt::Result {
     writeln!(out, "Verdict procedures on recorded traces\n")?;
     writeln!(
         out,
-        "Read:        {} visits of {:.1} blocks; endpoints {}; designs {}; planted {} %",
+        "Read:        {} visits of {:.1} blocks; endpoints {}; designs {}; planted {}",
         visits.len(),
         mean_blocks(visits),
         names(|visit| &visit.endpoint),
@@ -78,7 +78,7 @@ fn header(out: &mut String, visits: &[Visit]) -> fmt::Result {
     writeln!(
         out,
         "Budget:      {} blocks an arm for everybody, drawn from a visit; sequential: as many as half \
-         a visit has, first half base, second half head, of {}",
+         a visit has, first half base, second half head (visits: {})",
         Plan::FULL.blocks(),
         sequential_visits(visits),
     )?;
@@ -115,7 +115,7 @@ fn sequential_visits(visits: &[Visit]) -> String {
     }
     let counts = counts
         .iter()
-        .map(|(effect, count)| format!("{count} visits at +{effect} %"));
+        .map(|(effect, count)| format!("{count} at {}", effect.title()));
     counts.collect::<Vec<_>>().join(", ")
 }
 
@@ -176,7 +176,7 @@ fn side_by_side(results: &Results, designs: &[&str], metric: &str) -> Table {
         first.push((*design).to_owned());
         first.extend(effects.iter().map(|_| String::new()));
         second.push("false alarms".to_owned());
-        second.extend(effects.iter().map(|effect| format!("+{effect} %")));
+        second.extend(effects.iter().map(|effect| effect.title()));
     }
     table.row(first);
     table.row(second);
@@ -235,7 +235,7 @@ fn by_endpoint(results: &Results, design: &str, metric: &str) -> Table {
         .map(str::to_owned)
         .to_vec();
     for effect in &effects {
-        groups.push(format!("+{effect} %"));
+        groups.push(effect.title());
         groups.extend(["", "", ""].map(str::to_owned));
         titles.extend(["true", "caught", "at 12", "open"].map(str::to_owned));
     }
@@ -345,7 +345,12 @@ fn left_out(out: &mut String, results: &Results) -> fmt::Result {
                     })
                     .collect();
                 if !names.is_empty() {
-                    writeln!(out, "    {design}, +{effect} %: {}", names.join(", "))?;
+                    writeln!(
+                        out,
+                        "    {design}, {}: {}",
+                        effect.title(),
+                        names.join(", ")
+                    )?;
                 }
             }
         }
@@ -374,6 +379,9 @@ fn check_of(out: &mut String, results: &Results, what: &str, matches: &[Match<'_
         .iter()
         .flat_map(|pair| outcomes(results, *pair))
         .collect();
+    if played.is_empty() {
+        return Ok(());
+    }
     let count = |outcome| played.iter().filter(|(one, _)| *one == outcome).count();
     writeln!(
         out,
@@ -415,10 +423,11 @@ fn outcomes(results: &Results, (theirs, ours): Match<'_>) -> Vec<(Outcome, Strin
             let scores = (score(peer.name, theirs, effect), score(OURS, ours, effect));
             if let (Some(peers), Some(own)) = scores {
                 let line = format!(
-                    "{}.{}.{} at +{effect} %: {} / {}, ours.{}.{}: {} / {}",
+                    "{}.{}.{} at {}: {} / {}, ours.{}.{}: {} / {}",
                     peer.name,
                     theirs.0,
                     theirs.1,
+                    effect.title(),
                     fine(Some(peers.0)),
                     fine(Some(peers.1)),
                     ours.0,

@@ -60,6 +60,18 @@ impl Effect {
         Self::new(per_cent, 0.0)
     }
 
+    /// As in the heading of a table: `+5 %`, `tail 10 %` or `+5 %, tail 10 %`.
+    pub(crate) fn title(self) -> String {
+        let slow = format!("+{} %", per_cent(self.slow));
+        let tail = format!("tail {} %", per_cent(self.tail));
+        match (self.slow, self.tail) {
+            (_, 0) => slow,
+            (0, _) => tail,
+            (_, _) => format!("{slow}, {tail}"),
+        }
+    }
+
+    /// Extra work in every request, and in the tail, both in per cent.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a per cent is small, and was checked to be finite"
@@ -73,17 +85,20 @@ impl Effect {
     }
 }
 
-/// `5`, `2.5`, `tail_10` or `5_tail_10`.
+/// As in the name of a figure: `5`, `2.5`, `tail_10` or `5_tail_10`.
 impl fmt::Display for Effect {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        #[expect(clippy::cast_precision_loss, reason = "thousandths of a small number")]
-        let per_cent = |thousandths: i64| thousandths as f64 / 1_000.0;
         match (self.slow, self.tail) {
             (slow, 0) => write!(out, "{}", per_cent(slow)),
             (0, tail) => write!(out, "tail_{}", per_cent(tail)),
             (slow, tail) => write!(out, "{}_tail_{}", per_cent(slow), per_cent(tail)),
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "thousandths of a small number")]
+fn per_cent(thousandths: i64) -> f64 {
+    thousandths as f64 / 1_000.0
 }
 
 /// One block: a number per metric for each arm.
@@ -242,7 +257,8 @@ fn visit((endpoint, design, effect): Key, rounds: Rounds) -> Result<Visit, Strin
             |(number, [base, head])| match (values(&base), values(&head)) {
                 (Some(base), Some(head)) => Ok(Block { base, head }),
                 _ => Err(format!(
-                    "block {number} of {endpoint}, {design}, +{effect} has rounds of one arm only"
+                    "block {number} of {endpoint}, {design}, {} has rounds of one arm only",
+                    effect.title()
                 )),
             },
         )
