@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use super::checkout::Tree;
 use super::http::session::{self, SessionError};
 use super::plan::{Fresh, Plan, Service};
-use super::probes::machine;
 use super::probes::postgres::{self, Counters, Probe};
 use super::process::tree::Usage;
 use super::record::Record;
@@ -170,16 +169,13 @@ impl Arm {
         let Some(stack) = &self.stack else {
             return;
         };
-        let run = self
+        let mut slow: Vec<String> = self
             .record
-            .run(None, &self.tree.revision, &machine::fingerprint(), "");
-        let mut slow: Vec<String> = run
-            .evidence
-            .statements
-            .values()
+            .statements()
+            .into_values()
             .flatten()
             .filter(|statement| statement.mean_ms >= PLAN_FROM_MS)
-            .map(|statement| statement.text.clone())
+            .map(|statement| statement.text)
             .collect();
         slow.sort();
         slow.dedup();

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use time::OffsetDateTime;
@@ -26,7 +27,7 @@ use super::process::Supervisor;
 use super::process::step::StepError;
 use super::process::tree::{self, Usage};
 use super::progress::Progress;
-use super::record::{EndpointBlock, Record, Stage};
+use super::record::{Circumstances, EndpointBlock, Record, Stage};
 use super::services::{ServiceError, Stack};
 use super::sources;
 use crate::model::evidence::Route;
@@ -97,6 +98,8 @@ pub struct Bench<'a> {
     cache: PathBuf,
     logs: PathBuf,
     machine: Machine,
+    /// How the machine changed since, if it did.
+    machine_changed: Option<String>,
     measured_at: String,
     random: fastrand::Rng,
     /// Cores we may use.
@@ -106,6 +109,8 @@ pub struct Bench<'a> {
     done: BTreeMap<Stage, u32>,
     head: Arm,
     base: Result<Arm, String>,
+    /// Base once more, where it is asked for.
+    control: Option<Arm>,
     /// Shows what is going on and keeps the time.
     pub progress: Progress,
 }
@@ -135,6 +140,7 @@ impl<'a> Bench<'a> {
             cache: home.join("cache"),
             logs: logs.to_owned(),
             machine: machine::fingerprint(),
+            machine_changed: None,
             measured_at: OffsetDateTime::now_utc()
                 .format(&Rfc3339)
                 .unwrap_or_default(),
@@ -144,6 +150,7 @@ impl<'a> Bench<'a> {
             done: BTreeMap::new(),
             head: Arm::new(ArmName::Head, &checkout.head),
             base: Ok(Arm::new(ArmName::Base, &checkout.base)),
+            control: None,
             progress,
         })
     }
@@ -253,8 +260,26 @@ impl<'a> Bench<'a> {
             }
             (Err(why), _) => self.base = Err(why),
         }
+        self.start_control().await;
         self.describe_endpoints();
         Ok(())
+    }
+
+    /// Starts base once more beside itself, where that is asked for.
+    async fn start_control(&mut self) {
+        if !self.plan.sampling.control || self.base.is_err() {
+            return;
+        }
+        self.progress.step("base once more, as a control");
+        let mut arm = Arm::new(ArmName::Control, &self.checkout.base);
+        let started = match self.new_stack(&arm) {
+            Ok(stack) => arm.stack.insert(stack).start().await,
+            Err(error) => Err(error),
+        };
+        self.control = Some(arm);
+        if let Err(error) = started {
+            self.lose_control(&error.to_string()).await;
+        }
     }
 
     fn new_stack(&self, arm: &Arm) -> Result<Stack, ServiceError> {
@@ -325,6 +350,10 @@ impl<'a> Bench<'a> {
 
     /// Measures `count` more fresh blocks of what these metrics belong to.
     pub async fn confirm(&mut self, suspects: &[MetricId], count: u32) -> Result<(), MeasureError> {
+        // What identical code reads like is known by now; the cores are for those that are judged.
+        if let Some(arm) = &mut self.control {
+            arm.stop().await;
+        }
         let chosen = self.endpoints_of(suspects);
         self.blocks(Stage::Confirmation, &chosen, count).await
     }
@@ -393,6 +422,9 @@ impl<'a> Bench<'a> {
             self.keep_memory(stage, number, &memory);
             self.unpin();
         }
+        if self.machine_changed.is_none() {
+            self.machine_changed = machine::change(&self.machine, &machine::fingerprint());
+        }
         Ok(())
     }
 
@@ -424,11 +456,13 @@ impl<'a> Bench<'a> {
 
     /// The arms there are.
     fn arms(&self) -> impl Iterator<Item = &Arm> {
-        self.base.as_ref().ok().into_iter().chain([&self.head])
+        let base = self.base.as_ref().ok().into_iter();
+        base.chain([&self.head]).chain(&self.control)
     }
 
     fn arms_mut(&mut self) -> impl Iterator<Item = &mut Arm> {
-        self.base.as_mut().ok().into_iter().chain([&mut self.head])
+        let base = self.base.as_mut().ok().into_iter();
+        base.chain([&mut self.head]).chain(&mut self.control)
     }
 
     fn arm_mut(&mut self, name: ArmName) -> Option<&mut Arm> {
@@ -474,8 +508,12 @@ impl<'a> Bench<'a> {
         match (outcome, name) {
             (Ok(()), _) => Ok(()),
             (Err(error), ArmName::Head) => Err(error.into()),
-            (Err(error), ArmName::Base | ArmName::Control) => {
+            (Err(error), ArmName::Base) => {
                 self.lose_base(&error.into().to_string()).await;
+                Ok(())
+            }
+            (Err(error), ArmName::Control) => {
+                self.lose_control(&error.into().to_string()).await;
                 Ok(())
             }
         }
@@ -488,10 +526,10 @@ impl<'a> Bench<'a> {
         for index in order {
             all.push(Arms::new(self.requests(&self.prepared[*index])?));
         }
+        let warm_up = self.for_all_arms(self.plan.sampling.warm_up);
         for _ in 0..WARM_UP_ROUNDS {
             for arms in &mut all {
-                arms.warm_up(self.plan.sampling.warm_up / WARM_UP_ROUNDS)
-                    .await;
+                arms.warm_up(warm_up / WARM_UP_ROUNDS).await;
             }
         }
         Ok(all)
@@ -545,13 +583,20 @@ impl<'a> Bench<'a> {
             service: &service,
             databases: &databases_behind(self.plan, &service),
             cores: self.pinned(),
-            length: self.plan.sampling.block,
+            length: self.for_all_arms(self.plan.sampling.block),
         };
         let mut random = self.random.fork();
         let mut arms: Vec<&mut Arm> = self.arms_mut().collect();
         let timed = block::time(&mut arms, driven, &timing, &mut random).await;
         self.check_alive().await?;
         Ok(timed)
+    }
+
+    /// A length that was given for two arms together. A control takes its part on top, so that
+    /// the other two are measured as long as without it.
+    fn for_all_arms(&self, length: Duration) -> Duration {
+        let running = u32::try_from(self.stacks().count()).unwrap_or(u32::MAX);
+        length * running.max(2) / 2
     }
 
     /// The request for each arm that runs.
@@ -607,12 +652,27 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Base is gone: its numbers so far do not line up with head's any more.
+    /// Base is gone: its numbers so far do not line up with head's any more, and a control has
+    /// nothing to be compared with.
     async fn lose_base(&mut self, why: &str) {
         if let Ok(arm) = &mut self.base {
             arm.stop().await;
         }
         self.base = Err(why.to_owned());
+        if let Some(mut arm) = self.control.take() {
+            arm.stop().await;
+        }
+    }
+
+    /// The control is gone: the run goes on without it, and says so.
+    async fn lose_control(&mut self, why: &str) {
+        let Some(arm) = &mut self.control else {
+            return;
+        };
+        arm.stop().await;
+        let said = format!("base was not measured beside itself to the end: {why}");
+        self.progress.step(&said);
+        self.head.record.evidence.skipped.push(said);
     }
 
     /// Asks for the plans of slow statements, and where head's queries are issued.
@@ -629,7 +689,8 @@ impl<'a> Bench<'a> {
             }
         }
         let plan = self.plan;
-        for arm in self.arms_mut() {
+        let compared = |arm: &&mut Arm| arm.name != ArmName::Control;
+        for arm in self.arms_mut().filter(compared) {
             arm.ask_for_plans(&plan.services).await;
         }
         Ok(())
@@ -637,11 +698,15 @@ impl<'a> Bench<'a> {
 
     /// What is measured so far.
     pub fn run_file(&self, phases: Vec<Phase>) -> RunFile {
-        let run = |arm: &Arm, other: Option<&Arm>| {
-            let other = other.map(|other| &other.record);
-            let revision = &arm.tree.revision;
-            arm.record
-                .run(other, revision, &self.machine, &self.measured_at)
+        let run = |arm: &Arm, other: Option<&Arm>, control: Option<&Arm>| {
+            arm.record.run(&Circumstances {
+                revision: &arm.tree.revision,
+                machine: &self.machine,
+                machine_changed: self.machine_changed.as_deref(),
+                measured_at: &self.measured_at,
+                other: other.map(|arm| &arm.record),
+                control: control.map(|arm| &arm.record),
+            })
         };
         RunFile {
             format: RunFile::FORMAT,
@@ -649,10 +714,10 @@ impl<'a> Bench<'a> {
             project: self.plan.project.clone(),
             seed: self.plan.sampling.seed,
             base: match &self.base {
-                Ok(arm) => Ok(run(arm, Some(&self.head))),
+                Ok(arm) => Ok(run(arm, Some(&self.head), self.control.as_ref())),
                 Err(why) => Err(why.clone()),
             },
-            head: run(&self.head, self.base.as_ref().ok()),
+            head: run(&self.head, self.base.as_ref().ok(), None),
             phases,
         }
     }
@@ -739,8 +804,9 @@ fn keep_bundle(record: &mut Record, frontend: &str, built: build::Built) {
 /// Whether other work took so much of the machine that the block says little about the clock.
 /// An endpoint that only ever answered wrongly has nothing to measure again.
 fn is_disturbed(timed: &[Timed]) -> bool {
-    timed.iter().any(|one| one.load.is_disturbed)
-        && !timed.iter().any(|one| is_hopeless(&one.recording))
+    let mut judged = timed.iter().filter(|one| one.name != ArmName::Control);
+    judged.clone().any(|one| one.load.is_disturbed)
+        && !judged.any(|one| is_hopeless(&one.recording))
 }
 
 /// A time that was disturbed is worth nothing; a wrong answer stays one.

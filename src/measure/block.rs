@@ -63,7 +63,8 @@ pub(super) async fn time(
     let recordings = driven.drive(site.length, random, &switch).await;
     switch.thaw_all();
     let cpu_after = cpu(arms, site.service);
-    let loads = earlier.until(&watch.read());
+    let under_way = recordings.iter().map(|(_, answers)| answers.driven).sum();
+    let loads = earlier.until(&watch.read(), under_way);
     let after = statements(arms, site.databases).await;
     let timed = recordings.into_iter().map(|(name, recording)| Timed {
         name,

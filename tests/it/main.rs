@@ -10,6 +10,8 @@ mod a_real_app;
 mod answers;
 /// What `tollgate baseline` keeps and shows.
 mod baselines;
+/// Base measured a second time beside itself.
+mod control;
 /// A disk that is full.
 mod disk;
 /// Frontends that grow, that do not build, and whose base does not build.
