@@ -104,7 +104,7 @@ impl<'a> Endpoint<'a> {
     fn after_first_stage(cases: &[Case<'a>], plan: Plan) -> Self {
         let is_settled = |case: &Case<'_>, blocks: usize| {
             let arms = Arms::of(case, 0, blocks);
-            noisy::is_settled_early(arms.blocks(), Better::Lower, case.tolerance())
+            noisy::first_stage(arms.blocks(), Better::Lower, case.tolerance()) != First::Escalated
         };
         let first = noisy::early_look(plan.first)
             .filter(|half| cases.iter().all(|case| is_settled(case, *half)))
