@@ -22,7 +22,7 @@ pub use policy::Policy;
 
 use crate::model::{
     BudgetVerdict, Class, Comparison, Estimate, Inconclusive, Metric, MetricId, Reference, Run,
-    Samples, Subject, Tolerance, Verdict, Weight,
+    Samples, Subject, Target, Tolerance, Verdict, Weight,
 };
 use estimate::Trimmed;
 use noisy::{Blocks, Confirmed, Escalated, First, LEAST_BLOCKS};
@@ -175,7 +175,16 @@ fn judge(
     let target = policy
         .budgets
         .get(&id)
-        .map(|limit| budget::judge(*limit, better, now, before));
+        .map(|limit| budget::judge(*limit, better, now, before))
+        .map(|target| {
+            // A number that other work on the machine has kept away is no hole that head made.
+            if target.verdict == BudgetVerdict::NotMeasured && is_contended(&id, head) {
+                let verdict = BudgetVerdict::Undecided;
+                Target { verdict, ..target }
+            } else {
+                target
+            }
+        });
     let weight = policy.weight(&id);
     let against_stored = stored::judge(&id, head, reference, policy);
     let (verdict, range, weight) = match against_stored {
@@ -212,20 +221,20 @@ fn against_base(
         Some(confirmed) => confirmed.verdict.clone(),
         None => settle(id, head, reference, policy),
     };
-    let verdict = match (verdict, reference) {
-        (
-            Verdict::Inconclusive(
-                Inconclusive::NotMeasured { .. } | Inconclusive::TooFewBlocks { .. },
-            ),
-            Reference::Paired(_),
-        ) if is_contended(id, head) => Verdict::Inconclusive(Inconclusive::Contended {
+    let lacks_blocks = matches!(
+        verdict,
+        Verdict::Inconclusive(Inconclusive::NotMeasured { .. } | Inconclusive::TooFewBlocks { .. })
+    );
+    let verdict = if lacks_blocks && is_contended(id, head) {
+        Verdict::Inconclusive(Inconclusive::Contended {
             have: head
                 .samples
                 .get(id)
                 .map_or(0, |samples| samples.values().len()),
             need: LEAST_BLOCKS,
-        }),
-        (verdict, _) => verdict,
+        })
+    } else {
+        verdict
     };
     let Reference::Paired(base) = reference else {
         return verdict;
