@@ -14,6 +14,7 @@ pub mod change_points;
 mod energy;
 pub mod estimate;
 pub mod exact;
+pub mod history;
 pub mod noisy;
 pub mod policy;
 pub mod rate;
