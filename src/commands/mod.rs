@@ -2,7 +2,11 @@
 
 pub mod baseline;
 pub mod check;
+pub mod compare;
+mod judging;
 mod output;
+mod recorded;
+pub mod run_files;
 mod session;
 mod stages;
 
@@ -30,6 +34,10 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Check(arguments) => {
             let outcome = check::check(&arguments).await?;
+            Ok(ExitCode::from(exit_code(outcome)))
+        }
+        Command::Compare(arguments) => {
+            let outcome = compare::compare(&arguments)?;
             Ok(ExitCode::from(exit_code(outcome)))
         }
         Command::Baseline { command } => {

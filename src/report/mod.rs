@@ -15,6 +15,8 @@ mod terminal;
 mod tests;
 mod view;
 
+pub use escape::plain;
+
 use crate::model::{Comparison, Decision, Finding, Machine, Phase, Responses, Revision};
 
 /// Everything a report shows.

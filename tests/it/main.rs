@@ -10,6 +10,8 @@ mod a_real_app;
 mod answers;
 /// What `tollgate baseline` keeps and shows.
 mod baselines;
+/// `tollgate compare`: run files judged again.
+mod compare;
 /// A disk that is full.
 mod disk;
 /// Frontends that grow, that do not build, and whose base does not build.
