@@ -34,6 +34,10 @@ pub enum Command {
     ///
     /// Needs no repository, no store and no network, and writes nothing.
     Compare(Compare),
+    /// Prints the numbers that led to the verdict of one metric.
+    ///
+    /// Without a metric: lists every metric with its verdict, most severe first.
+    Explain(Explain),
     /// Keeps runs and shows what is kept.
     Baseline {
         /// What to do with the store.
@@ -104,6 +108,21 @@ pub struct Compare {
     /// Run files, as `tollgate check` writes them to `.tollgate/run.json`.
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
+}
+
+/// `tollgate explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// How the run was judged.
+    #[command(flatten)]
+    pub rules: Rules,
+    /// Run file. Without it, `.tollgate/run.json` beside the configuration: the last check. Given
+    /// several times, the last is judged against the earlier ones, as `tollgate compare` does.
+    #[arg(long = "run", value_name = "FILE")]
+    pub runs: Vec<PathBuf>,
+    /// The metric, as in `report.json`, or words that only one has: `list p50`.
+    #[arg(value_name = "METRIC")]
+    pub metric: Vec<String>,
 }
 
 /// What to print on standard output.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::judging::{self, Judged, Rules};
 use super::output;
+use super::run_files::RUN_FILE;
 use super::session::{interruptible, interruptible_blocking, load, supervisor};
 use super::stages;
 use crate::cli::Check;
@@ -20,8 +21,6 @@ use crate::store::BaselineStore;
 
 /// Stored runs looked at for what is usual: two months of nights.
 const MOST_STORED: usize = 60;
-/// What was measured, to be judged again.
-const RUN_FILE: &str = "run.json";
 
 /// Runs the check; the outcome decides the exit code.
 pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {

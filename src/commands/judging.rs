@@ -4,7 +4,9 @@
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::model::{Class, Metric, Outcome, Reference, Run, RunFile, Subject};
+use crate::model::{
+    Class, Comparison, Decision, Finding, Metric, Outcome, Reference, Run, RunFile, Subject,
+};
 use crate::report::{Pages, Report};
 use crate::{compare, diagnose, gate, report};
 
@@ -36,6 +38,33 @@ pub(super) struct Judged {
     pub(super) outcome: Outcome,
 }
 
+/// The verdicts, what explains them, and what the gate makes of them.
+#[derive(Debug)]
+pub(super) struct Weighed {
+    /// Every metric.
+    pub(super) comparisons: Vec<Comparison>,
+    /// Most urgent first.
+    pub(super) findings: Vec<Finding>,
+    /// What the gate says.
+    pub(super) decision: Decision,
+}
+
+/// Compares, explains and decides.
+pub(super) fn weigh(head: &Run, reference: &Reference, rules: &Rules) -> Weighed {
+    let comparisons = compare::compare(head, reference, &rules.policy);
+    let findings = diagnose::diagnose(&diagnose::Case {
+        head,
+        base: base_run(reference),
+        comparisons: &comparisons,
+    });
+    let decision = gate::decide(&comparisons, rules.gate);
+    Weighed {
+        comparisons,
+        findings,
+        decision,
+    }
+}
+
 /// Judges the head of a run file; `against` says in words what the reference is.
 pub(super) fn judge(
     file: &RunFile,
@@ -43,23 +72,17 @@ pub(super) fn judge(
     against: String,
     rules: &Rules,
 ) -> Result<Judged, Failure> {
-    let comparisons = compare::compare(&file.head, reference, &rules.policy);
-    let findings = diagnose::diagnose(&diagnose::Case {
-        head: &file.head,
-        base: base_run(reference),
-        comparisons: &comparisons,
-    });
-    let decision = gate::decide(&comparisons, rules.gate);
-    let outcome = decision.outcome;
+    let weighed = weigh(&file.head, reference, rules);
+    let outcome = weighed.decision.outcome;
     let pages = report::render(&Report {
         project: file.project.clone(),
         head: file.head.revision.clone(),
         against,
         machine: file.head.machine.clone(),
         blocks: (rules.policy.blocks, confirmation_blocks(&file.head)),
-        comparisons,
-        findings,
-        decision,
+        comparisons: weighed.comparisons,
+        findings: weighed.findings,
+        decision: weighed.decision,
         responses: file.head.responses.clone(),
         phases: file.phases.clone(),
         skipped: remarks(file, &rules.policy),

@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod check;
 pub mod compare;
+pub mod explain;
 mod judging;
 mod output;
 mod recorded;
@@ -39,6 +40,10 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Compare(arguments) => {
             let outcome = compare::compare(&arguments)?;
             Ok(ExitCode::from(exit_code(outcome)))
+        }
+        Command::Explain(arguments) => {
+            explain::explain(&arguments)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Baseline { command } => {
             baseline::baseline(&command).await?;

@@ -14,6 +14,8 @@ use time::format_description::well_known::Rfc3339;
 use crate::model::RunFile;
 use crate::report;
 
+/// What a check leaves below `.tollgate/`, to be judged again.
+pub(super) const RUN_FILE: &str = "run.json";
 /// The largest file read. The largest real one seen has 2 MB.
 const LARGEST: u64 = 256 * 1024 * 1024;
 

@@ -3,7 +3,9 @@
 //! Must not judge anything: verdicts and outcomes arrive made.
 
 mod escape;
+mod explain;
 mod fit;
+mod forest;
 mod format;
 mod json;
 mod phrase;
@@ -16,6 +18,7 @@ mod tests;
 mod view;
 
 pub use escape::plain;
+pub use explain::{Explanation, explain, verdicts};
 
 use crate::model::{Comparison, Decision, Finding, Machine, Phase, Responses, Revision};
 

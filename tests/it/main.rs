@@ -14,6 +14,8 @@ mod baselines;
 mod compare;
 /// A disk that is full.
 mod disk;
+/// `tollgate explain`: the numbers behind a verdict.
+mod explain;
 /// Frontends that grow, that do not build, and whose base does not build.
 mod frontends;
 /// Ctrl-C, SIGTERM and `kill -9`, at several moments.
