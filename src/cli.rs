@@ -44,6 +44,10 @@ pub enum Command {
         #[command(subcommand)]
         command: Baseline,
     },
+    /// Proves that the gate works here: it blocks what is slow, and lets the same code pass.
+    ///
+    /// Exit codes: 0 it does, 1 it does not, the others as for every command.
+    Canary(Canary),
     /// Runs a shell line and ends all it started when standard input closes. Used by Tollgate
     /// itself.
     #[command(hide = true)]
@@ -125,6 +129,31 @@ pub struct Explain {
     pub metric: Vec<String>,
 }
 
+/// `tollgate canary`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub struct Canary {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub project: Project,
+    /// What to prove it on: a revision.
+    #[arg(long, value_name = "REVISION", default_value = "HEAD")]
+    pub base: String,
+    /// A change that is known to be slow: the gate must block it.
+    #[arg(long, value_name = "FILE", group = "what")]
+    pub patch: Option<PathBuf>,
+    /// The one endpoint, service or frontend that the patch makes slow: nothing else may be
+    /// accused.
+    #[arg(long, value_name = "NAME", requires = "patch")]
+    pub only: Option<String>,
+    /// Measures the base against itself this many times: the gate must not block.
+    #[arg(long, value_name = "RUNS", group = "what", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub aa: Option<u32>,
+    /// What to print on standard output.
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub format: ListFormat,
+}
+
 /// What to print on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -170,7 +199,7 @@ pub enum Baseline {
     },
 }
 
-/// What `baseline list` prints.
+/// What lists and canaries print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
     /// A table for people.

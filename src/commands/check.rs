@@ -51,12 +51,14 @@ async fn run(
     let supervisor = supervisor()?;
     let logs = home.join("logs");
     let mut bench = Bench::new(&config.plan, checkout, &supervisor, home, &logs, progress)?;
-    let measured = stages::measure(&mut bench, config, |file| write_run(home, file)).await;
+    let run_file = home.join(RUN_FILE);
+    let keep = |file: &RunFile| output::write_json(&run_file, file);
+    let measured = stages::measure(&mut bench, config, keep).await;
     bench.stop().await;
     bench.progress.phase(PhaseKind::Report);
     let phases = bench.progress.phases();
     let file = bench.run_file(phases);
-    write_run(home, &file)?;
+    keep(&file)?;
     measured?;
 
     let reference = reference(&file, config, checkout).await?;
@@ -144,13 +146,4 @@ fn forget_earlier_results(home: &Path) {
         let _absent = fs::remove_file(home.join(name));
     }
     let _absent = fs::remove_dir_all(home.join("logs"));
-}
-
-fn write_run(home: &Path, file: &RunFile) -> Result<(), Failure> {
-    let path = home.join(RUN_FILE);
-    let text = serde_json::to_vec_pretty(file).map_err(|error| Failure::Write {
-        path: path.clone(),
-        source: error.into(),
-    })?;
-    output::write(&path, &text)
 }

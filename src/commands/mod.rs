@@ -1,6 +1,7 @@
 //! One file per subcommand; each reads as a recipe of stages.
 
 pub mod baseline;
+pub mod canary;
 pub mod check;
 pub mod compare;
 pub mod explain;
@@ -14,7 +15,7 @@ mod stages;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::failure::{Failure, exit_code};
+use crate::failure::{Failure, exit, exit_code};
 use crate::measure::process::supervise;
 
 /// Runs what the command line asks for.
@@ -48,6 +49,11 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Baseline { command } => {
             baseline::baseline(&command).await?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Canary(arguments) => {
+            let is_well = canary::canary(&arguments).await?;
+            let code = if is_well { exit::PASSED } else { exit::FAILED };
+            Ok(ExitCode::from(code))
         }
         // Handled before there is a runtime.
         Command::Supervise { .. } => Ok(ExitCode::SUCCESS),

@@ -23,6 +23,15 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     })
 }
 
+/// Writes a value as JSON that people can read too.
+pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| Failure::Write {
+        path: path.to_owned(),
+        source: error.into(),
+    })?;
+    write(path, &text)
+}
+
 /// Prints data on standard output. A reader that has gone away is no failure.
 pub(super) fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use super::estimate::{CONFIDENCE, Trimmed, relative};
-use super::noisy::{self, Blocks, Confirmed, EARLY_CONFIDENCE, First};
+use super::noisy::{self, Blocks, Confirmed, First};
 use super::{
     NO_LIMIT, Policy, Way, blocks_of, confirm, control_of, exact, finite, judge, metrics, stored,
     way,
 };
 use crate::model::account::{
-    Account, Basis, Block, ByBlocks, Control, Early, FirstStage, Follows, FreshTest, Look,
-    SecondStage, Series,
+    Account, Basis, Block, ByBlocks, Control, FirstStage, Follows, FreshTest, Look, SecondStage,
+    Series,
 };
 use crate::model::{
     Better, Class, Contention, Estimate, MetricId, Reference, Run, Samples, Subject, Tolerance,
@@ -127,15 +127,9 @@ impl Arms<'_> {
 
     fn first_stage(&self, blocks: Blocks<'_>, policy: &Policy) -> Option<FirstStage> {
         let look = noisy::first_look(blocks, self.better, self.tolerance).ok()??;
-        let half = noisy::early_look(policy.blocks);
-        let is_early = half.is_some_and(|half| blocks.count() <= half);
         Some(FirstStage {
             series: series(&look.all, blocks.count()),
             planned: policy.blocks,
-            early: is_early.then(|| Early {
-                certainty: EARLY_CONFIDENCE,
-                at_most: relative(look.all.upper(EARLY_CONFIDENCE)),
-            }),
             difference: look.difference.as_ref().map(bounds),
             is_too_noisy: look.is_too_noisy,
             is_ruled_out: look.is_ruled_out,
@@ -189,7 +183,10 @@ impl Arms<'_> {
             Some(own) => own.verdict.clone(),
             None => match noisy::first_stage(first, self.better, self.tolerance) {
                 First::Settled(verdict) => verdict,
-                First::Escalated => return None,
+                First::Escalated => {
+                    let why = noisy::unconfirmed(first, self.better, self.tolerance);
+                    Verdict::Inconclusive(why)
+                }
             },
         };
         let after = noisy::tempered(before.clone(), control, self.better, self.tolerance);

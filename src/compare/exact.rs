@@ -38,7 +38,7 @@ fn change(before: f64, now: f64, better: Better) -> Change {
 
 /// The relative change in the direction of worse; growth from nothing is `f64::MAX`,
 /// as is what is larger than that.
-fn worse_by(before: f64, now: f64, better: Better) -> f64 {
+pub(super) fn worse_by(before: f64, now: f64, better: Better) -> f64 {
     let difference = match better {
         Better::Lower => now - before,
         Better::Higher => before - now,

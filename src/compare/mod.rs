@@ -3,17 +3,22 @@
 //! *Exact* metrics (bytes, counts) are compared value against value. *Noisy* ones (latency, CPU,
 //! memory) by the log ratios of paired blocks: a first stage that settles what is plainly
 //! unchanged, and a second stage on fresh blocks that alone may say *regressed*. *Budgets* are
-//! judged on head with its interval. What has no number gets a reason, never a pass.
+//! judged on head with its interval. What has no number gets a reason, never a pass. Over the
+//! stored nights, *change points* say when a metric moved, and between which commits.
 //!
 //! Must not know the configuration, the clock or anything random: the same runs and policy give
 //! the same verdicts, byte for byte.
 
 mod account;
 pub mod budget;
+pub mod change_points;
+mod energy;
 pub mod estimate;
 pub mod exact;
+pub mod history;
 pub mod noisy;
 pub mod policy;
+pub mod rate;
 pub mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +28,7 @@ pub use policy::Policy;
 
 use crate::model::{
     BudgetVerdict, Class, Comparison, Estimate, Inconclusive, Metric, MetricId, Reference, Run,
-    Samples, Subject, Tolerance, Verdict, Weight,
+    Samples, Subject, Target, Tolerance, Verdict, Weight,
 };
 use estimate::Trimmed;
 use noisy::{Blocks, Confirmed, Escalated, First, LEAST_BLOCKS};
@@ -40,30 +45,36 @@ pub fn compare(head: &Run, reference: &Reference, policy: &Policy) -> Vec<Compar
         .collect()
 }
 
-/// What half of the first stage leaves open: noisy metrics that are not plainly unchanged, and
-/// targets that are neither met nor missed for sure.
+/// What half of the first stage leaves open: noisy metrics that may have changed or lost too many
+/// blocks, and targets that are neither met nor missed for sure.
 pub fn unsettled(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
-    let may_have_changed = |id: &&MetricId| {
-        noisy_blocks(id, base, head, policy).is_some_and(|(blocks, tolerance)| {
-            !noisy::is_settled_early(blocks, id.metric.better(), tolerance)
-        })
+    let lacks_blocks = |id: &&MetricId| {
+        is_contended(id, head)
+            && blocks_of(id, &base.samples, &head.samples)
+                .is_none_or(|blocks| blocks.count() < LEAST_BLOCKS)
     };
     let has_open_target = |(id, limit): &(&MetricId, &f64)| {
         let now = head.samples.get(id).map(level);
         let verdict = budget::judge(**limit, id.metric.better(), now, None).verdict;
         verdict == BudgetVerdict::Undecided
     };
-    let changed = noisy_in_both(base, head).filter(may_have_changed);
+    let disturbed = policy.expected.iter().filter(lacks_blocks);
     let targets = policy.budgets.iter().filter(has_open_target);
-    changed.chain(targets.map(|(id, _)| id)).cloned().collect()
+    let others = disturbed.chain(targets.map(|(id, _)| id)).cloned();
+    let mut open = suspects(base, head, policy);
+    open.extend(others);
+    open
 }
 
-/// The noisy metrics that need fresh blocks.
+/// The noisy metrics that need fresh blocks: those that may have changed, and count for
+/// something.
 pub fn suspects(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
     let escalates = |id: &&MetricId| {
-        noisy_blocks(id, base, head, policy).is_some_and(|(blocks, tolerance)| {
-            noisy::first_stage(blocks, id.metric.better(), tolerance) == First::Escalated
-        })
+        let judged = noisy_blocks(id, base, head, policy);
+        policy.weight(id) > Weight::Shown
+            && judged.is_some_and(|(blocks, tolerance)| {
+                noisy::first_stage(blocks, id.metric.better(), tolerance) == First::Escalated
+            })
     };
     noisy_in_both(base, head)
         .filter(escalates)
@@ -170,7 +181,16 @@ fn judge(
     let target = policy
         .budgets
         .get(&id)
-        .map(|limit| budget::judge(*limit, better, now, before));
+        .map(|limit| budget::judge(*limit, better, now, before))
+        .map(|target| {
+            // A number that other work on the machine has kept away is no hole that head made.
+            if target.verdict == BudgetVerdict::NotMeasured && is_contended(&id, head) {
+                let verdict = BudgetVerdict::Undecided;
+                Target { verdict, ..target }
+            } else {
+                target
+            }
+        });
     let weight = policy.weight(&id);
     let against_stored = stored::judge(&id, head, reference, policy);
     let (verdict, range, weight) = match against_stored {
@@ -207,20 +227,20 @@ fn against_base(
         Some(confirmed) => confirmed.verdict.clone(),
         None => settle(id, head, reference, policy),
     };
-    let verdict = match (verdict, reference) {
-        (
-            Verdict::Inconclusive(
-                Inconclusive::NotMeasured { .. } | Inconclusive::TooFewBlocks { .. },
-            ),
-            Reference::Paired(_),
-        ) if is_contended(id, head) => Verdict::Inconclusive(Inconclusive::Contended {
+    let lacks_blocks = matches!(
+        verdict,
+        Verdict::Inconclusive(Inconclusive::NotMeasured { .. } | Inconclusive::TooFewBlocks { .. })
+    );
+    let verdict = if lacks_blocks && is_contended(id, head) {
+        Verdict::Inconclusive(Inconclusive::Contended {
             have: head
                 .samples
                 .get(id)
                 .map_or(0, |samples| samples.values().len()),
             need: LEAST_BLOCKS,
-        }),
-        (verdict, _) => verdict,
+        })
+    } else {
+        verdict
     };
     let Reference::Paired(base) = reference else {
         return verdict;
@@ -311,11 +331,9 @@ fn settle(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> 
         Way::Noisy { blocks, tolerance } => {
             match (reference, noisy::first_stage(blocks, better, tolerance)) {
                 (Reference::Paired(_), First::Settled(verdict)) => verdict,
-                // Unreachable for paired runs: what escalates has a verdict from the second stage.
+                // Only shown, so no fresh blocks were asked for.
                 (Reference::Paired(_), First::Escalated) => {
-                    Verdict::Inconclusive(Inconclusive::NotMeasured {
-                        why: "the fresh blocks were not measured".to_owned(),
-                    })
+                    Verdict::Inconclusive(noisy::unconfirmed(blocks, better, tolerance))
                 }
                 (Reference::Stored { why, .. } | Reference::Targets { why }, _) => {
                     Verdict::Inconclusive(Inconclusive::NoBaseline { why: why.clone() })

@@ -5,38 +5,39 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::arm::{Arm, ArmName};
+use super::block::{self, Site as Timing, Timed, databases_behind};
 use super::bundle::build::{self, BuildError, Site};
 use super::bundle::{self};
 use super::checkout::{Checkout, CheckoutError, Tree};
-use super::http::drive::Switch;
+use super::http::drive::is_hopeless;
 use super::http::prepare::PrepareError;
 use super::http::session::{self, SessionError};
-use super::http::{Arms, Prepared, Turn};
+use super::http::{Arms, Prepared};
 use super::install::{self, install};
-use super::plan::{Endpoint, Fresh, Plan, Service, ServiceKind};
+use super::plan::{Endpoint, Plan, ServiceKind};
+use super::probes::contention::Load;
 use super::probes::machine;
-use super::probes::postgres::{self, Counters, Probe};
 use super::process::Supervisor;
 use super::process::step::StepError;
 use super::process::tree::{self, Usage};
 use super::progress::Progress;
-use super::record::{EndpointBlock, Record, Stage};
-use super::services::stack::{self, Arm as ArmName};
+use super::record::{Circumstances, EndpointBlock, Record, Stage};
 use super::services::{ServiceError, Stack};
 use super::sources;
 use crate::model::evidence::Route;
-use crate::model::{Machine, Metric, MetricId, Phase, PhaseKind, Run, RunFile, Subject};
+use crate::model::{
+    Contention, Machine, Metric, MetricId, Phase, PhaseKind, Run, RunFile, Subject,
+};
 
-/// Statements faster than this on average are never slow enough to ask for their plan.
-const PLAN_FROM_MS: f64 = 1.0;
 /// How often a block's endpoints are gone round while warming up.
 const WARM_UP_ROUNDS: u32 = 2;
-/// Plans asked for, over all endpoints.
-const MOST_PLANS: usize = 12;
 
 /// Head could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,16 @@ impl MeasureError {
     }
 }
 
+/// One block of one endpoint.
+#[derive(Debug)]
+struct Place {
+    stage: Stage,
+    number: u32,
+    index: usize,
+    /// What the reader sees.
+    label: String,
+}
+
 /// Both arms, side by side.
 #[derive(Debug)]
 pub struct Bench<'a> {
@@ -88,6 +99,8 @@ pub struct Bench<'a> {
     cache: PathBuf,
     logs: PathBuf,
     machine: Machine,
+    /// How the machine changed since, if it did.
+    machine_changed: Option<String>,
     measured_at: String,
     random: fastrand::Rng,
     /// Cores we may use.
@@ -97,32 +110,10 @@ pub struct Bench<'a> {
     done: BTreeMap<Stage, u32>,
     head: Arm,
     base: Result<Arm, String>,
+    /// Base once more, where it is asked for.
+    control: Option<Arm>,
     /// Shows what is going on and keeps the time.
     pub progress: Progress,
-}
-
-/// One arm.
-#[derive(Debug)]
-struct Arm {
-    name: ArmName,
-    tree: Tree,
-    stack: Option<Stack>,
-    record: Record,
-    probes: BTreeMap<String, Result<Probe, String>>,
-    tokens: BTreeMap<String, String>,
-}
-
-impl Arm {
-    fn new(name: ArmName, tree: &Tree) -> Self {
-        Self {
-            name,
-            tree: tree.clone(),
-            stack: None,
-            record: Record::default(),
-            probes: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-        }
-    }
 }
 
 impl<'a> Bench<'a> {
@@ -150,6 +141,7 @@ impl<'a> Bench<'a> {
             cache: home.join("cache"),
             logs: logs.to_owned(),
             machine: machine::fingerprint(),
+            machine_changed: None,
             measured_at: OffsetDateTime::now_utc()
                 .format(&Rfc3339)
                 .unwrap_or_default(),
@@ -159,6 +151,7 @@ impl<'a> Bench<'a> {
             done: BTreeMap::new(),
             head: Arm::new(ArmName::Head, &checkout.head),
             base: Ok(Arm::new(ArmName::Base, &checkout.base)),
+            control: None,
             progress,
         })
     }
@@ -268,8 +261,26 @@ impl<'a> Bench<'a> {
             }
             (Err(why), _) => self.base = Err(why),
         }
+        self.start_control().await;
         self.describe_endpoints();
         Ok(())
+    }
+
+    /// Starts base once more beside itself, where that is asked for.
+    async fn start_control(&mut self) {
+        if !self.plan.sampling.control || self.base.is_err() {
+            return;
+        }
+        self.progress.step("base once more, as a control");
+        let mut arm = Arm::new(ArmName::Control, &self.checkout.base);
+        let started = match self.new_stack(&arm) {
+            Ok(stack) => arm.stack.insert(stack).start().await,
+            Err(error) => Err(error),
+        };
+        self.control = Some(arm);
+        if let Err(error) = started {
+            self.lose_control(&error.to_string()).await;
+        }
     }
 
     fn new_stack(&self, arm: &Arm) -> Result<Stack, ServiceError> {
@@ -340,6 +351,10 @@ impl<'a> Bench<'a> {
 
     /// Measures `count` more fresh blocks of what these metrics belong to.
     pub async fn confirm(&mut self, suspects: &[MetricId], count: u32) -> Result<(), MeasureError> {
+        // What identical code reads like is known by now; the cores are for those that are judged.
+        if let Some(arm) = &mut self.control {
+            arm.stop().await;
+        }
         let chosen = self.endpoints_of(suspects);
         self.blocks(Stage::Confirmation, &chosen, count).await
     }
@@ -390,18 +405,26 @@ impl<'a> Bench<'a> {
             self.progress.phase(PhaseKind::WarmUp);
             self.progress
                 .step(&format!("{label}, {} endpoints", order.len()));
-            let mut arms = self.warm_up(&order).await?;
+            let mut driven = self.warm_up(&order).await?;
             self.progress.phase(PhaseKind::Measure);
             self.pin();
             let mut memory = BTreeMap::new();
-            for (index, arms) in order.iter().zip(&mut arms) {
-                self.progress
-                    .tick(&format!("{label}, {}", self.prepared[*index].endpoint.name));
-                self.endpoint(stage, number, *index, arms).await?;
+            for (index, driven) in order.iter().zip(&mut driven) {
+                let at = Place {
+                    stage,
+                    number,
+                    index: *index,
+                    label: format!("{label}, {}", self.prepared[*index].endpoint.name),
+                };
+                self.progress.tick(&at.label);
+                self.endpoint(&at, driven).await?;
                 self.read_memory(&mut memory);
             }
             self.keep_memory(stage, number, &memory);
             self.unpin();
+        }
+        if self.machine_changed.is_none() {
+            self.machine_changed = machine::change(&self.machine, &machine::fingerprint());
         }
         Ok(())
     }
@@ -410,11 +433,10 @@ impl<'a> Bench<'a> {
     /// scheduler puts the arms beside different neighbours for seconds at a time, and that reads
     /// as a difference between them.
     fn pin(&self) {
-        if let Some((own, theirs)) = self.cores.split_last()
-            && !theirs.is_empty()
-        {
-            tree::pin_self(&[*own]);
-            self.stacks().for_each(|stack| stack.pin(theirs));
+        let (theirs, own) = self.pinned();
+        if theirs != own {
+            tree::pin_self(&own);
+            self.stacks().for_each(|stack| stack.pin(&theirs));
         }
     }
 
@@ -424,33 +446,78 @@ impl<'a> Bench<'a> {
         self.stacks().for_each(|stack| stack.pin(&self.cores));
     }
 
-    /// The stacks that run.
-    fn stacks(&self) -> impl Iterator<Item = &Stack> {
-        let base = self.base.as_ref().ok().and_then(|arm| arm.stack.as_ref());
-        base.into_iter().chain(&self.head.stack)
+    /// The cores of the services and those of the generator while it times; both the same where
+    /// there is only one.
+    fn pinned(&self) -> (Vec<usize>, Vec<usize>) {
+        match self.cores.split_last() {
+            Some((own, theirs)) if !theirs.is_empty() => (theirs.to_vec(), vec![*own]),
+            Some(_) | None => (self.cores.clone(), self.cores.clone()),
+        }
     }
 
-    /// Fresh processes in both arms, at the same time.
+    /// The arms there are.
+    fn arms(&self) -> impl Iterator<Item = &Arm> {
+        let base = self.base.as_ref().ok().into_iter();
+        base.chain([&self.head]).chain(&self.control)
+    }
+
+    fn arms_mut(&mut self) -> impl Iterator<Item = &mut Arm> {
+        let base = self.base.as_mut().ok().into_iter();
+        base.chain([&mut self.head]).chain(&mut self.control)
+    }
+
+    fn arm_mut(&mut self, name: ArmName) -> Option<&mut Arm> {
+        self.arms_mut().find(|arm| arm.name == name)
+    }
+
+    /// The stacks that run.
+    fn stacks(&self) -> impl Iterator<Item = &Stack> {
+        self.arms().filter_map(|arm| arm.stack.as_ref())
+    }
+
+    /// Fresh processes in all arms, at the same time.
     async fn refresh(&mut self) -> Result<(), MeasureError> {
-        let head = self.head.stack.as_mut();
-        let base = self.base.as_mut().ok().and_then(|arm| arm.stack.as_mut());
-        let (head, base) = tokio::join!(refresh(head), refresh(base));
-        head?;
-        if let Err(error) = base {
-            self.lose_base(&error.to_string()).await;
+        let refreshing = self
+            .arms_mut()
+            .map(async |arm| (arm.name, arm.refresh().await));
+        for (name, outcome) in join_all(refreshing).await {
+            self.bear(name, outcome).await?;
         }
         Ok(())
     }
 
     /// Logs in and connects the probes: once, and again where the service is fresh.
     async fn connect(&mut self, first: bool) -> Result<(), MeasureError> {
-        connect_arm(self.plan, &mut self.head, first).await?;
-        if let Ok(arm) = &mut self.base
-            && let Err(error) = connect_arm(self.plan, arm, first).await
-        {
-            self.lose_base(&error.to_string()).await;
+        let plan = self.plan;
+        let mut outcomes = Vec::new();
+        for arm in self.arms_mut() {
+            outcomes.push((arm.name, arm.connect(plan, first).await));
+        }
+        for (name, outcome) in outcomes {
+            self.bear(name, outcome).await?;
         }
         Ok(())
+    }
+
+    /// What the failure of an arm means: that of head ends the run, that of another one only
+    /// what it was there for.
+    async fn bear(
+        &mut self,
+        name: ArmName,
+        outcome: Result<(), impl Into<MeasureError>>,
+    ) -> Result<(), MeasureError> {
+        match (outcome, name) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), ArmName::Head) => Err(error.into()),
+            (Err(error), ArmName::Base) => {
+                self.lose_base(&error.into().to_string()).await;
+                Ok(())
+            }
+            (Err(error), ArmName::Control) => {
+                self.lose_control(&error.into().to_string()).await;
+                Ok(())
+            }
+        }
     }
 
     /// Opens the connections of a block and warms both arms up, endpoint by endpoint, twice
@@ -460,107 +527,111 @@ impl<'a> Bench<'a> {
         for index in order {
             all.push(Arms::new(self.requests(&self.prepared[*index])?));
         }
+        let warm_up = self.for_all_arms(self.plan.sampling.warm_up);
         for _ in 0..WARM_UP_ROUNDS {
             for arms in &mut all {
-                arms.warm_up(self.plan.sampling.warm_up / WARM_UP_ROUNDS)
-                    .await;
+                arms.warm_up(warm_up / WARM_UP_ROUNDS).await;
             }
         }
         Ok(all)
     }
 
-    async fn endpoint(
-        &mut self,
-        stage: Stage,
-        number: u32,
-        index: usize,
-        arms: &mut Arms,
-    ) -> Result<(), MeasureError> {
-        let endpoint = self.prepared[index].endpoint.clone();
-        let sampling = &self.plan.sampling;
-        let mut random = self.random.fork();
-        let databases = databases_behind(self.plan, &endpoint.service);
-        let before = self.read(&endpoint.service, &databases).await;
-        let switch = Freezer {
-            base: self.base.as_ref().ok().and_then(|arm| arm.stack.as_ref()),
-            head: self.head.stack.as_ref(),
-        };
-        let recordings = arms.drive(sampling.block, &mut random, &switch).await;
-        switch.thaw_both();
-        let after = self.read(&endpoint.service, &databases).await;
-        for (turn, recording) in recordings {
-            let (before, after) = match turn {
-                Turn::Base => (&before.base, &after.base),
-                Turn::Head => (&before.head, &after.head),
-            };
-            let block = EndpointBlock {
-                recording,
-                cpu: after
-                    .cpu
-                    .zip(before.cpu)
-                    .map(|(now, then)| now.saturating_sub(then)),
-                statements: between(before, after),
-            };
-            if let Some(arm) = self.arm_mut(turn) {
-                arm.record.take(stage, number, &endpoint.name, &block);
-            }
+    /// Measures one block of one endpoint; once more when the machine was busy with something
+    /// else.
+    async fn endpoint(&mut self, at: &Place, driven: &mut Arms) -> Result<(), MeasureError> {
+        let mut timed = self.time(at.index, driven).await;
+        let mut alive = self.check_alive().await;
+        let repeated = alive.is_ok() && is_disturbed(&timed);
+        if repeated {
+            self.progress.step(&format!(
+                "{}: measured again, the machine was busy with something else",
+                at.label
+            ));
+            let again = self.time(at.index, driven).await;
+            let discarded = std::mem::replace(&mut timed, again);
+            keep_wrong_answers(discarded, &mut timed);
+            alive = self.check_alive().await;
         }
-        self.check_alive().await
+        let disturbed = repeated && is_disturbed(&timed);
+        // What the arms answered is kept even if one of them has gone away.
+        self.take(at, timed, |load| Contention {
+            fresh: at.stage == Stage::Confirmation,
+            block: at.number,
+            service_wait: load.service_wait,
+            generator_wait: load.generator_wait,
+            steal: load.steal,
+            foreign: load.foreign,
+            repeated,
+            disturbed,
+        });
+        alive
     }
 
-    fn arm_mut(&mut self, turn: Turn) -> Option<&mut Arm> {
-        match turn {
-            Turn::Base => self.base.as_mut().ok(),
-            Turn::Head => Some(&mut self.head),
+    /// Keeps what was read of each arm that is still there.
+    fn take(&mut self, at: &Place, timed: Vec<Timed>, contention: impl Fn(Load) -> Contention) {
+        let endpoint = self.prepared[at.index].endpoint.name.clone();
+        for one in timed {
+            let block = EndpointBlock {
+                recording: one.recording,
+                cpu: one.cpu,
+                statements: one.statements,
+                contention: contention(one.load),
+            };
+            if let Some(arm) = self.arm_mut(one.name) {
+                arm.record.take(at.stage, at.number, &endpoint, &block);
+            }
         }
+    }
+
+    /// Drives an endpoint in the arms that run.
+    async fn time(&mut self, index: usize, driven: &mut Arms) -> Vec<Timed> {
+        let runs = |arm: &&Arm| arm.stack.is_some();
+        let running: Vec<ArmName> = self.arms().filter(runs).map(|arm| arm.name).collect();
+        driven.retain(&running);
+        let service = self.prepared[index].endpoint.service.clone();
+        let timing = Timing {
+            service: &service,
+            databases: &databases_behind(self.plan, &service),
+            cores: self.pinned(),
+            length: self.for_all_arms(self.plan.sampling.block),
+        };
+        let mut random = self.random.fork();
+        let mut arms: Vec<&mut Arm> = self.arms_mut().collect();
+        block::time(&mut arms, driven, &timing, &mut random).await
+    }
+
+    /// A length that was given for two arms together. A control takes its part on top, so that
+    /// the other two are measured as long as without it.
+    fn for_all_arms(&self, length: Duration) -> Duration {
+        let running = u32::try_from(self.stacks().count()).unwrap_or(u32::MAX);
+        length * running.max(2) / 2
     }
 
     /// The request for each arm that runs.
-    fn requests(&self, prepared: &Prepared) -> Result<Vec<(Turn, Prepared, String)>, MeasureError> {
-        let arms = [
-            (Turn::Base, self.base.as_ref().ok()),
-            (Turn::Head, Some(&self.head)),
-        ];
+    fn requests(
+        &self,
+        prepared: &Prepared,
+    ) -> Result<Vec<(ArmName, Prepared, String)>, MeasureError> {
         let mut requests = Vec::new();
-        for (turn, arm) in arms {
-            let Some(stack) = arm.and_then(|arm| arm.stack.as_ref()) else {
+        for arm in self.arms() {
+            let Some(stack) = &arm.stack else {
                 continue;
             };
-            let token = prepared
-                .endpoint
-                .session
-                .as_ref()
-                .and_then(|session| arm?.tokens.get(session));
+            let session = prepared.endpoint.session.as_ref();
+            let token = session.and_then(|session| arm.tokens.get(session));
             let address = stack.address(&prepared.endpoint.service);
             let request = prepared.at(&address, token.map(String::as_str))?;
-            requests.push((turn, request, address));
+            requests.push((arm.name, request, address));
         }
         Ok(requests)
     }
 
-    async fn read(&mut self, service: &str, databases: &[String]) -> Readings {
-        let head = read_arm(&mut self.head, service, databases).await;
-        let base = match &mut self.base {
-            Ok(arm) => read_arm(arm, service, databases).await,
-            Err(_) => Reading::default(),
-        };
-        Readings { base, head }
-    }
-
-    /// Reads the memory of every service of both arms: after each endpoint, because one reading
+    /// Reads the memory of every service of all arms: after each endpoint, because one reading
     /// of a garbage-collected process says little.
     fn read_memory(&self, readings: &mut BTreeMap<(ArmName, String), Vec<Usage>>) {
-        let arms = self.base.as_ref().ok().into_iter().chain([&self.head]);
-        for arm in arms {
-            for service in arm.stack.iter().flat_map(Stack::services) {
-                let usage = arm
-                    .stack
-                    .as_ref()
-                    .and_then(|stack| stack.usage(&service.name));
-                if let Some(usage) = usage {
-                    let key = (arm.name, service.name.clone());
-                    readings.entry(key).or_default().push(usage);
-                }
+        for arm in self.arms() {
+            for (service, usage) in arm.memory() {
+                readings.entry((arm.name, service)).or_default().push(usage);
             }
         }
     }
@@ -572,38 +643,44 @@ impl<'a> Bench<'a> {
         readings: &BTreeMap<(ArmName, String), Vec<Usage>>,
     ) {
         for ((name, service), usages) in readings {
-            let arm = match name {
-                ArmName::Base => self.base.as_mut().ok(),
-                ArmName::Head => Some(&mut self.head),
-            };
-            if let Some(arm) = arm {
+            if let Some(arm) = self.arm_mut(*name) {
                 arm.record.take_usage(stage, number, service, usages);
             }
         }
     }
 
     async fn check_alive(&mut self) -> Result<(), MeasureError> {
-        if let Some(stack) = &mut self.head.stack {
-            stack.check_alive()?;
-        }
-        let base = match self.base.as_mut().ok().and_then(|arm| arm.stack.as_mut()) {
-            Some(stack) => stack.check_alive(),
-            None => Ok(()),
-        };
-        if let Err(error) = base {
-            self.lose_base(&error.to_string()).await;
+        let outcomes: Vec<_> = self
+            .arms_mut()
+            .map(|arm| (arm.name, arm.check_alive()))
+            .collect();
+        for (name, outcome) in outcomes {
+            self.bear(name, outcome).await?;
         }
         Ok(())
     }
 
-    /// Base is gone: its numbers so far do not line up with head's any more.
+    /// Base is gone: its numbers so far do not line up with head's any more, and a control has
+    /// nothing to be compared with.
     async fn lose_base(&mut self, why: &str) {
-        if let Ok(arm) = &mut self.base
-            && let Some(stack) = &mut arm.stack
-        {
-            stack.stop().await;
+        if let Ok(arm) = &mut self.base {
+            arm.stop().await;
         }
         self.base = Err(why.to_owned());
+        if let Some(mut arm) = self.control.take() {
+            arm.stop().await;
+        }
+    }
+
+    /// The control is gone: the run goes on without it, and says so.
+    async fn lose_control(&mut self, why: &str) {
+        let Some(arm) = &mut self.control else {
+            return;
+        };
+        arm.stop().await;
+        let said = format!("base was not measured beside itself to the end: {why}");
+        self.progress.step(&said);
+        self.head.record.evidence.skipped.push(said);
     }
 
     /// Asks for the plans of slow statements, and where head's queries are issued.
@@ -619,20 +696,25 @@ impl<'a> Bench<'a> {
                 self.head.record.evidence.call_sites.extend(sites);
             }
         }
-        plans_of(&mut self.head, &self.plan.services).await;
-        if let Ok(arm) = &mut self.base {
-            plans_of(arm, &self.plan.services).await;
+        let plan = self.plan;
+        let compared = |arm: &&mut Arm| arm.name != ArmName::Control;
+        for arm in self.arms_mut().filter(compared) {
+            arm.ask_for_plans(&plan.services).await;
         }
         Ok(())
     }
 
     /// What is measured so far.
     pub fn run_file(&self, phases: Vec<Phase>) -> RunFile {
-        let run = |arm: &Arm, other: Option<&Arm>| {
-            let other = other.map(|other| &other.record);
-            let revision = &arm.tree.revision;
-            arm.record
-                .run(other, revision, &self.machine, &self.measured_at)
+        let run = |arm: &Arm, other: Option<&Arm>, control: Option<&Arm>| {
+            arm.record.run(&Circumstances {
+                revision: &arm.tree.revision,
+                machine: &self.machine,
+                machine_changed: self.machine_changed.as_deref(),
+                measured_at: &self.measured_at,
+                other: other.map(|arm| &arm.record),
+                control: control.map(|arm| &arm.record),
+            })
         };
         RunFile {
             format: RunFile::FORMAT,
@@ -640,10 +722,10 @@ impl<'a> Bench<'a> {
             project: self.plan.project.clone(),
             seed: self.plan.sampling.seed,
             base: match &self.base {
-                Ok(arm) => Ok(run(arm, Some(&self.head))),
+                Ok(arm) => Ok(run(arm, Some(&self.head), self.control.as_ref())),
                 Err(why) => Err(why.clone()),
             },
-            head: run(&self.head, self.base.as_ref().ok()),
+            head: run(&self.head, self.base.as_ref().ok(), None),
             phases,
         }
     }
@@ -658,13 +740,8 @@ impl<'a> Bench<'a> {
     /// Ends every service.
     pub async fn stop(&mut self) {
         self.progress.phase(PhaseKind::Stop);
-        if let Some(stack) = &mut self.head.stack {
-            stack.stop().await;
-        }
-        if let Ok(arm) = &mut self.base
-            && let Some(stack) = &mut arm.stack
-        {
-            stack.stop().await;
+        for arm in self.arms_mut() {
+            arm.stop().await;
         }
     }
 
@@ -675,8 +752,7 @@ impl<'a> Bench<'a> {
             .iter()
             .map(|prepared| prepared.endpoint.name.clone())
             .collect();
-        let arms = self.base.as_mut().ok().into_iter().chain([&mut self.head]);
-        for arm in arms {
+        for arm in self.arms_mut() {
             for name in &names {
                 let Some(example) = arm.record.only_wrong(name) else {
                     continue;
@@ -733,156 +809,19 @@ fn keep_bundle(record: &mut Record, frontend: &str, built: build::Built) {
         .insert(frontend.to_owned(), built.evidence);
 }
 
-async fn refresh(stack: Option<&mut Stack>) -> Result<(), ServiceError> {
-    match stack {
-        Some(stack) => stack.refresh().await,
-        None => Ok(()),
-    }
+/// Whether other work took so much of the machine that the block says little about the clock.
+/// An endpoint that only ever answered wrongly has nothing to measure again.
+fn is_disturbed(timed: &[Timed]) -> bool {
+    let mut judged = timed.iter().filter(|one| one.name != ArmName::Control);
+    judged.clone().any(|one| one.load.is_disturbed)
+        && !judged.any(|one| is_hopeless(&one.recording))
 }
 
-async fn connect_arm(plan: &Plan, arm: &mut Arm, first: bool) -> Result<(), SessionError> {
-    let Some(stack) = &arm.stack else {
-        return Ok(());
-    };
-    for session in &plan.sessions {
-        let token = session::log_in(session, &stack.address(&session.service)).await?;
-        arm.tokens.insert(session.name.clone(), token);
-    }
-    for service in stack.services().iter().filter(|s| stack::is_postgres(s)) {
-        if first || service.fresh == Fresh::PerBlock {
-            let probe = match stack.connection(service) {
-                Some(url) => Probe::connect(&url).await,
-                None => Err(format!("service `{}` has no `connection`", service.name)),
-            };
-            if let (true, Err(why)) = (first, &probe) {
-                let note = format!("{}: {why}", service.name);
-                arm.record.evidence.skipped.push(note);
-            }
-            arm.probes.insert(service.name.clone(), probe);
-        }
-    }
-    Ok(())
-}
-
-/// The databases a service reaches, directly or through others.
-fn databases_behind(plan: &Plan, service: &str) -> Vec<String> {
-    let mut open = vec![service];
-    let mut seen: Vec<&str> = Vec::new();
-    while let Some(name) = open.pop() {
-        if seen.contains(&name) {
-            continue;
-        }
-        seen.push(name);
-        if let Some(service) = plan.services.iter().find(|service| service.name == name) {
-            open.extend(service.needs.iter().map(String::as_str));
-        }
-    }
-    plan.services
-        .iter()
-        .filter(|service| seen.contains(&service.name.as_str()) && stack::is_postgres(service))
-        .map(|service| service.name.clone())
-        .collect()
-}
-
-/// What was read of both arms at one moment.
-struct Readings {
-    base: Reading,
-    head: Reading,
-}
-
-/// What was read of one arm at one moment.
-#[derive(Default)]
-struct Reading {
-    cpu: Option<std::time::Duration>,
-    statements: Option<Result<Counters, String>>,
-}
-
-async fn read_arm(arm: &mut Arm, service: &str, databases: &[String]) -> Reading {
-    let mut statements = None;
-    for database in databases {
-        let read = match arm.probes.get_mut(database) {
-            Some(Ok(probe)) => probe.read().await,
-            Some(Err(why)) => Err(why.clone()),
-            None => Err(format!("service `{database}` was not asked")),
-        };
-        statements = Some(match (statements, read) {
-            (None, read) => read,
-            (Some(Ok(mut sum)), Ok(more)) => {
-                postgres::add(&mut sum, &more);
-                Ok(sum)
-            }
-            (Some(Err(why)), _) | (Some(Ok(_)), Err(why)) => Err(why),
-        });
-    }
-    let cpu = arm.stack.as_ref().and_then(|stack| stack.cpu(service));
-    Reading { cpu, statements }
-}
-
-fn between(before: &Reading, after: &Reading) -> Option<Result<Counters, String>> {
-    match (&before.statements, &after.statements) {
-        (Some(Ok(before)), Some(Ok(after))) => Some(Ok(postgres::difference(before, after))),
-        (Some(Err(why)), _) | (_, Some(Err(why))) => Some(Err(why.clone())),
-        (None, _) | (_, None) => None,
-    }
-}
-
-async fn plans_of(arm: &mut Arm, services: &[Service]) {
-    let Some(stack) = &arm.stack else {
-        return;
-    };
-    let run = arm
-        .record
-        .run(None, &arm.tree.revision, &machine::fingerprint(), "");
-    let mut slow: Vec<String> = run
-        .evidence
-        .statements
-        .values()
-        .flatten()
-        .filter(|statement| statement.mean_ms >= PLAN_FROM_MS)
-        .map(|statement| statement.text.clone())
-        .collect();
-    slow.sort();
-    slow.dedup();
-    slow.truncate(MOST_PLANS);
-    for service in services
-        .iter()
-        .filter(|service| stack::is_postgres(service))
-    {
-        let Some(url) = stack.connection(service) else {
-            continue;
-        };
-        for text in &slow {
-            // A statement without a plan is no news: utility statements have none.
-            if let Ok(plan) = postgres::plan(&url, text).await {
-                arm.record.evidence.plans.insert(text.clone(), plan);
-            }
-        }
-    }
-}
-
-/// Lets one arm run and freezes the other.
-struct Freezer<'s> {
-    base: Option<&'s Stack>,
-    head: Option<&'s Stack>,
-}
-
-impl Freezer<'_> {
-    fn thaw_both(&self) {
-        self.base.into_iter().chain(self.head).for_each(Stack::thaw);
-    }
-}
-
-impl Switch for Freezer<'_> {
-    fn to(&self, turn: Turn) {
-        let (runs, rests) = match turn {
-            Turn::Base => (self.base, self.head),
-            Turn::Head => (self.head, self.base),
-        };
-        if let Some(stack) = rests {
-            stack.freeze();
-        }
-        if let Some(stack) = runs {
-            stack.thaw();
+/// A time that was disturbed is worth nothing; a wrong answer stays one.
+fn keep_wrong_answers(discarded: Vec<Timed>, timed: &mut [Timed]) {
+    for earlier in discarded {
+        if let Some(one) = timed.iter_mut().find(|one| one.name == earlier.name) {
+            one.recording.take_wrong_of(earlier.recording);
         }
     }
 }

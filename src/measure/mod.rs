@@ -3,7 +3,9 @@
 //! The order of things is in [`bench`]. Must not judge what it measures, and knows neither the
 //! store nor GitHub.
 
+pub mod arm;
 pub mod bench;
+mod block;
 pub mod bundle;
 pub mod checkout;
 pub mod http;

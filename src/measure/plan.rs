@@ -102,7 +102,8 @@ pub struct Process {
     pub command: String,
     /// Environment; values may hold templates.
     pub environment: BTreeMap<String, String>,
-    /// Fixed port of the base arm; the head arm gets the next one. None: free ports.
+    /// Fixed port of the base arm; head gets the next one, a control the one after. None: free
+    /// ports.
     pub port: Option<u16>,
 }
 

@@ -11,7 +11,10 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use super::http::Recording;
 use super::probes::postgres::{self, Counter, Counters};
 use super::process::tree::Usage;
-use crate::model::{Evidence, Machine, Metric, MetricId, Responses, Revision, Run, Samples};
+use crate::model::evidence::Statement;
+use crate::model::{
+    Class, Contention, Evidence, Machine, Metric, MetricId, Responses, Revision, Run, Samples,
+};
 
 /// Good answers an arm needs in a block before its p95 counts: below it the 95th percentile
 /// rests on fewer than twenty values.
@@ -35,6 +38,25 @@ pub struct EndpointBlock {
     pub cpu: Option<Duration>,
     /// What the databases did; none when there is none, or the reason.
     pub statements: Option<Result<Counters, String>>,
+    /// How busy the machine was with other work, and what was made of it.
+    pub contention: Contention,
+}
+
+/// What belongs to a run and is not a number of this arm.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// What was measured.
+    pub revision: &'a Revision,
+    /// Where.
+    pub machine: &'a Machine,
+    /// How the machine changed meanwhile, if it did.
+    pub machine_changed: Option<&'a str>,
+    /// When.
+    pub measured_at: &'a str,
+    /// The arm it is compared with.
+    pub other: Option<&'a Record>,
+    /// The same revision measured beside it.
+    pub control: Option<&'a Record>,
 }
 
 /// Values by metric and number of the block.
@@ -48,6 +70,7 @@ pub struct Record {
     histograms: BTreeMap<String, Vec<String>>,
     responses: BTreeMap<String, Responses>,
     statements: BTreeMap<String, (Counters, f64)>,
+    contention: BTreeMap<String, Vec<Contention>>,
     not_measured: BTreeMap<MetricId, String>,
     /// What explains the numbers.
     pub evidence: Evidence,
@@ -65,11 +88,20 @@ impl Record {
         self.not_measured.insert(id, why);
     }
 
-    /// Takes one block of one endpoint.
+    /// Takes one block of one endpoint. While the machine was busy with other work the clock
+    /// says little, so then only what does not depend on it counts.
     pub fn take(&mut self, stage: Stage, number: u32, endpoint: &str, block: &EndpointBlock) {
         let recording = &block.recording;
+        let is_disturbed = block.contention.disturbed;
         self.count(endpoint, recording);
-        for (metric, value) in numbers(block) {
+        self.contention
+            .entry(endpoint.to_owned())
+            .or_default()
+            .push(block.contention);
+        let numbers = numbers(block).into_iter();
+        for (metric, value) in
+            numbers.filter(|(metric, _)| !(is_disturbed && metric.is_wall_clock()))
+        {
             self.push(stage, number, MetricId::endpoint(endpoint, metric), value);
         }
         match &block.statements {
@@ -86,7 +118,7 @@ impl Record {
                 }
             }
         }
-        if stage == Stage::First && recording.good() > 0 {
+        if stage == Stage::First && recording.good() > 0 && !is_disturbed {
             self.keep_histogram(endpoint, &recording.latencies);
         }
     }
@@ -114,35 +146,56 @@ impl Record {
     }
 
     /// The run as it stands, with its blocks aligned to those of the other arm.
-    pub fn run(
-        &self,
-        other: Option<&Self>,
-        revision: &Revision,
-        machine: &Machine,
-        measured_at: &str,
-    ) -> Run {
+    pub fn run(&self, now: &Circumstances<'_>) -> Run {
         let mut evidence = self.evidence.clone();
-        for (endpoint, (counters, requests)) in &self.statements {
-            let statements = postgres::statements(counters, *requests);
-            evidence.statements.insert(endpoint.clone(), statements);
-        }
+        evidence.statements.extend(self.statements());
         let mut not_measured = self.not_measured.clone();
-        let first = aligned(&self.first, other.map(|other| &other.first));
-        let fresh = aligned(&self.confirmation, other.map(|other| &other.confirmation));
+        self.miss_what_was_disturbed(&mut not_measured);
+        let mut first = aligned(&self.first, now.other.map(|other| &other.first));
+        let mut fresh = aligned(
+            &self.confirmation,
+            now.other.map(|other| &other.confirmation),
+        );
+        if let Some(why) = now.machine_changed {
+            for blocks in [&mut first, &mut fresh] {
+                leave_out_what_depends_on_the_machine(blocks, why, &mut not_measured);
+            }
+        }
+        let control = now.control.map(|control| beside(&first, &control.first));
         let samples = checked(&first, &mut not_measured);
         let confirmation = checked(&fresh, &mut not_measured);
         Run {
-            revision: revision.clone(),
-            machine: machine.clone(),
-            measured_at: measured_at.to_owned(),
+            revision: now.revision.clone(),
+            machine: now.machine.clone(),
+            measured_at: now.measured_at.to_owned(),
             samples,
             confirmation,
-            control: BTreeMap::new(),
-            contention: BTreeMap::new(),
+            control: control.unwrap_or_default(),
+            contention: self.contention.clone(),
             not_measured,
             histograms: self.histograms.clone(),
             responses: self.responses.clone(),
             evidence,
+        }
+    }
+
+    /// What the databases did for each endpoint.
+    pub fn statements(&self) -> BTreeMap<String, Vec<Statement>> {
+        let of_endpoint = |(endpoint, (counters, requests)): (&String, &(Counters, f64))| {
+            let statements = postgres::statements(counters, *requests);
+            (endpoint.clone(), statements)
+        };
+        self.statements.iter().map(of_endpoint).collect()
+    }
+
+    /// Where every block was disturbed, there is no latency at all.
+    fn miss_what_was_disturbed(&self, not_measured: &mut BTreeMap<MetricId, String>) {
+        let without =
+            |(_, blocks): &(&String, &Vec<Contention>)| blocks.iter().all(|block| block.disturbed);
+        for (endpoint, _) in self.contention.iter().filter(without) {
+            not_measured
+                .entry(MetricId::endpoint(endpoint, Metric::LatencyP50))
+                .or_insert_with(|| DISTURBED.to_owned());
         }
     }
 
@@ -178,6 +231,9 @@ impl Record {
         blocks.entry(id).or_default().insert(number, value);
     }
 }
+
+/// Why there is no latency.
+const DISTURBED: &str = "the machine was busy with other work in every block";
 
 /// Metrics read from the databases' counters.
 const STATEMENT_METRICS: [Metric; 3] = [
@@ -245,27 +301,53 @@ fn requests(recording: &Recording) -> f64 {
 
 /// The blocks that both arms have, so that they line up by index; all of this arm's where the
 /// other has none.
-fn aligned(own: &Blocks, other: Option<&Blocks>) -> BTreeMap<MetricId, Vec<f64>> {
+fn aligned(own: &Blocks, other: Option<&Blocks>) -> Blocks {
     let of_metric = |(id, own): (&MetricId, &BTreeMap<u32, f64>)| {
         let other = other.and_then(|other| other.get(id));
-        let shared: Vec<f64> = own
+        let shared = own
             .iter()
             .filter(|(number, _)| other.is_none_or(|other| other.contains_key(number)))
-            .map(|(_, value)| *value)
+            .map(|(number, value)| (*number, *value))
             .collect();
         (id.clone(), shared)
     };
     own.iter().map(of_metric).collect()
 }
 
+/// The control's values of the same blocks, up to the first one it lacks: they line up with
+/// `base` by index.
+fn beside(base: &Blocks, control: &Blocks) -> BTreeMap<MetricId, Samples> {
+    let of_metric = |(id, base): (&MetricId, &BTreeMap<u32, f64>)| {
+        let control = control.get(id)?;
+        let values = base.keys().map_while(|number| control.get(number).copied());
+        Some((id.clone(), Samples::new(values.collect()).ok()?))
+    };
+    base.iter().filter_map(of_metric).collect()
+}
+
+/// What was measured partly on one machine and partly on another is no measurement.
+fn leave_out_what_depends_on_the_machine(
+    blocks: &mut Blocks,
+    why: &str,
+    not_measured: &mut BTreeMap<MetricId, String>,
+) {
+    blocks.retain(|id, _| match id.metric.class() {
+        Class::Exact => true,
+        Class::Noisy | Class::BudgetOnly => {
+            not_measured.insert(id.clone(), why.to_owned());
+            false
+        }
+    });
+}
+
 /// Samples that hold their invariant; what does not is not measured, with the reason.
 fn checked(
-    values: &BTreeMap<MetricId, Vec<f64>>,
+    values: &Blocks,
     not_measured: &mut BTreeMap<MetricId, String>,
 ) -> BTreeMap<MetricId, Samples> {
     let mut samples = BTreeMap::new();
     for (id, values) in values {
-        match Samples::new(values.clone()) {
+        match Samples::new(values.values().copied().collect()) {
             Ok(good) => {
                 samples.insert(id.clone(), good);
             }
@@ -275,4 +357,151 @@ fn checked(
         }
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::http::connection::Answer;
+
+    fn p50() -> MetricId {
+        MetricId::endpoint("list", Metric::LatencyP50)
+    }
+
+    fn cpu() -> MetricId {
+        MetricId::endpoint("list", Metric::CpuPerRequest)
+    }
+
+    /// Ten answers of this many milliseconds.
+    fn block(number: u32, milliseconds: u64, disturbed: bool) -> EndpointBlock {
+        let mut recording = Recording::new();
+        for _ in 0..10 {
+            recording.take(Answer::Good {
+                latency: Duration::from_millis(milliseconds),
+                bytes: 100,
+            });
+        }
+        recording.driven = Duration::from_millis(milliseconds * 10);
+        EndpointBlock {
+            recording,
+            cpu: Some(Duration::from_millis(10)),
+            statements: None,
+            contention: Contention {
+                fresh: false,
+                block: number,
+                service_wait: 0.5,
+                generator_wait: 0.1,
+                steal: 0.0,
+                foreign: 0.4,
+                repeated: disturbed,
+                disturbed,
+            },
+        }
+    }
+
+    /// Blocks from 1 on, each with its milliseconds and whether it was disturbed.
+    fn record(blocks: &[(u64, bool)]) -> Record {
+        let mut record = Record::default();
+        for (number, (milliseconds, disturbed)) in (1..).zip(blocks) {
+            let block = block(number, *milliseconds, *disturbed);
+            record.take(Stage::First, number, "list", &block);
+        }
+        record
+    }
+
+    /// Beside another arm, a control, and a change of the machine, where there are any.
+    fn run<'a>(
+        record: &'a Record,
+        [other, control]: [Option<&'a Record>; 2],
+        machine_changed: Option<&'a str>,
+    ) -> Run {
+        let revision = Revision {
+            commit: "c0ffee".to_owned(),
+            tree: "7ee".to_owned(),
+            label: "main".to_owned(),
+        };
+        let machine = Machine {
+            cpu: "a CPU".to_owned(),
+            cores: 2,
+            memory: 1 << 30,
+            kernel: "Linux".to_owned(),
+            image: None,
+        };
+        record.run(&Circumstances {
+            revision: &revision,
+            machine: &machine,
+            machine_changed,
+            measured_at: "",
+            other,
+            control,
+        })
+    }
+
+    fn milliseconds(samples: &Samples) -> Vec<u64> {
+        let rounded = samples.values().iter().map(|value| value.round());
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "small and positive"
+        )]
+        rounded.map(|value| value as u64).collect()
+    }
+
+    #[test]
+    fn a_disturbed_block_counts_for_what_does_not_depend_on_the_clock() {
+        let record = record(&[(2, false), (90, true), (3, false)]);
+        let run = run(&record, [None, None], None);
+        assert_eq!(milliseconds(&run.samples[&p50()]), [2, 3]);
+        assert_eq!(run.samples[&cpu()].values().len(), 3);
+        for metric in [Metric::LatencyMean, Metric::Throughput] {
+            let samples = &run.samples[&MetricId::endpoint("list", metric)];
+            assert_eq!(samples.values().len(), 2, "{metric:?}");
+        }
+        assert_eq!(run.histograms["list"].len(), 2);
+        assert_eq!(run.contention["list"].len(), 3);
+        assert!(run.not_measured.is_empty(), "{:?}", run.not_measured);
+    }
+
+    #[test]
+    fn nothing_but_disturbed_blocks_is_not_measured() {
+        let run = run(&record(&[(2, true), (2, true)]), [None, None], None);
+        assert!(run.not_measured[&p50()].contains("busy with other work"));
+        assert!(!run.samples.contains_key(&p50()));
+        assert!(run.samples.contains_key(&cpu()));
+    }
+
+    #[test]
+    fn a_control_lines_up_with_the_blocks_that_base_keeps() {
+        let base = record(&[(1, false), (2, false), (3, false), (4, false)]);
+        // Head has no second block, and the control ended before the fourth.
+        let mut head = Record::default();
+        for number in [1, 3, 4] {
+            head.take(Stage::First, number, "list", &block(number, 9, false));
+        }
+        let control = record(&[(11, false), (12, false), (13, false)]);
+        let run = run(&base, [Some(&head), Some(&control)], None);
+        assert_eq!(milliseconds(&run.samples[&p50()]), [1, 3, 4]);
+        assert_eq!(milliseconds(&run.control[&p50()]), [11, 13]);
+    }
+
+    #[test]
+    fn a_control_with_a_gap_ends_at_it() {
+        let base = record(&[(1, false), (2, false), (3, false)]);
+        let control = record(&[(11, false), (12, true), (13, false)]);
+        let run = run(&base, [None, Some(&control)], None);
+        assert_eq!(milliseconds(&run.control[&p50()]), [11]);
+        assert_eq!(run.control[&cpu()].values().len(), 3);
+    }
+
+    #[test]
+    fn what_was_measured_on_two_machines_is_not_measured() {
+        let record = record(&[(1, false), (2, false)]);
+        let run = run(&record, [None, None], Some("the machine changed"));
+        for id in [p50(), cpu(), MetricId::endpoint("list", Metric::Throughput)] {
+            assert_eq!(run.not_measured[&id], "the machine changed", "{id}");
+            assert!(!run.samples.contains_key(&id), "{id}");
+        }
+        let bytes = MetricId::endpoint("list", Metric::ResponseBytes);
+        assert!(run.samples.contains_key(&bytes), "counted, not timed");
+    }
 }

@@ -102,8 +102,6 @@ pub struct FirstStage {
     pub series: Series,
     /// Blocks it was planned with.
     pub planned: usize,
-    /// After half of the blocks or fewer: the bound of the higher certainty that is needed there.
-    pub early: Option<Early>,
     /// The absolute difference with its one-sided bounds, in the metric's unit.
     pub difference: Option<Estimate>,
     /// Whether there is more room for a change than the tolerance.
@@ -116,15 +114,6 @@ pub struct FirstStage {
     pub follows: Follows,
 }
 
-/// The bound that settles a metric after half of the first stage.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Early {
-    /// Its one-sided certainty.
-    pub certainty: f64,
-    /// The bound, as a change.
-    pub at_most: f64,
-}
-
 /// What follows from the first stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follows {
@@ -132,7 +121,7 @@ pub enum Follows {
     Unchanged,
     /// It is improved.
     Improved,
-    /// Fresh blocks decide.
+    /// Fresh blocks decide, where it is more than shown.
     Escalated,
 }
 

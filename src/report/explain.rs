@@ -231,7 +231,7 @@ fn by_blocks(blocks: &ByBlocks, comparison: &Comparison) -> Vec<Vec<String>> {
         ));
     }
     if let Some(first) = &blocks.first {
-        sections.push(first_stage(first, comparison));
+        sections.push(first_stage(first, blocks.second.is_some(), comparison));
     }
     if let Some(second) = &blocks.second {
         sections.push(second_stage(second, comparison));
@@ -255,7 +255,7 @@ fn detectable(comparison: &Comparison) -> Option<Vec<String>> {
     ))
 }
 
-fn first_stage(first: &FirstStage, comparison: &Comparison) -> Vec<String> {
+fn first_stage(first: &FirstStage, goes_on: bool, comparison: &Comparison) -> Vec<String> {
     let metric = comparison.id.metric;
     let series = &first.series;
     let mut lines = vec![format!(
@@ -268,16 +268,6 @@ fn first_stage(first: &FirstStage, comparison: &Comparison) -> Vec<String> {
         &format::moved(metric, series.at_most),
         "95 % bound; must be below the tolerance",
     ));
-    if let Some(early) = first.early {
-        lines.push(number(
-            "at most",
-            &format::moved(metric, early.at_most),
-            &format!(
-                "{} bound, for half of the blocks",
-                format::percent(early.certainty)
-            ),
-        ));
-    }
     lines.push(room(series));
     lines.extend(first.difference.map(|by| difference(metric, by)));
     let (tolerance, floor) = limits(comparison);
@@ -287,13 +277,18 @@ fn first_stage(first: &FirstStage, comparison: &Comparison) -> Vec<String> {
             format!("unchanged: a change of {tolerance} is ruled out")
         }
         Follows::Unchanged => format!("unchanged: the difference stays below the floor of {floor}"),
-        Follows::Escalated if first.is_too_noisy => {
-            format!(
-                "not settled: the room for a change is more than {tolerance}; fresh blocks decide"
-            )
-        }
         Follows::Escalated => {
-            format!("not settled: a change of {tolerance} is not ruled out; fresh blocks decide")
+            let why = if first.is_too_noisy {
+                format!("the room for a change is more than {tolerance}")
+            } else {
+                format!("a change of {tolerance} is not ruled out")
+            };
+            let then = if goes_on {
+                "fresh blocks decide"
+            } else {
+                "it is only shown, so there are no fresh blocks"
+            };
+            format!("not settled: {why}; {then}")
         }
     };
     lines.extend(arrow(&follows));

@@ -2,6 +2,7 @@
 //!
 //! Must not judge anything: verdicts and outcomes arrive made.
 
+pub mod canary;
 mod escape;
 mod explain;
 mod fit;

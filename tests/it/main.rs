@@ -12,6 +12,8 @@ mod answers;
 mod baselines;
 /// `tollgate compare`: run files judged again.
 mod compare;
+/// Base measured a second time beside itself.
+mod control;
 /// A disk that is full.
 mod disk;
 /// `tollgate explain`: the numbers behind a verdict.

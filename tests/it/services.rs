@@ -143,7 +143,7 @@ fn a_base_that_dies_while_it_is_measured_is_no_fault_of_head() {
     project.commit("die");
     project.edit("service.py", "DIES_AFTER = 30", "DIES_AFTER = 0");
 
-    let check = project.check();
+    let check = project.check_alone();
 
     check
         .exits(0)
@@ -161,13 +161,13 @@ fn a_base_that_does_not_start_is_no_fault_of_head() {
     project.commit("a typing mistake");
     project.edit("service.py", "import jason", "import json");
 
-    let check = project.check();
+    let check = project.check_alone();
 
     check
         .exits(0)
         .prints("WARN")
         .says("base could not be measured: service `app` ended with status 1");
-    let head = check.run_file()["head"]["samples"]["endpoint/fast/p50"].clone();
+    let head = check.run_file()["head"]["samples"]["endpoint/fast/cpu"].clone();
     assert_eq!(head.as_array().map(Vec::len), Some(3), "{check}");
 }
 

@@ -28,9 +28,20 @@ fn an_unchanged_service_passes_and_leaves_three_results() {
     let run = check.run_file();
     for arm in [&run["base"]["measured"], &run["head"]] {
         for endpoint in ["fast", "slow"] {
-            let samples = &arm["samples"][format!("endpoint/{endpoint}/p50")];
+            let samples = &arm["samples"][format!("endpoint/{endpoint}/cpu")];
             let blocks = samples.as_array().map(Vec::len);
             assert_eq!(blocks, Some(3), "one number for each block: {arm:#}");
+            let latencies = &arm["samples"][format!("endpoint/{endpoint}/p50")];
+            let latencies = latencies.as_array().map_or(0, Vec::len);
+            let contention = arm["contention"][endpoint].as_array().expect("each block");
+            let numbers: Vec<_> = contention.iter().map(|one| one["block"].as_u64()).collect();
+            assert_eq!(numbers, [Some(1), Some(2), Some(3)], "{arm:#}");
+            let counts = |one: &&Value| one["disturbed"] != true;
+            let counted = contention.iter().filter(counts).count();
+            assert_eq!(
+                latencies, counted,
+                "one for each block that counts: {arm:#}"
+            );
         }
     }
     let regressed = |(_, verdict): &(String, String)| verdict == "regressed";

@@ -1,8 +1,8 @@
-//! Driving both arms of one endpoint, in turns.
+//! Driving the arms of one endpoint, in turns.
 //!
 //! With one request at a time the arms alternate request by request, in random order within each
-//! pair; with more, in short slices ordered base-head-head-base or its mirror. Never both at
-//! once: on shared cores that hides real regressions.
+//! round; with more, in short slices in a random order and then back: base-head-head-base or its
+//! mirror. Never two at once: on shared cores that hides real regressions.
 
 use std::time::{Duration, Instant};
 
@@ -12,23 +12,15 @@ use tokio::task::JoinSet;
 use super::connection::{Answer, Connection};
 use super::prepare::Prepared;
 use super::recording::Recording;
+use crate::measure::arm::ArmName;
 
 /// Requests after which an endpoint that answered nothing but wrongly is not driven any further.
 const GIVE_UP_AFTER: u64 = 20;
 
-/// Whose turn it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// The base arm, index 0.
-    Base,
-    /// The head arm, index 1.
-    Head,
-}
-
-/// The arms of one endpoint: base where it exists, and head.
+/// The arms of one endpoint: those that run.
 #[derive(Debug)]
 pub struct Arms {
-    arms: Vec<(Turn, Arm)>,
+    arms: Vec<(ArmName, Arm)>,
 }
 
 #[derive(Debug)]
@@ -38,15 +30,15 @@ struct Arm {
     connections: Vec<Connection>,
 }
 
-/// Called when a slice of one arm begins, with the arm that stays idle: freezes and thaws.
+/// Called when a slice of one arm begins: freezes and thaws.
 pub trait Switch {
-    /// `turn` is driven next, the other arm rests.
-    fn to(&self, turn: Turn);
+    /// `turn` is driven next, the other arms rest.
+    fn to(&self, turn: ArmName);
 }
 
 impl Arms {
-    /// The given requests against the given addresses, in the order base, head.
-    pub fn new(requests: Vec<(Turn, Prepared, String)>) -> Self {
+    /// The given requests against the given addresses.
+    pub fn new(requests: Vec<(ArmName, Prepared, String)>) -> Self {
         let arms = requests
             .into_iter()
             .map(|(turn, prepared, address)| {
@@ -61,6 +53,11 @@ impl Arms {
             })
             .collect();
         Self { arms }
+    }
+
+    /// Drives only these arms from now on.
+    pub fn retain(&mut self, running: &[ArmName]) {
+        self.arms.retain(|(name, _)| running.contains(name));
     }
 
     /// Sends untimed requests to all arms for `length`, at the same time: nothing is measured, so
@@ -94,28 +91,28 @@ impl Arms {
         length: Duration,
         random: &mut fastrand::Rng,
         switch: &impl Switch,
-    ) -> Vec<(Turn, Recording)> {
+    ) -> Vec<(ArmName, Recording)> {
         let one_at_a_time = self
             .arms
             .iter()
             .all(|(_, arm)| arm.prepared.endpoint.load.concurrency <= 1);
         if one_at_a_time {
-            self.drive_pairs(length, random).await
+            self.drive_in_rounds(length, random).await
         } else {
             self.drive_slices(length, random, switch).await
         }
     }
 
-    /// Request by request, in random order within each pair: both arms get the same number.
-    async fn drive_pairs(
+    /// Request by request, in random order within each round: all arms get the same number.
+    async fn drive_in_rounds(
         &mut self,
         length: Duration,
         random: &mut fastrand::Rng,
-    ) -> Vec<(Turn, Recording)> {
+    ) -> Vec<(ArmName, Recording)> {
         let mut recordings = self.empty();
         let mut order: Vec<usize> = (0..self.arms.len()).collect();
         let end = Instant::now() + length;
-        // At least one pair, however slow the endpoint is.
+        // At least one round, however slow the endpoint is.
         loop {
             random.shuffle(&mut order);
             for index in &order {
@@ -126,37 +123,37 @@ impl Arms {
                 recording.driven += start.elapsed();
                 recording.take(answer);
             }
-            if Instant::now() >= end || recordings.iter().any(|(_, taken)| is_hopeless(taken)) {
+            // What a control answers is no reason to measure the others any shorter.
+            let is_over = recordings
+                .iter()
+                .any(|(name, taken)| *name != ArmName::Control && is_hopeless(taken));
+            if Instant::now() >= end || is_over {
                 return recordings;
             }
         }
     }
 
-    /// Four slices, base-head-head-base or its mirror.
+    /// Two slices each, in random order and then back, so that a machine that gets slower or
+    /// faster meanwhile does so for all alike.
     async fn drive_slices(
         &mut self,
         length: Duration,
         random: &mut fastrand::Rng,
         switch: &impl Switch,
-    ) -> Vec<(Turn, Recording)> {
+    ) -> Vec<(ArmName, Recording)> {
         let mut recordings = self.empty();
-        let first = if random.bool() {
-            0
-        } else {
-            self.arms.len() - 1
-        };
-        let second = self.arms.len() - 1 - first;
-        let order = [first, second, second, first];
+        let order = there_and_back(self.arms.len(), random);
+        let slice = length / u32::try_from(order.len()).unwrap_or(u32::MAX).max(1);
         for index in order {
             let (turn, arm) = &mut self.arms[index];
             switch.to(*turn);
-            let slice = arm.drive_slice(length / 4).await;
-            recordings[index].1.merge(slice);
+            let answers = arm.drive_slice(slice).await;
+            recordings[index].1.merge(answers);
         }
         recordings
     }
 
-    fn empty(&self) -> Vec<(Turn, Recording)> {
+    fn empty(&self) -> Vec<(ArmName, Recording)> {
         self.arms
             .iter()
             .map(|(turn, _)| (*turn, Recording::new()))
@@ -196,7 +193,37 @@ impl Arm {
     }
 }
 
+/// The numbers below `count` in random order, and once more in the opposite one.
+fn there_and_back(count: usize, random: &mut fastrand::Rng) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    random.shuffle(&mut order);
+    let back: Vec<usize> = order.iter().rev().copied().collect();
+    order.extend(back);
+    order
+}
+
 /// Nothing but wrong answers: driving on would only produce more of them.
-fn is_hopeless(recording: &Recording) -> bool {
+pub fn is_hopeless(recording: &Recording) -> bool {
     recording.good() == 0 && recording.wrong_total() >= GIVE_UP_AFTER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_go_there_and_back_in_every_order() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            let order = there_and_back(3, &mut random);
+            assert_eq!(
+                order[..3].iter().rev().collect::<Vec<_>>(),
+                order[3..].iter().collect::<Vec<_>>()
+            );
+            seen.insert(order);
+        }
+        assert_eq!(seen.len(), 6, "{seen:?}");
+        assert_eq!(there_and_back(1, &mut random), [0, 0]);
+    }
 }

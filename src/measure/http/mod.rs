@@ -11,6 +11,6 @@ mod quote;
 pub mod recording;
 pub mod session;
 
-pub use drive::{Arms, Turn};
+pub use drive::Arms;
 pub use prepare::Prepared;
 pub use recording::Recording;

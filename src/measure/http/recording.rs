@@ -68,6 +68,11 @@ impl Recording {
         let _added = self.latencies.add(&other.latencies);
         self.bytes += other.bytes;
         self.driven += other.driven;
+        self.take_wrong_of(other);
+    }
+
+    /// Adds only the wrong answers.
+    pub fn take_wrong_of(&mut self, other: Self) {
         for (kind, count) in other.wrong {
             *self.wrong.entry(kind).or_default() += count;
         }

@@ -132,6 +132,11 @@ impl Supervised {
         tree::cpu_of_tree(self.pid)
     }
 
+    /// The supervisor: the process is below it.
+    pub fn root(&self) -> i32 {
+        self.pid
+    }
+
     /// Where its output goes.
     pub fn log(&self) -> &Path {
         &self.log

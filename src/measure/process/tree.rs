@@ -22,18 +22,37 @@ pub struct Usage {
 
 /// Every process below `root` that still runs, without `root` itself.
 pub fn living_descendants(root: i32) -> Vec<i32> {
-    let children = children_by_parent();
-    let mut found = Vec::new();
-    let mut open = vec![root];
-    while let Some(pid) = open.pop() {
-        for child in children.get(&pid).into_iter().flatten() {
-            open.push(child.pid);
-            if !child.is_dead {
-                found.push(child.pid);
-            }
+    Family::now().below(root)
+}
+
+/// Whose child every process is at one moment: one look at `/proc` for several trees.
+#[derive(Debug)]
+pub struct Family {
+    children: HashMap<i32, Vec<Child>>,
+}
+
+impl Family {
+    /// Looks now.
+    pub fn now() -> Self {
+        Self {
+            children: children_by_parent(),
         }
     }
-    found
+
+    /// Every process below `root` that still runs, without `root` itself.
+    pub fn below(&self, root: i32) -> Vec<i32> {
+        let mut found = Vec::new();
+        let mut open = vec![root];
+        while let Some(pid) = open.pop() {
+            for child in self.children.get(&pid).into_iter().flatten() {
+                open.push(child.pid);
+                if !child.is_dead {
+                    found.push(child.pid);
+                }
+            }
+        }
+        found
+    }
 }
 
 /// Sends a signal; a process that is gone already is no error.
@@ -79,7 +98,8 @@ fn cpu_set(cores: &[usize]) -> Option<CpuSet> {
     (!cores.is_empty()).then_some(set)
 }
 
-fn threads(pid: i32) -> Vec<i32> {
+/// The threads of a process.
+pub fn threads(pid: i32) -> Vec<i32> {
     let entries = fs::read_dir(format!("/proc/{pid}/task"));
     entries
         .into_iter()
@@ -109,7 +129,7 @@ pub fn cpu_of_tree(root: i32) -> Duration {
 }
 
 /// CPU time of one process to the nanosecond, and of its waited-for children to the clock tick.
-fn cpu(pid: i32) -> Duration {
+pub fn cpu(pid: i32) -> Duration {
     let own = clock_getcpuclockid(Pid::from_raw(pid))
         .and_then(ClockId::now)
         .map_or(Duration::ZERO, Duration::from);
@@ -144,6 +164,7 @@ fn bytes_of(text: &str, key: &str) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+#[derive(Debug)]
 struct Child {
     pid: i32,
     is_dead: bool,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::ready::{self, Target};
 use super::template::Values;
+use crate::measure::arm::ArmName;
 use crate::measure::plan::{Fresh, Process, Ready, Service, ServiceKind};
 use crate::measure::process::spawn::last_lines;
 use crate::measure::process::step::{self, Step, StepError};
@@ -16,6 +17,11 @@ use crate::measure::process::{Supervised, Supervisor};
 
 /// Where services listen.
 const HOST: &str = "127.0.0.1";
+/// Ports for services: above those of well-known servers and below 32768, where Linux begins to
+/// take ports for outgoing connections.
+const SERVICE_PORTS: std::ops::Range<u16> = 20_000..32_768;
+/// Ports tried before the kernel is asked for any free one.
+const PORT_TRIES: usize = 100;
 /// How often a service is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(15);
 /// Lines of a service's log an error quotes.
@@ -103,31 +109,12 @@ pub struct Stack {
     running: BTreeMap<String, Supervised>,
 }
 
-/// Which arm a stack belongs to; decides between a fixed port and the one after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Arm {
-    /// The base arm.
-    Base,
-    /// The head arm.
-    Head,
-}
-
-impl Arm {
-    /// The name used for folders and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Head => "head",
-        }
-    }
-}
-
 impl Stack {
     /// Chooses ports; starts nothing.
     pub fn plan(
         supervisor: &Supervisor,
         services: &[Service],
-        arm: Arm,
+        arm: ArmName,
         project: &Path,
         data: &Path,
         logs: &Path,
@@ -266,6 +253,16 @@ impl Stack {
     /// The CPU time the process tree of a service has used.
     pub fn cpu(&self, service: &str) -> Option<Duration> {
         self.running.get(service).map(Supervised::cpu)
+    }
+
+    /// The supervisor of a service; none for what is not a process of ours.
+    pub fn root(&self, service: &str) -> Option<i32> {
+        self.running.get(service).map(Supervised::root)
+    }
+
+    /// The supervisors of all services.
+    pub fn roots(&self) -> impl Iterator<Item = i32> {
+        self.running.values().map(Supervised::root)
     }
 
     async fn prepare(&self, service: &Service, process: &Process) -> Result<(), ServiceError> {
@@ -419,11 +416,20 @@ fn filled(values: &Values, environment: &BTreeMap<String, String>) -> BTreeMap<S
         .collect()
 }
 
-fn listen(service: &str, process: &Process, arm: Arm) -> Result<TcpListener, ServiceError> {
-    let port = match (process.port, arm) {
-        (None, _) => 0,
-        (Some(port), Arm::Base) => port,
-        (Some(port), Arm::Head) => port.saturating_add(1),
+/// Listens on the fixed port of an arm, or on a free one. A service gets its port again and again
+/// with every fresh process, so it is none that the kernel gives to outgoing connections: in the
+/// moment the service is down one of those could take it.
+fn listen(service: &str, process: &Process, arm: ArmName) -> Result<TcpListener, ServiceError> {
+    let port = match process.port {
+        Some(port) => port.saturating_add(arm.after_the_fixed_port()),
+        None => {
+            let mut tries = std::iter::repeat_with(|| fastrand::u16(SERVICE_PORTS));
+            let free = |port| TcpListener::bind((HOST, port)).ok();
+            if let Some(listener) = tries.by_ref().take(PORT_TRIES).find_map(free) {
+                return Ok(listener);
+            }
+            0
+        }
     };
     TcpListener::bind((HOST, port)).map_err(|source| {
         let service = service.to_owned();

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,10 +27,32 @@ pub(crate) struct Running<'s> {
     child: Child,
     repository: Option<leftovers::Repository>,
     started: Instant,
+    _turn: Turn,
+}
+
+/// Held while a run takes its time: by many, or by one that wants to be alone.
+static TURNS: RwLock<()> = RwLock::new(());
+
+#[derive(Debug)]
+enum Turn {
+    Shared(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held, not read")] RwLockWriteGuard<'static, ()>),
 }
 
 impl<'s> Running<'s> {
-    pub(super) fn start(sandbox: &'s Sandbox, mut command: Command) -> Self {
+    pub(super) fn start(sandbox: &'s Sandbox, command: Command) -> Self {
+        // A test that failed meanwhile is no reason for the others to fail.
+        let turn = TURNS.read().unwrap_or_else(PoisonError::into_inner);
+        Self::start_in_turn(sandbox, command, Turn::Shared(turn))
+    }
+
+    /// Waits until no other run is under way, and lets none start before it has ended.
+    pub(super) fn start_alone(sandbox: &'s Sandbox, command: Command) -> Self {
+        let turn = TURNS.write().unwrap_or_else(PoisonError::into_inner);
+        Self::start_in_turn(sandbox, command, Turn::Alone(turn))
+    }
+
+    fn start_in_turn(sandbox: &'s Sandbox, mut command: Command, turn: Turn) -> Self {
         let repository = leftovers::Repository::of(sandbox);
         let file = |name: &str| File::create(sandbox.outside(name)).expect("an output file");
         let child = command
@@ -46,6 +69,7 @@ impl<'s> Running<'s> {
             child,
             repository,
             started: Instant::now(),
+            _turn: turn,
         }
     }
 

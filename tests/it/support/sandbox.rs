@@ -139,6 +139,19 @@ impl Sandbox {
         self.start(arguments).finish()
     }
 
+    /// [`Self::check`] while no other test runs Tollgate.
+    pub(crate) fn check_alone(&self) -> Finished<'_> {
+        self.run_alone(&["check"])
+    }
+
+    /// [`Self::run`] while no other test runs Tollgate: for what needs a latency, which does not
+    /// count beside much other work.
+    pub(crate) fn run_alone(&self, arguments: &[&str]) -> Finished<'_> {
+        let mut command = self.command(env!("CARGO_BIN_EXE_tollgate"));
+        command.args(arguments);
+        Running::start_alone(self, command).finish()
+    }
+
     /// Runs Tollgate with more variables in its environment.
     pub(crate) fn run_with(&self, variables: &[(&str, &Path)], arguments: &[&str]) -> Finished<'_> {
         let mut command = self.command(env!("CARGO_BIN_EXE_tollgate"));

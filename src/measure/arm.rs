@@ -1,0 +1,198 @@
+//! One arm: a revision, the services that run it, and what was measured of it.
+//!
+//! Must not know the other arms: what they do together is the bench's.
+
+use std::collections::BTreeMap;
+
+use super::checkout::Tree;
+use super::http::session::{self, SessionError};
+use super::plan::{Fresh, Plan, Service};
+use super::probes::postgres::{self, Counters, Probe};
+use super::process::tree::Usage;
+use super::record::Record;
+use super::services::stack;
+use super::services::{ServiceError, Stack};
+
+/// Statements faster than this on average are never slow enough to ask for their plan.
+const PLAN_FROM_MS: f64 = 1.0;
+/// Plans asked for, over all endpoints.
+const MOST_PLANS: usize = 12;
+
+/// Which arm it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ArmName {
+    /// What head is compared with.
+    Base,
+    /// What is judged.
+    Head,
+    /// Base once more, on processes of its own: what identical code reads like.
+    Control,
+}
+
+impl ArmName {
+    /// The name used for folders, logs and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Head => "head",
+            Self::Control => "control",
+        }
+    }
+
+    /// Which port it gets of those from a fixed one on.
+    pub fn after_the_fixed_port(self) -> u16 {
+        match self {
+            Self::Base => 0,
+            Self::Head => 1,
+            Self::Control => 2,
+        }
+    }
+}
+
+/// One arm.
+#[derive(Debug)]
+pub(super) struct Arm {
+    pub(super) name: ArmName,
+    pub(super) tree: Tree,
+    /// Its services, while they run.
+    pub(super) stack: Option<Stack>,
+    pub(super) record: Record,
+    pub(super) tokens: BTreeMap<String, String>,
+    probes: BTreeMap<String, Result<Probe, String>>,
+}
+
+impl Arm {
+    /// An arm that nothing was measured of.
+    pub(super) fn new(name: ArmName, tree: &Tree) -> Self {
+        Self {
+            name,
+            tree: tree.clone(),
+            stack: None,
+            record: Record::default(),
+            tokens: BTreeMap::new(),
+            probes: BTreeMap::new(),
+        }
+    }
+
+    /// Gives its services fresh processes.
+    pub(super) async fn refresh(&mut self) -> Result<(), ServiceError> {
+        match &mut self.stack {
+            Some(stack) => stack.refresh().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Fails when one of its services has gone away.
+    pub(super) fn check_alive(&mut self) -> Result<(), ServiceError> {
+        match &mut self.stack {
+            Some(stack) => stack.check_alive(),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends its services.
+    pub(super) async fn stop(&mut self) {
+        if let Some(stack) = &mut self.stack {
+            stack.stop().await;
+        }
+        self.stack = None;
+    }
+
+    /// Logs in and connects the probes: once, and again where the service is fresh.
+    pub(super) async fn connect(&mut self, plan: &Plan, first: bool) -> Result<(), SessionError> {
+        let Some(stack) = &self.stack else {
+            return Ok(());
+        };
+        for session in &plan.sessions {
+            let token = session::log_in(session, &stack.address(&session.service)).await?;
+            self.tokens.insert(session.name.clone(), token);
+        }
+        for service in stack.services().iter().filter(|s| stack::is_postgres(s)) {
+            if first || service.fresh == Fresh::PerBlock {
+                let probe = match stack.connection(service) {
+                    Some(url) => Probe::connect(&url).await,
+                    None => Err(format!("service `{}` has no `connection`", service.name)),
+                };
+                if let (true, Err(why)) = (first, &probe) {
+                    let note = format!("{}: {why}", service.name);
+                    self.record.evidence.skipped.push(note);
+                }
+                self.probes.insert(service.name.clone(), probe);
+            }
+        }
+        Ok(())
+    }
+
+    /// What these databases did so far, together; none when there is none, or the reason.
+    pub(super) async fn statements(
+        &mut self,
+        databases: &[String],
+    ) -> Option<Result<Counters, String>> {
+        let mut statements = None;
+        for database in databases {
+            let read = match self.probes.get_mut(database) {
+                Some(Ok(probe)) => probe.read().await,
+                Some(Err(why)) => Err(why.clone()),
+                None => Err(format!("service `{database}` was not asked")),
+            };
+            statements = Some(match (statements, read) {
+                (None, read) => read,
+                (Some(Ok(mut sum)), Ok(more)) => {
+                    postgres::add(&mut sum, &more);
+                    Ok(sum)
+                }
+                (Some(Err(why)), _) | (Some(Ok(_)), Err(why)) => Err(why),
+            });
+        }
+        statements
+    }
+
+    /// The memory of every service of it.
+    pub(super) fn memory(&self) -> Vec<(String, Usage)> {
+        let of_service = |stack: &Stack, service: &Service| {
+            let usage = stack.usage(&service.name)?;
+            Some((service.name.clone(), usage))
+        };
+        self.stack
+            .iter()
+            .flat_map(|stack| {
+                stack
+                    .services()
+                    .iter()
+                    .filter_map(|service| of_service(stack, service))
+            })
+            .collect()
+    }
+
+    /// Asks the databases for the plans of the slow statements.
+    pub(super) async fn ask_for_plans(&mut self, services: &[Service]) {
+        let Some(stack) = &self.stack else {
+            return;
+        };
+        let mut slow: Vec<String> = self
+            .record
+            .statements()
+            .into_values()
+            .flatten()
+            .filter(|statement| statement.mean_ms >= PLAN_FROM_MS)
+            .map(|statement| statement.text)
+            .collect();
+        slow.sort();
+        slow.dedup();
+        slow.truncate(MOST_PLANS);
+        for service in services
+            .iter()
+            .filter(|service| stack::is_postgres(service))
+        {
+            let Some(url) = stack.connection(service) else {
+                continue;
+            };
+            for text in &slow {
+                // A statement without a plan is no news: utility statements have none.
+                if let Ok(plan) = postgres::plan(&url, text).await {
+                    self.record.evidence.plans.insert(text.clone(), plan);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! One block of one endpoint: read, drive, read again.
+//!
+//! Drives each arm in turn and returns what was read of it. Keeps nothing, and does not know
+//! which block it is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::arm::{Arm, ArmName};
+use super::http::drive::Switch;
+use super::http::{Arms, Recording};
+use super::plan::{Plan, Service};
+use super::probes::contention::{Load, Watch};
+use super::probes::postgres::{self, Counters};
+use super::services::{Stack, stack};
+
+/// What is driven, and where.
+#[derive(Debug)]
+pub(super) struct Site<'s> {
+    /// The service that answers.
+    pub(super) service: &'s str,
+    /// The databases behind it.
+    pub(super) databases: &'s [String],
+    /// Cores of the services, and cores of the load generator.
+    pub(super) cores: (Vec<usize>, Vec<usize>),
+    /// How long all arms are driven together.
+    pub(super) length: Duration,
+}
+
+/// What was read of one arm.
+#[derive(Debug)]
+pub(super) struct Timed {
+    /// Which arm.
+    pub(super) name: ArmName,
+    /// The answers.
+    pub(super) recording: Recording,
+    /// CPU time of the service's process tree; none when it is no process of ours.
+    pub(super) cpu: Option<Duration>,
+    /// What the databases did; none when there is none, or the reason.
+    pub(super) statements: Option<Result<Counters, String>>,
+    /// How busy the machine was with other work.
+    pub(super) load: Load,
+}
+
+/// Drives the endpoint once in all arms.
+pub(super) async fn time(
+    arms: &mut [&mut Arm],
+    driven: &mut Arms,
+    site: &Site<'_>,
+    random: &mut fastrand::Rng,
+) -> Vec<Timed> {
+    let before = statements(arms, site.databases).await;
+    let watch = watch(arms, site);
+    let earlier = watch.read();
+    let cpu_before = cpu(arms, site.service);
+    let stacks = arms.iter().filter_map(|arm| {
+        let stack = arm.stack.as_ref()?;
+        Some((arm.name, stack))
+    });
+    let switch = Freezer {
+        stacks: stacks.collect(),
+    };
+    let recordings = driven.drive(site.length, random, &switch).await;
+    switch.thaw_all();
+    let cpu_after = cpu(arms, site.service);
+    let under_way = recordings.iter().map(|(_, answers)| answers.driven).sum();
+    let loads = earlier.until(&watch.read(), under_way);
+    let after = statements(arms, site.databases).await;
+    let timed = recordings.into_iter().map(|(name, recording)| Timed {
+        name,
+        recording,
+        cpu: cpu_after
+            .get(&name)
+            .zip(cpu_before.get(&name))
+            .map(|(now, then)| now.saturating_sub(*then)),
+        statements: between(before.get(&name), after.get(&name)),
+        load: loads.get(&name).copied().unwrap_or_default(),
+    });
+    timed.collect()
+}
+
+/// What databases did so far, by arm.
+type Statements = BTreeMap<ArmName, Result<Counters, String>>;
+
+async fn statements(arms: &mut [&mut Arm], databases: &[String]) -> Statements {
+    let mut read = Statements::new();
+    for arm in arms {
+        if let Some(statements) = arm.statements(databases).await {
+            read.insert(arm.name, statements);
+        }
+    }
+    read
+}
+
+fn cpu(arms: &[&mut Arm], service: &str) -> BTreeMap<ArmName, Duration> {
+    let of_arm = |arm: &&mut Arm| Some((arm.name, arm.stack.as_ref()?.cpu(service)?));
+    arms.iter().filter_map(of_arm).collect()
+}
+
+fn watch(arms: &[&mut Arm], site: &Site<'_>) -> Watch {
+    let answering = |arm: &&mut Arm| Some((arm.name, arm.stack.as_ref()?.root(site.service)?));
+    let (serving, driving) = site.cores.clone();
+    Watch {
+        answering: arms.iter().filter_map(answering).collect(),
+        all: arms
+            .iter()
+            .filter_map(|arm| arm.stack.as_ref())
+            .flat_map(Stack::roots)
+            .collect(),
+        serving,
+        driving,
+    }
+}
+
+fn between(
+    before: Option<&Result<Counters, String>>,
+    after: Option<&Result<Counters, String>>,
+) -> Option<Result<Counters, String>> {
+    match (before?, after?) {
+        (Ok(before), Ok(after)) => Some(Ok(postgres::difference(before, after))),
+        (Err(why), _) | (_, Err(why)) => Some(Err(why.clone())),
+    }
+}
+
+/// The databases a service reaches, directly or through others.
+pub(super) fn databases_behind(plan: &Plan, service: &str) -> Vec<String> {
+    let mut open = vec![service];
+    let mut seen: Vec<&str> = Vec::new();
+    while let Some(name) = open.pop() {
+        if seen.contains(&name) {
+            continue;
+        }
+        seen.push(name);
+        if let Some(service) = plan.services.iter().find(|service| service.name == name) {
+            open.extend(service.needs.iter().map(String::as_str));
+        }
+    }
+    let is_behind =
+        |service: &&Service| seen.contains(&service.name.as_str()) && stack::is_postgres(service);
+    plan.services
+        .iter()
+        .filter(is_behind)
+        .map(|service| service.name.clone())
+        .collect()
+}
+
+/// Lets one arm run and freezes the others.
+struct Freezer<'s> {
+    stacks: Vec<(ArmName, &'s Stack)>,
+}
+
+impl Freezer<'_> {
+    fn thaw_all(&self) {
+        self.stacks.iter().for_each(|(_, stack)| stack.thaw());
+    }
+}
+
+impl Switch for Freezer<'_> {
+    fn to(&self, turn: ArmName) {
+        let (runs, rest): (Vec<_>, Vec<_>) =
+            self.stacks.iter().partition(|(name, _)| *name == turn);
+        rest.iter().for_each(|(_, stack)| stack.freeze());
+        runs.iter().for_each(|(_, stack)| stack.thaw());
+    }
+}
