@@ -22,6 +22,22 @@ pub struct Cli {
 pub enum Command {
     /// Measures base and head, compares, explains, decides, reports.
     Check(Check),
+    /// Judges run files again: offline, and the same every time.
+    ///
+    /// One file: its head against its own base, by the same rules as the check that wrote it.
+    ///
+    /// Several files: the head of the last against the heads of the earlier ones, in the way stored
+    /// runs are used. Sizes and counts are judged against the newest of them. For latency, CPU time
+    /// and memory the earlier runs of the same class of machine give a range of what is usual, and
+    /// leaving it is at most a warning; other machines are named and never judged. The base inside
+    /// the last file is not used then: you asked for the earlier files.
+    ///
+    /// Needs no repository, no store and no network, and writes nothing.
+    Compare(Compare),
+    /// Prints the numbers that led to the verdict of one metric.
+    ///
+    /// Without a metric: lists every metric with its verdict, most severe first.
+    Explain(Explain),
     /// Keeps runs and shows what is kept.
     Baseline {
         /// What to do with the store.
@@ -73,6 +89,44 @@ pub struct Check {
     /// What to print on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// How run files are judged.
+#[derive(Debug, Args)]
+pub struct Rules {
+    /// Configuration with the tolerances, targets and severities. Without it, `tollgate.yml` of
+    /// the current folder; where there is none, the defaults.
+    #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// `tollgate compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// How they are judged.
+    #[command(flatten)]
+    pub rules: Rules,
+    /// What to print on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Run files, as `tollgate check` writes them to `.tollgate/run.json`.
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+}
+
+/// `tollgate explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// How the run was judged.
+    #[command(flatten)]
+    pub rules: Rules,
+    /// Run file. Without it, `.tollgate/run.json` beside the configuration: the last check. Given
+    /// several times, the last is judged against the earlier ones, as `tollgate compare` does.
+    #[arg(long = "run", value_name = "FILE")]
+    pub runs: Vec<PathBuf>,
+    /// The metric, as in `report.json`, or words that only one has: `list p50`.
+    #[arg(value_name = "METRIC")]
+    pub metric: Vec<String>,
 }
 
 /// `tollgate canary`.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::commands::run_files::RunFileError;
 use crate::config::ConfigError;
 use crate::measure::MeasureError;
 use crate::measure::bundle::build::BuildError;
@@ -50,6 +51,9 @@ pub enum Failure {
     /// Something asked for on the command line is not there.
     #[error("{0}")]
     Usage(String),
+    /// A run file cannot be judged.
+    #[error(transparent)]
+    RunFile(#[from] RunFileError),
     /// Base and head could not be checked out.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
@@ -93,7 +97,7 @@ impl Failure {
     /// The exit code it ends with.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Config(_) | Self::Usage(_) => exit::USAGE,
+            Self::Config(_) | Self::Usage(_) | Self::RunFile(_) => exit::USAGE,
             Self::Checkout(error) => checkout_code(error),
             Self::Measure(_) | Self::NotStored { .. } | Self::Report(_) | Self::Write { .. } => {
                 exit::NOT_MEASURED
@@ -109,6 +113,7 @@ impl Failure {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::RunFile(error) => error.hint().map(str::to_owned),
             Self::Checkout(error) => checkout_hint(error),
             Self::Measure(error) => measure_hint(error),
             Self::Store(error) => error.hint().map(str::to_owned),

@@ -3,24 +3,24 @@
 use std::fs;
 use std::path::Path;
 
+use super::judging::{self, Judged, Rules};
 use super::output;
+use super::run_files::RUN_FILE;
 use super::session::{interruptible, interruptible_blocking, load, supervisor};
 use super::stages;
-use crate::cli::{Check, Format};
+use crate::cli::Check;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::github;
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
-use crate::model::{Class, Metric, Outcome, PhaseKind, Reference, Run, RunFile, Subject};
-use crate::report::{Pages, Report};
+use crate::model::{Outcome, PhaseKind, Reference, RunFile};
+use crate::report::Pages;
 use crate::store::BaselineStore;
-use crate::{compare, diagnose, gate, github, report};
 
 /// Stored runs looked at for what is usual: two months of nights.
 const MOST_STORED: usize = 60;
-/// What was measured, to be judged again.
-const RUN_FILE: &str = "run.json";
 
 /// Runs the check; the outcome decides the exit code.
 pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
@@ -38,7 +38,7 @@ pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
     // Removed only now: nothing runs in it any more.
     drop(checkout);
     let (pages, outcome) = result?;
-    show(arguments.format, &pages);
+    output::show(arguments.format, &pages);
     Ok(outcome)
 }
 
@@ -62,31 +62,8 @@ async fn run(
     measured?;
 
     let reference = reference(&file, config, checkout).await?;
-    let comparisons = compare::compare(&file.head, &reference, &config.policy);
-    let findings = diagnose::diagnose(&diagnose::Case {
-        head: &file.head,
-        base: base_run(&reference),
-        comparisons: &comparisons,
-    });
-    let decision = gate::decide(&comparisons, config.gate);
-
-    let outcome = decision.outcome;
-    let pages = report::render(&Report {
-        project: file.project.clone(),
-        head: file.head.revision.clone(),
-        against: against(&reference, checkout),
-        machine: file.head.machine.clone(),
-        blocks: (
-            config.plan.sampling.blocks as usize,
-            confirmation_blocks(&file.head),
-        ),
-        comparisons,
-        findings,
-        decision,
-        responses: file.head.responses.clone(),
-        phases: file.phases.clone(),
-        skipped: remarks(&file, config),
-    })?;
+    let against = against(&reference, checkout);
+    let Judged { pages, outcome } = judging::judge(&file, &reference, against, &Rules::of(config))?;
     output::write(&home.join("report.md"), pages.comment.as_bytes())?;
     output::write(&home.join("report.json"), pages.json.as_bytes())?;
     if let Err(error) = github::workflow::publish(&pages, outcome, home) {
@@ -106,7 +83,7 @@ async fn reference(
         Err(why) => why,
     };
     note(&format!("base could not be measured: {why}"));
-    let why = format!("base could not be measured: {}", on_one_line(why));
+    let why = judging::without_base(why);
     let ancestors = checkout
         .repository()
         .ancestors(&checkout.base.revision.commit)?;
@@ -124,52 +101,10 @@ async fn reference(
     })
 }
 
-fn base_run(reference: &Reference) -> Option<&Run> {
-    match reference {
-        Reference::Paired(run) => Some(run),
-        Reference::Stored { baseline, .. } => Some(&baseline.run),
-        Reference::Targets { .. } => None,
-    }
-}
-
-/// The fresh blocks that were needed.
-fn confirmation_blocks(run: &Run) -> usize {
-    let counts = run
-        .confirmation
-        .values()
-        .map(|samples| samples.values().len());
-    counts.max().unwrap_or(0)
-}
-
-/// What the reader should know about how it was measured.
-fn remarks(file: &RunFile, config: &Config) -> Vec<String> {
-    let mut remarks = file.head.evidence.skipped.clone();
-    for (id, samples) in &file.head.samples {
-        let is_count = id.metric.class() == Class::Exact && id.metric != Metric::ErrorRate;
-        if is_count && samples.constant().is_none() {
-            remarks.push(format!(
-                "{} of {}: differs between blocks, so it was judged with an interval",
-                id.metric.label(),
-                id.subject.name()
-            ));
-        }
-    }
-    for subject in &config.policy.one_process {
-        if let Subject::Endpoint { endpoint } = subject {
-            remarks.push(format!(
-                "{endpoint}: one process served every block, so its tolerance is doubled"
-            ));
-        }
-    }
-    remarks
-}
-
 /// What head was judged against, in words.
 fn against(reference: &Reference, checkout: &Checkout) -> String {
     match reference {
-        Reference::Paired(run) => {
-            format!("{} ({})", run.revision.short(), run.revision.label)
-        }
+        Reference::Paired(base) => judging::against_base(base),
         Reference::Stored { baseline, why, .. } => format!(
             "the stored run of {} ({}): sizes and counts are judged, other metrics at most warned \
              about; {why}",
@@ -180,15 +115,6 @@ fn against(reference: &Reference, checkout: &Checkout) -> String {
             format!("the targets only: no ancestor is stored, and {why}")
         }
     }
-}
-
-/// A message and the log lines it quotes, for a table cell.
-fn on_one_line(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(|line| line.trim().trim_start_matches("| "))
-        .collect();
-    lines.join(" · ")
 }
 
 fn distance(commits: u32, base: &str) -> String {
@@ -220,12 +146,4 @@ fn forget_earlier_results(home: &Path) {
         let _absent = fs::remove_file(home.join(name));
     }
     let _absent = fs::remove_dir_all(home.join("logs"));
-}
-
-fn show(format: Format, pages: &Pages) {
-    output::print(match format {
-        Format::Text => &pages.summary,
-        Format::Markdown => &pages.comment,
-        Format::Json => &pages.json,
-    });
 }

@@ -3,7 +3,12 @@
 pub mod baseline;
 pub mod canary;
 pub mod check;
+pub mod compare;
+pub mod explain;
+mod judging;
 mod output;
+mod recorded;
+pub mod run_files;
 mod session;
 mod stages;
 
@@ -32,6 +37,14 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => {
             let outcome = check::check(&arguments).await?;
             Ok(ExitCode::from(exit_code(outcome)))
+        }
+        Command::Compare(arguments) => {
+            let outcome = compare::compare(&arguments)?;
+            Ok(ExitCode::from(exit_code(outcome)))
+        }
+        Command::Explain(arguments) => {
+            explain::explain(&arguments)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Baseline { command } => {
             baseline::baseline(&command).await?;

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use crate::cli::Format;
 use crate::failure::Failure;
+use crate::report::Pages;
 
 /// Writes a file under another name first, so that nobody ever reads half of it.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
@@ -37,4 +39,13 @@ pub(super) fn print(text: &str) {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.write_all(if text.ends_with('\n') { b"" } else { b"\n" }))
         .and_then(|()| stdout.flush());
+}
+
+/// Prints a report in the format asked for.
+pub(super) fn show(format: Format, pages: &Pages) {
+    print(match format {
+        Format::Text => &pages.summary,
+        Format::Markdown => &pages.comment,
+        Format::Json => &pages.json,
+    });
 }

@@ -23,7 +23,11 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// The configuration and the folder it describes.
 pub(super) fn load(arguments: &Project) -> Result<(Config, PathBuf), Failure> {
-    let file = &arguments.config;
+    load_from(&arguments.config)
+}
+
+/// The configuration in this file and the folder it describes.
+pub(super) fn load_from(file: &Path) -> Result<(Config, PathBuf), Failure> {
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

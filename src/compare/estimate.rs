@@ -124,7 +124,12 @@ pub fn detectable(
     let certain = fresh.quantile(CONFIDENCE);
     let reaches_tolerance = tolerance.ln_1p() + certain * error;
     let passes_test = (fresh.quantile(1.0 - alpha) + certain) * error;
-    reaches_tolerance.max(passes_test).exp_m1()
+    relative(reaches_tolerance.max(passes_test))
+}
+
+/// A change in log units as a relative one. What no number can hold is `f64::MAX`.
+pub fn relative(log: f64) -> f64 {
+    log.exp_m1().min(f64::MAX)
 }
 
 fn trimmed_each_side(count: usize) -> usize {

@@ -1,32 +1,50 @@
 //! Exact metrics: bytes and counts. Changed is changed, beyond relative *and* absolute tolerance
 //! it counts; no statistics.
 
+use crate::model::account::Values;
 use crate::model::{Better, Change, Estimate, Tolerance, Verdict};
 
 /// Judges two values that are known exactly.
 pub fn judge(before: f64, now: f64, better: Better, tolerance: Tolerance) -> Verdict {
-    let change = Change {
-        worse_by: Estimate::exact(worse_by(before, now, better)),
-    };
-    let beyond_floor = (now - before).abs() > tolerance.floor;
-    let relative = change.worse_by.point;
-    if beyond_floor && relative > tolerance.relative {
-        Verdict::Regressed(change)
-    } else if beyond_floor && relative < -tolerance.relative {
-        Verdict::Improved(change)
-    } else {
+    let change = change(before, now, better);
+    let values = weigh(before, now, better, tolerance);
+    if !(values.is_beyond_floor && values.is_beyond_tolerance) {
         Verdict::Unchanged(change)
+    } else if change.worse_by.point > 0.0 {
+        Verdict::Regressed(change)
+    } else {
+        Verdict::Improved(change)
     }
 }
 
-/// The relative change in the direction of worse; growth from nothing is `f64::MAX`.
+/// The two values against both tolerances.
+pub(super) fn weigh(before: f64, now: f64, better: Better, tolerance: Tolerance) -> Values {
+    let difference = now - before;
+    let relative = change(before, now, better).worse_by.point;
+    Values {
+        before,
+        now,
+        difference,
+        is_beyond_floor: difference.abs() > tolerance.floor,
+        is_beyond_tolerance: relative.abs() > tolerance.relative,
+    }
+}
+
+fn change(before: f64, now: f64, better: Better) -> Change {
+    Change {
+        worse_by: Estimate::exact(worse_by(before, now, better)),
+    }
+}
+
+/// The relative change in the direction of worse; growth from nothing is `f64::MAX`,
+/// as is what is larger than that.
 pub(super) fn worse_by(before: f64, now: f64, better: Better) -> f64 {
     let difference = match better {
         Better::Lower => now - before,
         Better::Higher => before - now,
     };
     if before > 0.0 {
-        difference / before
+        (difference / before).clamp(-f64::MAX, f64::MAX)
     } else if difference > 0.0 {
         f64::MAX
     } else {

@@ -9,6 +9,7 @@
 //! Must not know the configuration, the clock or anything random: the same runs and policy give
 //! the same verdicts, byte for byte.
 
+mod account;
 pub mod budget;
 pub mod change_points;
 mod energy;
@@ -22,6 +23,7 @@ pub mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use account::account;
 pub use policy::Policy;
 
 use crate::model::{
@@ -265,34 +267,78 @@ fn is_contended(id: &MetricId, head: &Run) -> bool {
     id.metric.is_wall_clock() && blocks.filter(|block| block.disturbed).count() > 0
 }
 
-/// The verdict of a metric that was not escalated.
-fn settle(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> Verdict {
+/// How a metric is judged against the reference, other than by stored runs.
+enum Way<'a> {
+    /// Not at all: head has no number.
+    Missing,
+    /// Not at all: it exists for its target, and is shown with its change where there is one.
+    Shown {
+        earlier: Option<&'a Samples>,
+        now: &'a Samples,
+    },
+    /// Not at all: there is nothing to compare it with.
+    Nothing(Inconclusive),
+    /// By value.
+    Exact {
+        earlier: &'a Samples,
+        now: &'a Samples,
+        tolerance: Tolerance,
+    },
+    /// By blocks.
+    Noisy {
+        blocks: Blocks<'a>,
+        tolerance: Tolerance,
+    },
+}
+
+fn way<'a>(id: &MetricId, head: &'a Run, reference: &'a Reference, policy: &Policy) -> Way<'a> {
     let Some(now) = head.samples.get(id) else {
-        return missing_in_head(id, head, reference);
+        return Way::Missing;
     };
     let Some(tolerance) = policy.tolerance(id) else {
-        return budget_only(id, now, reference);
+        let earlier = reference_run(reference).and_then(|run| run.samples.get(id));
+        return Way::Shown { earlier, now };
     };
-    let earlier = match earlier_samples(id, head, reference) {
-        Ok(earlier) => earlier,
-        Err(why) => return Verdict::Inconclusive(why),
-    };
-    let better = id.metric.better();
-    if !is_noisy(id, earlier, now) {
-        return exact::judge(earlier.mean(), now.mean(), better, tolerance);
+    match earlier_samples(id, head, reference) {
+        Err(why) => Way::Nothing(why),
+        Ok(earlier) if is_noisy(id, earlier, now) => Way::Noisy {
+            blocks: Blocks {
+                base: earlier,
+                head: now,
+            },
+            tolerance,
+        },
+        Ok(earlier) => Way::Exact {
+            earlier,
+            now,
+            tolerance,
+        },
     }
-    let blocks = Blocks {
-        base: earlier,
-        head: now,
-    };
-    match (reference, noisy::first_stage(blocks, better, tolerance)) {
-        (Reference::Paired(_), First::Settled(verdict)) => verdict,
-        // Only shown, so no fresh blocks were asked for.
-        (Reference::Paired(_), First::Escalated) => {
-            Verdict::Inconclusive(noisy::unconfirmed(blocks, better, tolerance))
-        }
-        (Reference::Stored { why, .. } | Reference::Targets { why }, _) => {
-            Verdict::Inconclusive(Inconclusive::NoBaseline { why: why.clone() })
+}
+
+/// The verdict of a metric that was not escalated.
+fn settle(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> Verdict {
+    let better = id.metric.better();
+    match way(id, head, reference, policy) {
+        Way::Missing => missing_in_head(id, head, reference),
+        Way::Nothing(why) => Verdict::Inconclusive(why),
+        Way::Shown { earlier, now } => shown(id, earlier, now),
+        Way::Exact {
+            earlier,
+            now,
+            tolerance,
+        } => exact::judge(earlier.mean(), now.mean(), better, tolerance),
+        Way::Noisy { blocks, tolerance } => {
+            match (reference, noisy::first_stage(blocks, better, tolerance)) {
+                (Reference::Paired(_), First::Settled(verdict)) => verdict,
+                // Only shown, so no fresh blocks were asked for.
+                (Reference::Paired(_), First::Escalated) => {
+                    Verdict::Inconclusive(noisy::unconfirmed(blocks, better, tolerance))
+                }
+                (Reference::Stored { why, .. } | Reference::Targets { why }, _) => {
+                    Verdict::Inconclusive(Inconclusive::NoBaseline { why: why.clone() })
+                }
+            }
         }
     }
 }
@@ -312,20 +358,19 @@ fn missing_in_head(id: &MetricId, head: &Run, reference: &Reference) -> Verdict 
     Verdict::Inconclusive(Inconclusive::NotMeasured { why })
 }
 
+/// What no change is beyond.
+const NO_LIMIT: Tolerance = Tolerance {
+    relative: f64::INFINITY,
+    floor: f64::INFINITY,
+};
+
 /// Metrics that exist for their targets: shown with their change, judged by nothing else.
-fn budget_only(id: &MetricId, now: &Samples, reference: &Reference) -> Verdict {
-    let before = reference_run(reference)
-        .and_then(|run| run.samples.get(id))
-        .map(Samples::mean);
-    match before {
+fn shown(id: &MetricId, earlier: Option<&Samples>, now: &Samples) -> Verdict {
+    match earlier.map(Samples::mean) {
         Some(before) if before > 0.0 => {
-            let no_limit = crate::model::Tolerance {
-                relative: f64::INFINITY,
-                floor: f64::INFINITY,
-            };
-            exact::judge(before, now.mean(), id.metric.better(), no_limit)
+            exact::judge(before, now.mean(), id.metric.better(), NO_LIMIT)
         }
-        _ => Verdict::Inconclusive(Inconclusive::NewMetric),
+        Some(_) | None => Verdict::Inconclusive(Inconclusive::NewMetric),
     }
 }
 
@@ -391,7 +436,19 @@ fn reference_run(reference: &Reference) -> Option<&Run> {
 fn level(samples: &Samples) -> Estimate {
     match (samples.constant(), Trimmed::of(samples.values(), 0.0)) {
         (Some(value), _) => Estimate::exact(value),
-        (None, Some(trimmed)) => trimmed.interval(),
+        (None, Some(trimmed)) => finite(trimmed.interval()),
         (None, None) => Estimate::exact(samples.mean()),
+    }
+}
+
+/// The squares of very large values have no finite sum: then the interval is all there is.
+fn finite(interval: Estimate) -> Estimate {
+    let bound = |value: f64, otherwise: f64| {
+        if value.is_nan() { otherwise } else { value }.clamp(-f64::MAX, f64::MAX)
+    };
+    Estimate {
+        point: bound(interval.point, 0.0),
+        low: bound(interval.low, -f64::MAX),
+        high: bound(interval.high, f64::MAX),
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::model::{Better, Change, Estimate, Inconclusive, Samples, Tolerance, Verdict};
 
-use super::estimate::{CONFIDENCE, Trimmed, detectable};
+use super::estimate::{CONFIDENCE, Trimmed, detectable, relative};
 
 /// False alarms accepted over all escalated metrics of a pull request. With the rules of [`Test`]
 /// it raised none in 200,000 comparisons of recorded endpoints with themselves, interleaved by
@@ -106,25 +106,64 @@ pub enum First {
     Escalated,
 }
 
+/// The first-stage blocks and what holds for them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FirstLook {
+    /// The blocks.
+    pub all: Trimmed,
+    /// The absolute differences.
+    pub difference: Option<Trimmed>,
+    /// Whether they leave more room for a change than the tolerance.
+    pub is_too_noisy: bool,
+    /// Whether they rule out a change of the size of the tolerance.
+    pub is_ruled_out: bool,
+    /// Whether the difference could be beyond the floor.
+    pub reaches_floor: bool,
+    /// Whether they are better by more than tolerance and floor.
+    pub is_better: bool,
+}
+
+/// Looks at the first-stage blocks; none where there are not even two.
+pub fn first_look(
+    blocks: Blocks<'_>,
+    better: Better,
+    tolerance: Tolerance,
+) -> Result<Option<FirstLook>, Inconclusive> {
+    let ratios = blocks.log_ratios(better)?;
+    Ok(Trimmed::of_log_ratios(&ratios).map(|all| FirstLook {
+        all,
+        difference: differences(blocks),
+        is_too_noisy: is_too_noisy(&all, tolerance),
+        is_ruled_out: rules_out_a_change(&all, tolerance),
+        reaches_floor: reaches_floor(blocks, tolerance),
+        is_better: all.upper(CONFIDENCE) < -allowed(tolerance) && beyond_floor(blocks, tolerance),
+    }))
+}
+
 /// Judges the first-stage blocks, all of them or half: what is settled at half-way saves the
 /// rest, and at a spread of 2 % costs one in a thousand slow-downs of 5 %.
 pub fn first_stage(blocks: Blocks<'_>, better: Better, tolerance: Tolerance) -> First {
-    let ratios = match blocks.log_ratios(better) {
-        Ok(ratios) => ratios,
-        Err(why) => return First::Settled(Verdict::Inconclusive(why)),
-    };
-    let Some(trimmed) = Trimmed::of_log_ratios(&ratios) else {
-        return First::Escalated;
-    };
-    if !rules_out_a_change(&trimmed, tolerance) && reaches_floor(blocks, tolerance) {
-        return First::Escalated;
+    match first_look(blocks, better, tolerance) {
+        Ok(Some(look)) => look.says(),
+        Ok(None) => First::Escalated,
+        Err(why) => First::Settled(Verdict::Inconclusive(why)),
     }
-    let change = change_of(&trimmed);
-    // Surely better by more than the tolerance: a faster process of the same code is no news.
-    if trimmed.upper(CONFIDENCE) < -allowed(tolerance) && beyond_floor(blocks, tolerance) {
-        return First::Settled(Verdict::Improved(change));
+}
+
+impl FirstLook {
+    /// What follows.
+    pub fn says(&self) -> First {
+        if !self.is_ruled_out && self.reaches_floor {
+            return First::Escalated;
+        }
+        let change = change_of(&self.all);
+        // Surely better by more than the tolerance: a faster process of the same code is no news.
+        First::Settled(if self.is_better {
+            Verdict::Improved(change)
+        } else {
+            Verdict::Unchanged(change)
+        })
     }
-    First::Settled(Verdict::Unchanged(change))
 }
 
 /// One escalated metric, ready for the second stage.
@@ -152,10 +191,34 @@ pub struct Test {
     pub all: Trimmed,
     /// Chance of an estimate this large without any change, one-sided.
     pub p: f64,
-    /// What `p` must not exceed: the false alarms accepted at this look, shared by Holm.
+    /// False alarms accepted at this look, over all escalated metrics.
+    pub accepted: f64,
+    /// What Holm's procedure divides these by at the rank of this metric.
+    pub open: usize,
+    /// What `p` must not exceed.
     pub alpha: f64,
     /// Whether a change this large would be a rare accident, over all escalated metrics.
     pub is_significant: bool,
+    /// The absolute differences of the fresh blocks.
+    pub difference: Option<Trimmed>,
+    /// Whether the fresh blocks say at least the tolerance.
+    pub is_large: bool,
+    /// Whether all blocks together say at least the tolerance.
+    pub is_large_in_all: bool,
+    /// Whether the typical difference is beyond the floor.
+    pub is_beyond_floor: bool,
+    /// Whether all blocks rule out a change of the size of the tolerance.
+    pub is_ruled_out: bool,
+    /// Whether the difference could be beyond the floor.
+    pub reaches_floor: bool,
+}
+
+impl Test {
+    /// Whether it says *regressed*: a rare accident without a change, large in both series, and
+    /// beyond the floor.
+    pub fn accuses(&self) -> bool {
+        self.is_significant && self.is_large && self.is_large_in_all && self.is_beyond_floor
+    }
 }
 
 /// A verdict of the second stage and the test behind it; none where there was nothing to test.
@@ -190,12 +253,22 @@ fn test(metric: &Escalated<'_>) -> Option<Test> {
     ratios.extend(metric.first.log_ratios(metric.better).ok()?);
     let all = Trimmed::of_log_ratios(&ratios)?;
     fresh.error = fresh.error.max(all.error_at(ratios.len(), count));
+    let tolerance = metric.tolerance;
+    let accepted = alpha(count, metric.planned);
     Some(Test {
         fresh,
         all,
         p: fresh.p_above_zero(),
-        alpha: alpha(count, metric.planned),
+        accepted,
+        open: 1,
+        alpha: accepted,
         is_significant: false,
+        difference: differences(blocks),
+        is_large: fresh.mean >= allowed(tolerance),
+        is_large_in_all: all.mean >= allowed(tolerance),
+        is_beyond_floor: beyond_floor(blocks, tolerance),
+        is_ruled_out: rules_out_a_change(&all, tolerance),
+        reaches_floor: reaches_floor(blocks, tolerance),
     })
 }
 
@@ -204,17 +277,14 @@ fn confirm(metric: &Escalated<'_>, test: Option<&Test>) -> Verdict {
         let why = unconfirmed(metric.first, metric.better, metric.tolerance);
         return Verdict::Inconclusive(why);
     };
-    let tolerance = metric.tolerance;
-    let limit = allowed(tolerance);
-    let is_large = test.fresh.mean >= limit && test.all.mean >= limit;
-    if test.is_significant && is_large && beyond_floor(blocks, tolerance) {
+    if test.accuses() {
         return Verdict::Regressed(change_of(&test.fresh));
     }
-    if rules_out_a_change(&test.all, tolerance) || !reaches_floor(blocks, tolerance) {
+    if test.is_ruled_out || !test.reaches_floor {
         return Verdict::Unchanged(change_of(&test.all));
     }
     let count = metric.first.count() + blocks.count();
-    Verdict::Inconclusive(undecided(&test.all, count, tolerance))
+    Verdict::Inconclusive(undecided(&test.all, count, metric.tolerance))
 }
 
 /// The answer to a suspicion without fresh blocks: there is none.
@@ -250,7 +320,7 @@ fn rules_out_a_change(trimmed: &Trimmed, tolerance: Tolerance) -> bool {
 
 /// Whether the blocks leave more room for a change than the tolerance does. Then a lucky estimate
 /// must not pass for *unchanged*.
-fn is_too_noisy(trimmed: &Trimmed, tolerance: Tolerance) -> bool {
+pub(super) fn is_too_noisy(trimmed: &Trimmed, tolerance: Tolerance) -> bool {
     trimmed.reach(CONFIDENCE) > allowed(tolerance)
 }
 
@@ -292,7 +362,7 @@ pub fn tempered(
     let Some(own) = own_noise(control, better) else {
         return verdict;
     };
-    let is_beyond = |change: &Change| change.worse_by.low > own.exp_m1();
+    let is_beyond = |change: &Change| change.worse_by.low > relative(own);
     let stands = match &verdict {
         Verdict::Inconclusive(_) => true,
         Verdict::Regressed(change) => is_beyond(change),
@@ -302,7 +372,7 @@ pub fn tempered(
         Some(change) if own > allowed(tolerance) && !stands => {
             Verdict::Inconclusive(Inconclusive::TooNoisy {
                 change,
-                detectable: own.exp_m1(),
+                detectable: relative(own),
                 blocks: None,
             })
         }
@@ -346,9 +416,9 @@ pub fn change_of(trimmed: &Trimmed) -> Change {
     let interval = trimmed.interval();
     Change {
         worse_by: Estimate {
-            point: interval.point.exp_m1(),
-            low: interval.low.exp_m1(),
-            high: interval.high.exp_m1(),
+            point: relative(interval.point),
+            low: relative(interval.low),
+            high: relative(interval.high),
         },
     }
 }
@@ -364,13 +434,15 @@ fn holm(tests: &mut [Option<Test>]) {
     order.sort_by(|left, right| left.p.total_cmp(&right.p));
     let mut holds = true;
     for (rank, test) in order.into_iter().enumerate() {
+        test.open = count - rank;
         #[expect(clippy::cast_precision_loss, reason = "a handful of metrics")]
-        let open = (count - rank) as f64;
-        test.alpha /= open;
+        let open = test.open as f64;
+        test.alpha = test.accepted / open;
         holds &= test.p <= test.alpha;
         test.is_significant = holds;
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -491,12 +563,21 @@ mod tests {
     fn holm_stops_at_the_first_that_does_not_hold() {
         let significant = |p_values: &[f64]| {
             let test = |p: &f64| {
+                let flat = Trimmed::of_log_ratios(&[0.0; 3]).unwrap();
                 Some(Test {
-                    fresh: Trimmed::of_log_ratios(&[0.0; 3]).unwrap(),
-                    all: Trimmed::of_log_ratios(&[0.0; 3]).unwrap(),
+                    fresh: flat,
+                    all: flat,
                     p: *p,
+                    accepted: 0.01,
+                    open: 1,
                     alpha: 0.01,
                     is_significant: false,
+                    difference: None,
+                    is_large: true,
+                    is_large_in_all: true,
+                    is_beyond_floor: true,
+                    is_ruled_out: false,
+                    reaches_floor: true,
                 })
             };
             let mut tests: Vec<Option<Test>> = p_values.iter().map(test).collect();

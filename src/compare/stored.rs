@@ -9,10 +9,12 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use super::estimate::relative;
 use super::noisy::allowed;
 use super::{Policy, is_noisy};
+use crate::model::account::{ByStored, StoredValue, UsualRange};
 use crate::model::{
-    Better, Change, Class, Estimate, Inconclusive, MetricId, Reference, Run, StoredRange,
+    Better, Change, Class, Estimate, Inconclusive, MetricId, Reference, Run, Samples, StoredRange,
     Tolerance, Verdict,
 };
 
@@ -42,6 +44,65 @@ pub(super) fn judge(
     reference: &Reference,
     policy: &Policy,
 ) -> Option<Judged> {
+    let (now, series, tolerance) = case(id, head, reference, policy)?;
+    Some(match same_class(id, head, series) {
+        Ok(runs) => {
+            let values: Vec<f64> = runs.iter().map(|(_, value)| *value).collect();
+            against(&values, median(now.values()), id.metric.better(), tolerance)
+        }
+        Err(why) => Judged {
+            verdict: Verdict::Inconclusive(why),
+            range: None,
+        },
+    })
+}
+
+/// The runs and the range behind the verdict of [`judge`].
+pub(super) fn account(
+    id: &MetricId,
+    head: &Run,
+    reference: &Reference,
+    policy: &Policy,
+) -> Option<ByStored> {
+    let (now, series, tolerance) = case(id, head, reference, policy)?;
+    let runs = of_class(id, head, series);
+    let values: Vec<f64> = runs.iter().map(|(_, value)| *value).collect();
+    let now = median(now.values());
+    let range = (same_class(id, head, series).ok())
+        .and_then(|_| Range::of(&values, now, id.metric.better(), tolerance))
+        .map(|range| UsualRange {
+            usual: range.usual(),
+            spread: range.spread,
+            certainty: CERTAINTY,
+            quantile: range.quantile,
+            reach: relative(range.reach),
+            now,
+            is_large: range.is_large,
+            is_outside: range.is_outside(),
+            is_too_noisy: range.is_too_noisy,
+        });
+    Some(ByStored {
+        machine: head.machine.class(),
+        others: with_metric(id, series).count() - runs.len(),
+        runs: runs
+            .into_iter()
+            .map(|(run, value)| StoredValue {
+                revision: run.revision.clone(),
+                measured_at: run.measured_at.clone(),
+                value,
+            })
+            .collect(),
+        range,
+    })
+}
+
+/// Head's samples, the stored runs and the tolerance, where this metric is judged by them.
+fn case<'a>(
+    id: &MetricId,
+    head: &'a Run,
+    reference: &'a Reference,
+    policy: &Policy,
+) -> Option<(&'a Samples, &'a [Run], Tolerance)> {
     let Reference::Stored {
         baseline, series, ..
     } = reference
@@ -54,27 +115,30 @@ pub(super) fn judge(
         Some(stored) => is_noisy(id, stored, now),
         None => id.metric.class() == Class::Noisy,
     };
-    if !noisy {
-        return None;
-    }
-    Some(match values(id, head, series) {
-        Ok(values) => against(&values, median(now.values()), id.metric.better(), tolerance),
-        Err(why) => Judged {
-            verdict: Verdict::Inconclusive(why),
-            range: None,
-        },
-    })
+    noisy.then_some((now, series, tolerance))
 }
 
-/// The stored values of this class of machine: the median of each run's blocks.
-fn values(id: &MetricId, head: &Run, series: &[Run]) -> Result<Vec<f64>, Inconclusive> {
+fn with_metric<'a>(id: &MetricId, series: &'a [Run]) -> impl Iterator<Item = &'a Run> {
+    series.iter().filter(|run| run.samples.contains_key(id))
+}
+
+/// The stored runs of this class of machine, with the median of each run's blocks.
+fn of_class<'a>(id: &MetricId, head: &Run, series: &'a [Run]) -> Vec<(&'a Run, f64)> {
     let class = head.machine.class();
-    let with_metric = || series.iter().filter(|run| run.samples.contains_key(id));
-    let same: Vec<f64> = with_metric()
+    with_metric(id, series)
         .filter(|run| run.machine.class() == class)
-        .map(|run| median(run.samples[id].values()))
-        .collect();
-    match (same.len(), with_metric().next()) {
+        .map(|run| (run, median(run.samples[id].values())))
+        .collect()
+}
+
+/// The same, where they are enough for a range.
+fn same_class<'a>(
+    id: &MetricId,
+    head: &Run,
+    series: &'a [Run],
+) -> Result<Vec<(&'a Run, f64)>, Inconclusive> {
+    let same = of_class(id, head, series);
+    match (same.len(), with_metric(id, series).next()) {
         (0, None) => Err(Inconclusive::NewMetric),
         (0, Some(other)) => Err(Inconclusive::OtherMachine {
             stored: other.machine.class(),
@@ -89,67 +153,102 @@ fn values(id: &MetricId, head: &Run, series: &[Run]) -> Result<Vec<f64>, Inconcl
 
 /// Judges one value against at least two stored ones.
 pub fn against(stored: &[f64], now: f64, better: Better, tolerance: Tolerance) -> Judged {
-    if now <= 0.0 || stored.iter().any(|value| *value <= 0.0) {
+    let Some(range) = Range::of(stored, now, better, tolerance) else {
         return Judged {
             verdict: Verdict::Inconclusive(Inconclusive::NotMeasured {
                 why: "a stored run or head has no value above zero".to_owned(),
             }),
             range: None,
         };
-    }
-    let logs: Vec<f64> = stored.iter().map(|value| value.ln()).collect();
-    let center = median(&logs);
-    let reach = reach(&logs, center);
-    let sign = match better {
-        Better::Lower => 1.0,
-        Better::Higher => -1.0,
     };
-    let worse = sign * (now.ln() - center);
     let change = Change {
         worse_by: Estimate {
-            point: worse.exp_m1(),
-            low: (worse - reach).exp_m1(),
-            high: (worse + reach).exp_m1(),
+            point: relative(range.worse),
+            low: relative(range.worse - range.reach),
+            high: relative(range.worse + range.reach),
         },
     };
-    let is_large =
-        worse.abs() >= allowed(tolerance) && (now - center.exp()).abs() > tolerance.floor;
-    let verdict = if worse > reach && is_large {
+    let verdict = if range.is_outside() && range.is_large && range.worse > 0.0 {
         Verdict::Regressed(change)
-    } else if -worse > reach && is_large {
+    } else if range.is_outside() && range.is_large {
         Verdict::Improved(change)
-    } else if reach <= allowed(tolerance) {
-        Verdict::Unchanged(change)
-    } else {
+    } else if range.is_too_noisy {
         Verdict::Inconclusive(Inconclusive::TooNoisy {
             change,
-            detectable: reach.exp_m1(),
+            detectable: relative(range.reach),
             blocks: None,
         })
+    } else {
+        Verdict::Unchanged(change)
     };
     Judged {
         verdict,
         range: Some(StoredRange {
             runs: stored.len(),
-            usual: Estimate {
-                point: center.exp(),
-                low: (center - reach).exp(),
-                high: (center + reach).exp(),
-            },
+            usual: range.usual(),
         }),
     }
 }
 
-/// How far one more run may be from the median: the prediction interval of Student's t with a
-/// spread from the median absolute deviation.
-fn reach(logs: &[f64], center: f64) -> f64 {
-    let deviations: Vec<f64> = logs.iter().map(|value| (value - center).abs()).collect();
-    let spread = (MAD_TO_SPREAD * median(&deviations)).max(LEAST_SPREAD);
-    #[expect(clippy::cast_precision_loss, reason = "a count of nights")]
-    let count = logs.len() as f64;
-    let quantile = StudentsT::new(0.0, 1.0, count - 1.0)
-        .map_or(f64::INFINITY, |student| student.inverse_cdf(CERTAINTY));
-    quantile * spread * (1.0 + 1.0 / count).sqrt()
+/// How far one more run may be from the median of the stored ones: the prediction interval of
+/// Student's t with a spread from the median absolute deviation. In log units.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    center: f64,
+    spread: f64,
+    quantile: f64,
+    reach: f64,
+    /// How far head is from the median, positive when worse.
+    worse: f64,
+    /// Whether that is beyond tolerance and floor.
+    is_large: bool,
+    /// Whether the range is wider than the tolerance.
+    is_too_noisy: bool,
+}
+
+impl Range {
+    /// None where there is a value that has no logarithm.
+    fn of(stored: &[f64], now: f64, better: Better, tolerance: Tolerance) -> Option<Self> {
+        if now <= 0.0 || stored.iter().any(|value| *value <= 0.0) {
+            return None;
+        }
+        let logs: Vec<f64> = stored.iter().map(|value| value.ln()).collect();
+        let center = median(&logs);
+        let deviations: Vec<f64> = logs.iter().map(|value| (value - center).abs()).collect();
+        let spread = (MAD_TO_SPREAD * median(&deviations)).max(LEAST_SPREAD);
+        #[expect(clippy::cast_precision_loss, reason = "a count of nights")]
+        let count = logs.len() as f64;
+        let quantile = StudentsT::new(0.0, 1.0, count - 1.0)
+            .map_or(f64::INFINITY, |student| student.inverse_cdf(CERTAINTY));
+        let reach = quantile * spread * (1.0 + 1.0 / count).sqrt();
+        let sign = match better {
+            Better::Lower => 1.0,
+            Better::Higher => -1.0,
+        };
+        let worse: f64 = sign * (now.ln() - center);
+        Some(Self {
+            center,
+            spread,
+            quantile,
+            reach,
+            worse,
+            is_large: worse.abs() >= allowed(tolerance)
+                && (now - center.exp()).abs() > tolerance.floor,
+            is_too_noisy: reach > allowed(tolerance),
+        })
+    }
+
+    fn is_outside(&self) -> bool {
+        self.worse.abs() > self.reach
+    }
+
+    fn usual(&self) -> Estimate {
+        Estimate {
+            point: self.center.exp(),
+            low: (self.center - self.reach).exp(),
+            high: (self.center + self.reach).exp().min(f64::MAX),
+        }
+    }
 }
 
 /// The middle value; the mean of the two in the middle. Zero of nothing.

@@ -139,6 +139,11 @@ pub enum Inconclusive {
     },
 }
 
+/// A change by this factor is as good as none that would be seen.
+const NEVER_SEEN: f64 = 100.0;
+/// More blocks than this are no advice.
+const MOST_ADVISED: u32 = 1_000;
+
 impl fmt::Display for Inconclusive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -152,12 +157,24 @@ impl fmt::Display for Inconclusive {
             Self::TooNoisy {
                 detectable, blocks, ..
             } => {
-                let seen = detectable * 100.0;
-                write!(
-                    f,
-                    "too noisy to gate: only a change of {seen:.1} % or more would have been seen; "
-                )?;
+                match *detectable {
+                    seen if seen < NEVER_SEEN => {
+                        let seen = seen * 100.0;
+                        write!(
+                            f,
+                            "too noisy to gate: only a change of {seen:.1} % or more would have \
+                             been seen; "
+                        )?;
+                    }
+                    _ => write!(
+                        f,
+                        "too noisy to gate: hardly any change would have been seen; "
+                    )?,
+                }
                 match blocks {
+                    Some(blocks) if *blocks > MOST_ADVISED => {
+                        write!(f, "longer blocks or a quieter machine would help")
+                    }
                     Some(blocks) => write!(
                         f,
                         "{blocks} fresh blocks, longer ones or a quieter machine would help"

@@ -2,6 +2,7 @@
 //!
 //! Must not import anything else from this crate, nor read a clock, a file or the environment.
 
+pub mod account;
 pub mod baseline;
 pub mod comparison;
 pub mod decision;
@@ -12,6 +13,7 @@ pub mod run;
 pub mod samples;
 pub mod shift;
 
+pub use account::Account;
 pub use baseline::{Baseline, Reference};
 pub use comparison::{
     BudgetVerdict, Change, Comparison, Estimate, Inconclusive, StoredRange, Target, Tolerance,

@@ -27,7 +27,14 @@ impl Samples {
     /// The arithmetic mean.
     #[expect(clippy::cast_precision_loss, reason = "block counts are small")]
     pub fn mean(&self) -> f64 {
-        self.0.iter().sum::<f64>() / self.0.len() as f64
+        let count = self.0.len() as f64;
+        let sum = self.0.iter().sum::<f64>();
+        if sum.is_finite() {
+            return sum / count;
+        }
+        // The sum of finite values may not be finite; their mean is.
+        let mean: f64 = self.0.iter().map(|value| value / count).sum();
+        mean.clamp(-f64::MAX, f64::MAX)
     }
 
     /// The same value in every block, if it is the same.

@@ -72,7 +72,7 @@ pub(super) fn fenced(lines: &[String]) -> String {
 }
 
 /// Text for a terminal: one line, nothing that moves the cursor, colours or reorders.
-pub(super) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     cut(&cleaned(text), PROSE_LENGTH)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Must not judge: a sign or a word here follows the numbers, never a tolerance.
 
-use crate::model::{Better, Change, Metric, Target, Unit};
+use crate::model::{Better, Change, Estimate, Metric, Target, Unit};
 
 /// A value in its unit: `12.3 ms`, `184.2 KB` (1000-based), `21.0 queries`, `10.4/min`.
 pub(super) fn quantity(metric: Metric, value: f64) -> String {
@@ -12,6 +12,54 @@ pub(super) fn quantity(metric: Metric, value: f64) -> String {
         Unit::PerMinute => format!("{}/min", number(value, 1)),
         Unit::Share => percent(value),
         Unit::Count => format!("{} {}", number(value, 1), counted(metric)),
+    }
+}
+
+/// A value with a digit more than in the report, for those who compare two of them.
+pub(super) fn finely(metric: Metric, value: f64) -> String {
+    match metric.unit() {
+        Unit::Milliseconds => in_milliseconds(value, 1),
+        Unit::Bytes | Unit::PerMinute | Unit::Share | Unit::Count => quantity(metric, value),
+    }
+}
+
+/// A value to its last digit, where it is known that well: `184,213 B`.
+pub(super) fn exactly(metric: Metric, value: f64) -> String {
+    match metric.unit() {
+        Unit::Bytes if value.abs() < 1e15 => format!("{} B", grouped(&format!("{value:.0}"))),
+        Unit::Bytes | Unit::Milliseconds | Unit::PerMinute | Unit::Share | Unit::Count => {
+            finely(metric, value)
+        }
+    }
+}
+
+/// What a difference must exceed: `0.3 ms`, `1 KB`.
+pub(super) fn floor(metric: Metric, value: f64) -> String {
+    without_zero_decimals(&quantity(metric, value))
+}
+
+/// Text of a value with its sign in front: `+38.0 queries`, `−4,096 B`.
+pub(super) fn with_sign(value: f64, text: impl Fn(f64) -> String) -> String {
+    let sign = match value {
+        value if value > 0.0 => "+",
+        value if value < 0.0 => "−",
+        _ => "",
+    };
+    format!("{sign}{}", text(value.abs()))
+}
+
+/// A relative change as the value itself moved, without an interval.
+pub(super) fn moved(metric: Metric, worse_by: f64) -> String {
+    let worse_by = Estimate::exact(worse_by);
+    change(metric, Change { worse_by }).0
+}
+
+/// A probability: `0.0013`, `3.1e-9`.
+pub(super) fn chance(value: f64) -> String {
+    if value >= 0.0001 {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.1e}")
     }
 }
 
@@ -116,16 +164,22 @@ pub(super) fn memory(size: u64) -> String {
 }
 
 fn milliseconds(value: f64) -> String {
+    in_milliseconds(value, 0)
+}
+
+/// With more decimals than people need at a glance.
+fn in_milliseconds(value: f64, more: usize) -> String {
     let size = value.abs();
     if size >= 999.5 {
-        return format!("{} s", number(value / 1e3, 2));
+        return format!("{} s", number(value / 1e3, 2 + more));
     }
-    let decimals = match size {
-        size if size >= 99.95 => 0,
-        size if size >= 9.995 => 1,
-        size if size >= 0.9995 => 2,
-        _ => 3,
-    };
+    let decimals = more
+        + match size {
+            size if size >= 99.95 => 0,
+            size if size >= 9.995 => 1,
+            size if size >= 0.9995 => 2,
+            _ => 3,
+        };
     format!("{value:.decimals$} ms")
 }
 
@@ -167,6 +221,8 @@ fn signed(share: f64) -> String {
 
 /// Fixed decimals below a thousand, none above, with a comma between thousands.
 fn number(value: f64, decimals: usize) -> String {
+    // A share of a finite value need not be finite in per cent.
+    let value = value.clamp(-f64::MAX, f64::MAX);
     if value.abs() < 999.5 {
         format!("{value:.decimals$}")
     } else if value.abs() < 1e15 {
@@ -209,7 +265,7 @@ fn without_zero_decimals(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BudgetVerdict, Estimate};
+    use crate::model::BudgetVerdict;
 
     fn target(limit: f64) -> Target {
         Target {

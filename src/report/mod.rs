@@ -4,7 +4,9 @@
 
 pub mod canary;
 mod escape;
+mod explain;
 mod fit;
+mod forest;
 mod format;
 mod json;
 mod phrase;
@@ -15,6 +17,9 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod view;
+
+pub use escape::plain;
+pub use explain::{Explanation, explain, verdicts};
 
 use crate::model::{Comparison, Decision, Finding, Machine, Phase, Responses, Revision};
 

@@ -10,10 +10,14 @@ mod a_real_app;
 mod answers;
 /// What `tollgate baseline` keeps and shows.
 mod baselines;
+/// `tollgate compare`: run files judged again.
+mod compare;
 /// Base measured a second time beside itself.
 mod control;
 /// A disk that is full.
 mod disk;
+/// `tollgate explain`: the numbers behind a verdict.
+mod explain;
 /// Frontends that grow, that do not build, and whose base does not build.
 mod frontends;
 /// Ctrl-C, SIGTERM and `kill -9`, at several moments.

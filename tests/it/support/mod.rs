@@ -3,11 +3,13 @@
 mod finished;
 mod leftovers;
 mod needs;
+mod recorded;
 mod running;
 mod sandbox;
 
 pub(crate) use finished::Finished;
 pub(crate) use needs::needs;
+pub(crate) use recorded::{FIRST_FORMAT, scale};
 pub(crate) use running::Running;
 pub(crate) use sandbox::Sandbox;
 
