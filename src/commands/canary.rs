@@ -1,5 +1,6 @@
 //! `tollgate canary`: proves that the gate blocks what is slow and lets the same code pass.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
-use crate::model::{Comparison, PhaseKind, Reference, Revision, RunFile};
+use crate::model::{Comparison, PhaseKind, Reference, RunFile};
 use crate::report::canary::{self, KnownSlow, SameCode, SameCodeRun};
 use crate::{compare, gate};
 
@@ -26,8 +27,12 @@ const RESULT: &str = "canary.json";
 /// Runs the canary; whether the gate did what it is there for.
 pub async fn canary(arguments: &Canary) -> Result<bool, Failure> {
     let (config, project) = load(&arguments.project)?;
+    let repository = Repository::of(&project)?;
     let site = Site {
-        repository: Repository::of(&project)?,
+        commit: repository
+            .base(&Base::Revision(arguments.base.clone()), &Head::WorkingTree)?
+            .0,
+        repository,
         folder: checkout::home(&project)?.join(FOLDER),
         home: checkout::home(&project)?,
         base: arguments.base.clone(),
@@ -47,6 +52,7 @@ struct Site {
     home: std::path::PathBuf,
     folder: std::path::PathBuf,
     base: String,
+    commit: String,
 }
 
 impl Site {
@@ -141,9 +147,18 @@ async fn known_slow(site: Site, patch: &Path, arguments: &Canary) -> Result<bool
 
 /// The gate must not block the same code.
 async fn same_code(mut site: Site, count: u32, format: ListFormat) -> Result<bool, Failure> {
-    let seed = site.config.plan.sampling.seed;
-    let mut runs = Vec::new();
     let mut judged = Vec::new();
+    let mut canary = SameCode {
+        project: site.config.plan.project.clone(),
+        commit: site.commit.clone(),
+        label: site.base.clone(),
+        seed: site.config.plan.sampling.seed,
+        runs: Vec::new(),
+        failed: Vec::new(),
+        blocked: rate(0, 0),
+        accused: rate(0, 0),
+        visible: BTreeMap::new(),
+    };
     for number in 1..=count {
         note(&format!(
             "run {number} of {count}: {} against itself",
@@ -151,47 +166,43 @@ async fn same_code(mut site: Site, count: u32, format: ListFormat) -> Result<boo
         ));
         let start = Instant::now();
         let head = Head::Revision(site.base.clone());
-        let file = site
-            .measure(head, &format!("same-code-{number}.json"))
-            .await?;
-        let comparisons = site.judge(&file)?;
-        let run = SameCodeRun::of(&comparisons, start.elapsed().as_secs_f64());
-        for id in &run.regressed {
-            note(&format!("run {number}: false alarm in {id}"));
+        let file = format!("same-code-{number}.json");
+        let measured = site.measure(head, &file).await;
+        match measured.and_then(|file| site.judge(&file)) {
+            Ok(comparisons) => {
+                let seconds = start.elapsed().as_secs_f64();
+                canary.runs.push(SameCodeRun::of(&comparisons, seconds));
+                judged.push(comparisons);
+            }
+            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+            Err(failure) => {
+                let whole = failure.to_string();
+                let why = whole.lines().next().unwrap_or_default();
+                note(&format!("run {number} could not be measured: {whole}"));
+                canary
+                    .failed
+                    .push(format!("run {number} could not be measured: {why}"));
+            }
         }
-        runs.push(run);
-        judged.push(comparisons);
+        summarise(&mut canary, &judged);
         // Kept after every run: what is measured is not lost when the rest is interrupted.
-        let result = summary(&site, file.head.revision.clone(), seed, &runs, &judged);
-        output::write_json(&site.folder.join(RESULT), &result)?;
-        if number == count {
-            show(format, &result, canary::same_code(&result));
-        }
+        output::write_json(&site.folder.join(RESULT), &canary)?;
         site.config.plan.sampling.seed += 1;
     }
-    Ok(runs.iter().all(|run| run.regressed.is_empty()))
+    show(format, &canary, canary::same_code(&canary));
+    Ok(canary.is_as_expected())
 }
 
-fn summary(
-    site: &Site,
-    revision: Revision,
-    seed: u64,
-    runs: &[SameCodeRun],
-    judged: &[Vec<Comparison>],
-) -> SameCode {
+/// Brings the figures over all runs up to date.
+fn summarise(canary: &mut SameCode, judged: &[Vec<Comparison>]) {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let runs = &canary.runs;
     let blocked = runs.iter().filter(|run| !run.regressed.is_empty()).count();
     let accused = runs.iter().map(|run| count(run.regressed.len())).sum();
     let tries = runs.iter().map(|run| run.judged).sum();
-    SameCode {
-        project: site.config.plan.project.clone(),
-        revision,
-        seed,
-        runs: runs.to_vec(),
-        blocked: rate(count(blocked), count(runs.len())),
-        accused: rate(accused, tries),
-        visible: canary::visible(judged),
-    }
+    canary.blocked = rate(count(blocked), count(runs.len()));
+    canary.accused = rate(accused, tries);
+    canary.visible = canary::visible(judged);
 }
 
 fn show(format: ListFormat, result: &impl serde::Serialize, summary: String) {

@@ -20,7 +20,7 @@ pub fn judge(before: f64, now: f64, better: Better, tolerance: Tolerance) -> Ver
 }
 
 /// The relative change in the direction of worse; growth from nothing is `f64::MAX`.
-fn worse_by(before: f64, now: f64, better: Better) -> f64 {
+pub(super) fn worse_by(before: f64, now: f64, better: Better) -> f64 {
     let difference = match better {
         Better::Lower => now - before,
         Better::Higher => before - now,

@@ -3,14 +3,18 @@
 //! *Exact* metrics (bytes, counts) are compared value against value. *Noisy* ones (latency, CPU,
 //! memory) by the log ratios of paired blocks: a first stage that settles what is plainly
 //! unchanged, and a second stage on fresh blocks that alone may say *regressed*. *Budgets* are
-//! judged on head with its interval. What has no number gets a reason, never a pass.
+//! judged on head with its interval. What has no number gets a reason, never a pass. Over the
+//! stored nights, *change points* say when a metric moved, and between which commits.
 //!
 //! Must not know the configuration, the clock or anything random: the same runs and policy give
 //! the same verdicts, byte for byte.
 
 pub mod budget;
+pub mod change_points;
+mod energy;
 pub mod estimate;
 pub mod exact;
+pub mod history;
 pub mod noisy;
 pub mod policy;
 pub mod rate;

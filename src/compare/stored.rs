@@ -23,7 +23,7 @@ pub const CERTAINTY: f64 = 0.999;
 /// The smallest spread believed of stored runs, in log units: a few equal nights are luck.
 pub const LEAST_SPREAD: f64 = 0.005;
 /// Makes the median absolute deviation the standard deviation of a normal distribution.
-const MAD_TO_SPREAD: f64 = 1.4826;
+pub(super) const MAD_TO_SPREAD: f64 = 1.4826;
 
 /// A verdict against stored runs.
 #[derive(Debug, Clone, PartialEq)]

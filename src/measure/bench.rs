@@ -21,6 +21,7 @@ use super::http::prepare::PrepareError;
 use super::http::session::{self, SessionError};
 use super::http::{Arms, Prepared};
 use super::install::{self, install};
+use super::placement::{Placement, Side};
 use super::plan::{Endpoint, Plan, ServiceKind};
 use super::probes::contention::Load;
 use super::probes::machine;
@@ -103,8 +104,8 @@ pub struct Bench<'a> {
     machine_changed: Option<String>,
     measured_at: String,
     random: fastrand::Rng,
-    /// Cores we may use.
-    cores: Vec<usize>,
+    /// Who runs where while something is timed.
+    placement: Placement,
     prepared: Vec<Prepared>,
     /// Blocks measured so far.
     done: BTreeMap<Stage, u32>,
@@ -146,7 +147,7 @@ impl<'a> Bench<'a> {
                 .format(&Rfc3339)
                 .unwrap_or_default(),
             random: fastrand::Rng::with_seed(plan.sampling.seed),
-            cores: tree::own_cores(),
+            placement: Placement::on(tree::own_cores()),
             prepared,
             done: BTreeMap::new(),
             head: Arm::new(ArmName::Head, &checkout.head),
@@ -429,30 +430,18 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Gives the generator a core of its own and the services the others. Without it the
-    /// scheduler puts the arms beside different neighbours for seconds at a time, and that reads
-    /// as a difference between them.
+    /// Gives the services and the generator their cores for timing.
     fn pin(&self) {
-        let (theirs, own) = self.pinned();
-        if theirs != own {
-            tree::pin_self(&own);
-            self.stacks().for_each(|stack| stack.pin(&theirs));
-        }
+        let (theirs, own) = self.placement.pinned();
+        tree::pin_self(&own);
+        self.stacks().for_each(|stack| stack.pin(&theirs));
     }
 
     /// Gives everything every core: for starting and warming up.
     fn unpin(&self) {
-        tree::pin_self(&self.cores);
-        self.stacks().for_each(|stack| stack.pin(&self.cores));
-    }
-
-    /// The cores of the services and those of the generator while it times; both the same where
-    /// there is only one.
-    fn pinned(&self) -> (Vec<usize>, Vec<usize>) {
-        match self.cores.split_last() {
-            Some((own, theirs)) if !theirs.is_empty() => (theirs.to_vec(), vec![*own]),
-            Some(_) | None => (self.cores.clone(), self.cores.clone()),
-        }
+        let all = self.placement.all();
+        tree::pin_self(all);
+        self.stacks().for_each(|stack| stack.pin(all));
     }
 
     /// The arms there are.
@@ -547,6 +536,13 @@ impl<'a> Bench<'a> {
                 "{}: measured again, the machine was busy with something else",
                 at.label
             ));
+            let busier = timed
+                .iter()
+                .find(|one| one.load.is_disturbed)
+                .map_or(Side::default(), |one| one.load.busier);
+            if self.placement.avoid(busier) {
+                self.pin();
+            }
             let again = self.time(at.index, driven).await;
             let discarded = std::mem::replace(&mut timed, again);
             keep_wrong_answers(discarded, &mut timed);
@@ -592,7 +588,7 @@ impl<'a> Bench<'a> {
         let timing = Timing {
             service: &service,
             databases: &databases_behind(self.plan, &service),
-            cores: self.pinned(),
+            cores: self.placement.pinned(),
             length: self.for_all_arms(self.plan.sampling.block),
         };
         let mut random = self.random.fork();

@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod checkout;
 pub mod http;
 pub mod install;
+pub mod placement;
 pub mod plan;
 pub mod probes;
 pub mod process;

@@ -10,6 +10,7 @@ pub mod finding;
 pub mod metric;
 pub mod run;
 pub mod samples;
+pub mod shift;
 
 pub use baseline::{Baseline, Reference};
 pub use comparison::{
@@ -24,3 +25,4 @@ pub use finding::{
 pub use metric::{Better, Class, Metric, MetricId, Subject, Unit};
 pub use run::{Contention, Machine, Phase, PhaseKind, Responses, Revision, Run, RunFile};
 pub use samples::Samples;
+pub use shift::{History, Night, Shift, Unjudged};

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::escape;
 use super::format;
-use crate::model::{Class, Comparison, Estimate, MetricId, Revision, Verdict, Weight};
+use crate::model::{Class, Comparison, Estimate, MetricId, Verdict, Weight};
 
 /// Metrics listed with what could be seen of them.
 const LISTED: usize = 40;
@@ -19,12 +19,16 @@ const LISTED: usize = 40;
 pub struct SameCode {
     /// Name of the project.
     pub project: String,
-    /// What was measured against itself.
-    pub revision: Revision,
+    /// The commit that was measured against itself.
+    pub commit: String,
+    /// What it was called.
+    pub label: String,
     /// The seed of the first run; each run adds one.
     pub seed: u64,
     /// What each run said.
     pub runs: Vec<SameCodeRun>,
+    /// Runs that could not be measured, and why: they prove nothing.
+    pub failed: Vec<String>,
     /// Share of runs that would have blocked, with its 95 % interval.
     pub blocked: Estimate,
     /// Share of judged metrics, over all runs, that were called regressed, with its 95 % interval.
@@ -59,6 +63,13 @@ pub struct Visible {
     pub worst: f64,
     /// Runs in which the metric had no answer.
     pub inconclusive: u32,
+}
+
+impl SameCode {
+    /// Whether every run was measured and none would have blocked.
+    pub fn is_as_expected(&self) -> bool {
+        self.failed.is_empty() && self.runs.iter().all(|run| run.regressed.is_empty())
+    }
 }
 
 impl SameCodeRun {
@@ -127,12 +138,16 @@ pub fn same_code(canary: &SameCode) -> String {
     let mut line = |words: String| {
         let _infallible = writeln!(text, "{words}");
     };
-    let verdict = if blocked == 0 { "PASS" } else { "FAIL" };
+    let verdict = if canary.is_as_expected() {
+        "PASS"
+    } else {
+        "FAIL"
+    };
     line(format!(
         "{verdict}  {}: {} ({}) against itself, {}",
         escape::plain(&canary.project),
-        canary.revision.short(),
-        escape::plain(&canary.revision.label),
+        canary.commit.get(..10).unwrap_or(&canary.commit),
+        escape::plain(&canary.label),
         format::count(count, "run", "runs")
     ));
     line(format!(
@@ -150,6 +165,9 @@ pub fn same_code(canary: &SameCode) -> String {
         for id in &run.regressed {
             line(format!("      run {number}: false alarm in {}", metric(id)));
         }
+    }
+    for why in &canary.failed {
+        line(format!("      {}", escape::plain(why)));
     }
     line(String::new());
     line("Smallest slow-down this machine is certain (95 %) to catch:".to_owned());

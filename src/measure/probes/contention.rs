@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use crate::measure::arm::ArmName;
+use crate::measure::placement::Side;
 use crate::measure::process::tree::{self, Family};
 
 /// A block is disturbed when others took more than this share of the time that the service could
@@ -161,6 +162,8 @@ pub struct Load {
     pub steal: f64,
     /// Share of all cores' time that processes used which are none of ours.
     pub foreign: f64,
+    /// Where others used more of the time.
+    pub busier: Side,
     /// Whether others took more than [`MOST_TAKEN`].
     pub is_disturbed: bool,
 }
@@ -286,6 +289,11 @@ fn load(service: Scheduled, generator: Generator, machine: &Used) -> Load {
         generator_wait: share(generator.threads.waited, generator.threads.ran),
         steal: part(machine.stolen, machine.capacity),
         foreign: part(machine.foreign, machine.capacity),
+        busier: if machine.beside_generator > machine.beside_services {
+            Side::Generator
+        } else {
+            Side::Services
+        },
         is_disturbed,
     }
 }

@@ -17,6 +17,11 @@ use crate::measure::process::{Supervised, Supervisor};
 
 /// Where services listen.
 const HOST: &str = "127.0.0.1";
+/// Ports for services: above those of well-known servers and below 32768, where Linux begins to
+/// take ports for outgoing connections.
+const SERVICE_PORTS: std::ops::Range<u16> = 20_000..32_768;
+/// Ports tried before the kernel is asked for any free one.
+const PORT_TRIES: usize = 100;
 /// How often a service is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(15);
 /// Lines of a service's log an error quotes.
@@ -411,10 +416,21 @@ fn filled(values: &Values, environment: &BTreeMap<String, String>) -> BTreeMap<S
         .collect()
 }
 
+/// Listens on the fixed port of an arm, or on a free one. A service gets its port again and again
+/// with every fresh process, so it is none that the kernel gives to outgoing connections: in the
+/// moment the service is down one of those could take it.
 fn listen(service: &str, process: &Process, arm: ArmName) -> Result<TcpListener, ServiceError> {
-    let port = process
-        .port
-        .map_or(0, |port| port.saturating_add(arm.after_the_fixed_port()));
+    let port = match process.port {
+        Some(port) => port.saturating_add(arm.after_the_fixed_port()),
+        None => {
+            let mut tries = std::iter::repeat_with(|| fastrand::u16(SERVICE_PORTS));
+            let free = |port| TcpListener::bind((HOST, port)).ok();
+            if let Some(listener) = tries.by_ref().take(PORT_TRIES).find_map(free) {
+                return Ok(listener);
+            }
+            0
+        }
+    };
     TcpListener::bind((HOST, port)).map_err(|source| {
         let service = service.to_owned();
         if source.kind() == std::io::ErrorKind::AddrInUse {
