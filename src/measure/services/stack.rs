@@ -20,6 +20,8 @@ const HOST: &str = "127.0.0.1";
 /// Ports for services: above those of well-known servers and below 32768, where Linux begins to
 /// take ports for outgoing connections.
 const SERVICE_PORTS: std::ops::Range<u16> = 20_000..32_768;
+/// The number of arms: base, head and a control.
+const ARMS: u16 = 3;
 /// Ports tried before the kernel is asked for any free one.
 const PORT_TRIES: usize = 100;
 /// How often a service is asked whether it is ready.
@@ -423,7 +425,9 @@ fn listen(service: &str, process: &Process, arm: ArmName) -> Result<TcpListener,
     let port = match process.port {
         Some(port) => port.saturating_add(arm.after_the_fixed_port()),
         None => {
-            let mut tries = std::iter::repeat_with(|| fastrand::u16(SERVICE_PORTS));
+            // Each arm has ports of its own: all are planned before the first one is taken.
+            let is_own = |port: &u16| port % ARMS == arm.after_the_fixed_port();
+            let mut tries = std::iter::repeat_with(|| fastrand::u16(SERVICE_PORTS)).filter(is_own);
             let free = |port| TcpListener::bind((HOST, port)).ok();
             if let Some(listener) = tries.by_ref().take(PORT_TRIES).find_map(free) {
                 return Ok(listener);
