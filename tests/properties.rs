@@ -621,3 +621,22 @@ fn kind(basis: &Basis) -> &'static str {
         },
     }
 }
+
+#[test]
+fn memory_that_is_only_shown_and_has_gone_is_not_green() {
+    let memory = MetricId::service("redis", Metric::Memory);
+    let one_process = Policy {
+        expected: vec![memory.clone()],
+        one_process: BTreeSet::from([memory.subject.clone()]),
+        ..policy()
+    };
+    let with = Values::from([(memory, vec![5e6; 8])]);
+    let base = Reference::Paired(run(&with, &Values::new()));
+    let judged = |head: &Values| {
+        let head = run(head, &Values::new());
+        let comparisons = compare::compare(&head, &base, &one_process);
+        gate::decide(&comparisons, gate::Policy::default()).outcome
+    };
+    assert_eq!(judged(&with), Outcome::Pass);
+    assert_eq!(judged(&Values::new()), Outcome::Inconclusive);
+}

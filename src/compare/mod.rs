@@ -202,6 +202,16 @@ fn judge(
             weight,
         ),
     };
+    // Memory of one process for the whole run is only shown, but asked for and gone is not green.
+    let is_gone = matches!(
+        verdict,
+        Verdict::Inconclusive(Inconclusive::NotMeasured { .. })
+    ) && id.metric == Metric::Memory;
+    let weight = if is_gone && policy.expected.contains(&id) && policy.tolerance(&id).is_none() {
+        Weight::Gates
+    } else {
+        weight
+    };
     Comparison {
         verdict,
         before,

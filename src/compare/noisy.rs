@@ -13,7 +13,7 @@ use crate::model::{Better, Change, Estimate, Inconclusive, Samples, Tolerance, V
 use super::estimate::{CONFIDENCE, Trimmed, detectable, relative};
 
 /// False alarms accepted over all escalated metrics of a pull request. With the rules of [`Test`]
-/// it raised none in 200,000 comparisons of recorded endpoints with themselves, interleaved by
+/// it raised none in 200,000 resampled comparisons of recorded endpoints with themselves, interleaved by
 /// request; 0.005 is no better there, and loses a tenth of the slow-downs of 5 % at a spread of
 /// 4 %.
 pub const ALPHA: f64 = 0.01;
