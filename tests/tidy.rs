@@ -182,7 +182,9 @@ fn the_parser_of_imports_sees_groups() {
 fn every_regression_of_the_sample_app_applies_and_says_what_to_expect() {
     let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/spheroid");
     let mut names = Vec::new();
-    for entry in fs::read_dir(app.join("regressions")).unwrap() {
+    let folders = ["regressions", "canaries"];
+    let entries = folders.map(|folder| fs::read_dir(app.join(folder)).unwrap());
+    for entry in entries.into_iter().flatten() {
         let patch = entry.unwrap().path();
         let text = fs::read_to_string(&patch).unwrap();
         let opening = text.split("\n--- ").next().unwrap();
@@ -203,5 +205,5 @@ fn every_regression_of_the_sample_app_applies_and_says_what_to_expect() {
         );
         names.push(patch.file_stem().unwrap().to_string_lossy().into_owned());
     }
-    assert_eq!(names.len(), 15, "{names:?}");
+    assert_eq!(names.len(), 16, "{names:?}");
 }

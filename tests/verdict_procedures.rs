@@ -13,10 +13,13 @@ mod procedures;
 #[path = "../benches/verdicts/traces.rs"]
 mod traces;
 
+use std::path::Path;
+
 use fastrand::Rng;
 
 use procedures::ours::{Case, Plan};
 use procedures::{Comparison, PEERS, as_written, asv, numbers, ours, rank_sum};
+use traces::{Effect, Metric};
 
 const NINE: [f64; 9] = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30];
 const OTHER_NINE: [f64; 9] = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06001, 3.3, 1.29001];
@@ -262,4 +265,70 @@ fn what_is_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let problem = traces::load(folder.path()).unwrap_err().to_string();
     assert!(problem.contains("no .csv files"), "{problem}");
+}
+
+/// Comparisons drawn from each recording.
+const DRAWS: usize = 200;
+
+/// Draws blocks of a recording with replacement; `swap` exchanges the arms of each at random, so
+/// that no difference is left.
+fn drawn(pairs: &[(f64, f64)], swap: bool, random: &mut Rng) -> (Vec<f64>, Vec<f64>) {
+    let pair = |_| {
+        let (base, head) = pairs[random.usize(..pairs.len())];
+        if swap && random.bool() {
+            (head, base)
+        } else {
+            (base, head)
+        }
+    };
+    (0..Plan::FULL.blocks()).map(pair).unzip()
+}
+
+/// The share of draws from the interleaved recordings with this planted slow-down that is called
+/// a regression of the metric.
+fn flagged_share(metric: Metric, slow: f64, swap: bool) -> f64 {
+    let metric = traces::METRICS
+        .iter()
+        .position(|one| *one == metric)
+        .unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/traces");
+    let visits = traces::load(&folder).unwrap();
+    let mut random = Rng::with_seed(20_251_122);
+    let (mut flagged, mut all) = (0_u32, 0_u32);
+    let chosen = visits
+        .iter()
+        .filter(|visit| visit.design == "zip" && visit.effect == Effect::slower_by(slow));
+    for visit in chosen {
+        let pairs: Vec<(f64, f64)> = visit
+            .blocks
+            .iter()
+            .map(|block| (block.base[metric], block.head[metric]))
+            .collect();
+        for _ in 0..DRAWS {
+            let (base, head) = drawn(&pairs, swap, &mut random);
+            let case = Case {
+                base: &base,
+                head: &head,
+                tolerance: 0.03,
+            };
+            flagged += u32::from(ours::judge(&case, Plan::FULL).is_flagged);
+            all += 1;
+        }
+    }
+    assert!(all > 0, "no recording of {slow} %");
+    f64::from(flagged) / f64::from(all)
+}
+
+#[test]
+fn recorded_endpoints_against_themselves_raise_no_alarm() {
+    for metric in [Metric::P50, Metric::Cpu] {
+        let share = flagged_share(metric, 0.0, true);
+        assert!(share <= 0.0, "{}: {share}", metric.name());
+    }
+}
+
+#[test]
+fn recorded_slow_downs_of_five_per_cent_are_caught() {
+    let share = flagged_share(Metric::P50, 5.0, false);
+    assert!(share >= 0.95, "{share}");
 }
