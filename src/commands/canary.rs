@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::output;
-use super::session::{interruptible, interruptible_blocking, load, supervisor};
+use super::session::{interruptible, interruptible_blocking, load};
 use super::stages;
 use crate::cli::{Canary, ListFormat};
 use crate::compare::rate::rate;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
-use crate::model::{Comparison, PhaseKind, Reference, RunFile};
+use crate::model::{Comparison, Outcome, PhaseKind, Reference, RunFile};
 use crate::report::canary::{self, KnownSlow, SameCode, SameCodeRun};
 use crate::{compare, gate};
 
@@ -49,8 +48,8 @@ pub async fn canary(arguments: &Canary) -> Result<bool, Failure> {
 struct Site {
     config: Config,
     repository: Repository,
-    home: std::path::PathBuf,
-    folder: std::path::PathBuf,
+    home: PathBuf,
+    folder: PathBuf,
     base: String,
     commit: String,
 }
@@ -75,7 +74,7 @@ impl Site {
             interruptible_blocking(move || Ok(Checkout::create(&repository, &base, &head)?))
                 .await?;
         let path = self.folder.join(file);
-        let work = measure(&self.config, &checkout, &self.home, progress, &path);
+        let work = stages::run(&self.config, &checkout, &self.home, progress, &path);
         let result = interruptible(Box::pin(work)).await;
         // Removed only now: nothing runs in it any more.
         drop(checkout);
@@ -98,25 +97,6 @@ impl Site {
     }
 }
 
-async fn measure(
-    config: &Config,
-    checkout: &Checkout,
-    home: &Path,
-    progress: Progress,
-    path: &Path,
-) -> Result<RunFile, Failure> {
-    let supervisor = supervisor()?;
-    let logs = home.join("logs");
-    let mut bench = Bench::new(&config.plan, checkout, &supervisor, home, &logs, progress)?;
-    let measured = stages::measure(&mut bench, config, |_| Ok(())).await;
-    bench.stop().await;
-    let phases = bench.progress.phases();
-    let file = bench.run_file(phases);
-    output::write_json(path, &file)?;
-    measured?;
-    Ok(file)
-}
-
 /// The gate must block this patch.
 async fn known_slow(site: Site, patch: &Path, arguments: &Canary) -> Result<bool, Failure> {
     let file = site
@@ -124,10 +104,9 @@ async fn known_slow(site: Site, patch: &Path, arguments: &Canary) -> Result<bool
         .await?;
     let comparisons = site.judge(&file)?;
     let decision = gate::decide(&comparisons, site.config.gate);
-    let accused = |comparison: &&Comparison| canary::is_accused(comparison);
     let accused: Vec<_> = comparisons
         .iter()
-        .filter(accused)
+        .filter(|comparison| canary::is_accused(comparison))
         .map(|comparison| comparison.id.clone())
         .collect();
     let is_beside = |name: &str| {
@@ -136,7 +115,7 @@ async fn known_slow(site: Site, patch: &Path, arguments: &Canary) -> Result<bool
     };
     let result = KnownSlow {
         patch: patch.display().to_string(),
-        blocked: decision.outcome == crate::model::Outcome::Fail,
+        blocked: decision.outcome == Outcome::Fail && !accused.is_empty(),
         beside: arguments.only.as_deref().map_or_else(Vec::new, is_beside),
         accused,
     };
@@ -171,7 +150,10 @@ async fn same_code(mut site: Site, count: u32, format: ListFormat) -> Result<boo
         match measured.and_then(|file| site.judge(&file)) {
             Ok(comparisons) => {
                 let seconds = start.elapsed().as_secs_f64();
-                canary.runs.push(SameCodeRun::of(&comparisons, seconds));
+                let outcome = gate::decide(&comparisons, site.config.gate).outcome;
+                canary
+                    .runs
+                    .push(SameCodeRun::of(&comparisons, outcome, seconds));
                 judged.push(comparisons);
             }
             Err(Failure::Interrupted) => return Err(Failure::Interrupted),
@@ -197,8 +179,8 @@ async fn same_code(mut site: Site, count: u32, format: ListFormat) -> Result<boo
 fn summarise(canary: &mut SameCode, judged: &[Vec<Comparison>]) {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let runs = &canary.runs;
-    let blocked = runs.iter().filter(|run| !run.regressed.is_empty()).count();
-    let accused = runs.iter().map(|run| count(run.regressed.len())).sum();
+    let blocked = runs.iter().filter(|run| run.blocks()).count();
+    let accused = runs.iter().map(|run| count(run.accused.len())).sum();
     let tries = runs.iter().map(|run| run.judged).sum();
     canary.blocked = rate(count(blocked), count(runs.len()));
     canary.accused = rate(accused, tries);

@@ -6,13 +6,12 @@ use std::path::Path;
 use super::judging::{self, Judged, Rules};
 use super::output;
 use super::run_files::RUN_FILE;
-use super::session::{interruptible, interruptible_blocking, load, supervisor};
+use super::session::{interruptible, interruptible_blocking, load};
 use super::stages;
 use crate::cli::Check;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::github;
-use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
 use crate::model::{Outcome, PhaseKind, Reference, RunFile};
@@ -48,19 +47,7 @@ async fn run(
     home: &Path,
     progress: Progress,
 ) -> Result<(Pages, Outcome), Failure> {
-    let supervisor = supervisor()?;
-    let logs = home.join("logs");
-    let mut bench = Bench::new(&config.plan, checkout, &supervisor, home, &logs, progress)?;
-    let run_file = home.join(RUN_FILE);
-    let keep = |file: &RunFile| output::write_json(&run_file, file);
-    let measured = stages::measure(&mut bench, config, keep).await;
-    bench.stop().await;
-    bench.progress.phase(PhaseKind::Report);
-    let phases = bench.progress.phases();
-    let file = bench.run_file(phases);
-    keep(&file)?;
-    measured?;
-
+    let file = stages::run(config, checkout, home, progress, &home.join(RUN_FILE)).await?;
     let reference = reference(&file, config, checkout).await?;
     let against = against(&reference, checkout);
     let Judged { pages, outcome } = judging::judge(&file, &reference, against, &Rules::of(config))?;

@@ -1,14 +1,43 @@
 //! Everything that takes time, in order: build, start, and as many blocks as the answer needs.
 
+use std::path::Path;
+
+use super::output;
+use super::session::supervisor;
 use crate::compare::{self, noisy};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::measure::Bench;
-use crate::model::RunFile;
+use crate::measure::checkout::Checkout;
+use crate::measure::progress::Progress;
+use crate::model::{PhaseKind, RunFile};
+
+/// Measures both arms of a checkout and ends what was started. Whatever could be measured is in
+/// `path` after each stage, even when the rest fails.
+pub(super) async fn run(
+    config: &Config,
+    checkout: &Checkout,
+    home: &Path,
+    progress: Progress,
+    path: &Path,
+) -> Result<RunFile, Failure> {
+    let supervisor = supervisor()?;
+    let logs = home.join("logs");
+    let mut bench = Bench::new(&config.plan, checkout, &supervisor, home, &logs, progress)?;
+    let keep = |file: &RunFile| output::write_json(path, file);
+    let measured = measure(&mut bench, config, keep).await;
+    bench.stop().await;
+    bench.progress.phase(PhaseKind::Report);
+    let phases = bench.progress.phases();
+    let file = bench.run_file(phases);
+    keep(&file)?;
+    measured?;
+    Ok(file)
+}
 
 /// Measures both arms until every metric has its answer or the planned blocks are used up. What
 /// is measured so far is handed to `keep` after each stage.
-pub(super) async fn measure(
+async fn measure(
     bench: &mut Bench<'_>,
     config: &Config,
     keep: impl Fn(&RunFile) -> Result<(), Failure>,
@@ -23,7 +52,7 @@ pub(super) async fn measure(
 }
 
 /// All endpoints for half of the blocks, then those that are not plainly unchanged.
-pub(super) async fn first_stage(bench: &mut Bench<'_>, config: &Config) -> Result<(), Failure> {
+async fn first_stage(bench: &mut Bench<'_>, config: &Config) -> Result<(), Failure> {
     let planned = config.plan.sampling.blocks;
     let Some(half) = half(noisy::early_look, planned) else {
         return Ok(bench.first_stage(None, planned).await?);
@@ -37,7 +66,7 @@ pub(super) async fn first_stage(bench: &mut Bench<'_>, config: &Config) -> Resul
 
 /// Fresh blocks for what the first stage could not settle: half of them, and the rest for what
 /// these could not decide.
-pub(super) async fn second_stage(bench: &mut Bench<'_>, config: &Config) -> Result<(), Failure> {
+async fn second_stage(bench: &mut Bench<'_>, config: &Config) -> Result<(), Failure> {
     let planned = config.plan.sampling.confirmation_blocks;
     let Some((base, head)) = bench.runs() else {
         return Ok(());

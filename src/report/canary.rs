@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::escape;
 use super::format;
-use crate::model::{Class, Comparison, Estimate, MetricId, Verdict, Weight};
+use crate::model::{
+    BudgetVerdict, Class, Comparison, Estimate, MetricId, Outcome, Verdict, Weight,
+};
 
 /// Metrics listed with what could be seen of them.
 const LISTED: usize = 40;
@@ -41,10 +43,12 @@ pub struct SameCode {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SameCodeRun {
+    /// What the gate said.
+    pub outcome: Outcome,
     /// Metrics judged against base, whatever the answer.
     pub judged: u32,
-    /// Those called regressed, of metrics that gate: false alarms.
-    pub regressed: Vec<MetricId>,
+    /// Those the gate would hold against the author: false alarms.
+    pub accused: Vec<MetricId>,
     /// Those called improved: as wrong, but they do not block.
     pub improved: Vec<MetricId>,
     /// Those without an answer.
@@ -66,15 +70,17 @@ pub struct Visible {
 }
 
 impl SameCode {
-    /// Whether every run was measured and none would have blocked.
+    /// Whether every run was measured, had answers, and would not have blocked: what has no
+    /// answer at all proves nothing.
     pub fn is_as_expected(&self) -> bool {
-        self.failed.is_empty() && self.runs.iter().all(|run| run.regressed.is_empty())
+        self.failed.is_empty()
+            && (self.runs.iter()).all(|run| !run.blocks() && run.inconclusive.len() < run.judged())
     }
 }
 
 impl SameCodeRun {
     /// What one run said.
-    pub fn of(comparisons: &[Comparison], seconds: f64) -> Self {
+    pub fn of(comparisons: &[Comparison], outcome: Outcome, seconds: f64) -> Self {
         let judged: Vec<&Comparison> = comparisons
             .iter()
             .filter(|comparison| comparison.weight > Weight::Shown)
@@ -84,18 +90,32 @@ impl SameCodeRun {
             chosen.map(|comparison| comparison.id.clone()).collect()
         };
         Self {
+            outcome,
             judged: u32::try_from(judged.len()).unwrap_or(u32::MAX),
-            regressed: ids(is_accused),
+            accused: ids(is_accused),
             improved: ids(|comparison| matches!(comparison.verdict, Verdict::Improved(_))),
             inconclusive: ids(|comparison| matches!(comparison.verdict, Verdict::Inconclusive(_))),
             seconds,
         }
     }
+
+    /// Whether the gate would have blocked.
+    pub fn blocks(&self) -> bool {
+        self.outcome > Outcome::Warn
+    }
+
+    fn judged(&self) -> usize {
+        usize::try_from(self.judged).unwrap_or(usize::MAX)
+    }
 }
 
-/// Whether the gate would hold this against the author.
+/// Whether the gate would hold this against the author: a regression, or a target that is missed
+/// now.
 pub fn is_accused(comparison: &Comparison) -> bool {
-    comparison.weight == Weight::Gates && matches!(comparison.verdict, Verdict::Regressed(_))
+    let regressed =
+        comparison.weight == Weight::Gates && matches!(comparison.verdict, Verdict::Regressed(_));
+    let target = comparison.target.map(|target| target.verdict);
+    regressed || target == Some(BudgetVerdict::Missed)
 }
 
 /// Per noisy metric, what could be seen of it over all runs.
@@ -125,13 +145,9 @@ pub fn visible(runs: &[Vec<Comparison>]) -> BTreeMap<MetricId, Visible> {
 /// The summary of the base against itself.
 pub fn same_code(canary: &SameCode) -> String {
     let count = canary.runs.len();
-    let blocked = canary
-        .runs
-        .iter()
-        .filter(|run| !run.regressed.is_empty())
-        .count();
+    let blocked = canary.runs.iter().filter(|run| run.blocks()).count();
     let judged: u32 = canary.runs.iter().map(|run| run.judged).sum();
-    let accused: usize = canary.runs.iter().map(|run| run.regressed.len()).sum();
+    let accused: usize = canary.runs.iter().map(|run| run.accused.len()).sum();
     let open: usize = canary.runs.iter().map(|run| run.inconclusive.len()).sum();
     let better: usize = canary.runs.iter().map(|run| run.improved.len()).sum();
     let mut text = String::new();
@@ -162,7 +178,7 @@ pub fn same_code(canary: &SameCode) -> String {
         "      called faster, without answer: {better}, {open}"
     ));
     for (number, run) in (1..).zip(&canary.runs) {
-        for id in &run.regressed {
+        for id in &run.accused {
             line(format!("      run {number}: false alarm in {}", metric(id)));
         }
     }
