@@ -244,6 +244,7 @@ pub(super) struct RawMeasure {
     pub(super) block: Option<Time>,
     pub(super) warm_up: Option<Time>,
     pub(super) control: Option<bool>,
+    pub(super) contention_limit: Option<Share>,
     pub(super) seed: Option<u64>,
 }
 

@@ -10,6 +10,7 @@ use crate::measure::Plan;
 use crate::measure::plan::{
     Body, Endpoint, Expect, Frontend, Load, Part, Request, Sampling, Service, ServiceKind, Session,
 };
+use crate::measure::probes::contention::CONTENTION_LIMIT;
 use crate::store;
 
 use super::error::{Flaw, Problem, quote};
@@ -275,12 +276,20 @@ fn sampling(raw: &RawMeasure) -> Result<Sampling, Problem> {
             .help("write `100 ms` or more; the default is `2 s`")
             .at(&at.key("block")));
     }
+    let limit = raw.contention_limit.map_or(CONTENTION_LIMIT, |limit| limit.0);
+    if limit > 1.0 {
+        let flaw = Flaw::new("other work cannot take more than all of a block");
+        return Err(flaw
+            .help("write for example `30%`, the default; `100%` counts every block")
+            .at(&at.key("contention-limit")));
+    }
     Ok(Sampling {
         blocks: blocks(raw.blocks, 8, &at.key("blocks"))?,
         confirmation_blocks: blocks(raw.confirmation_blocks, 16, &at.key("confirmation-blocks"))?,
         block: block.duration(),
         warm_up: raw.warm_up.map_or(Duration::from_secs(1), Time::duration),
         control: raw.control.unwrap_or(false),
+        contention_limit: limit,
         seed: raw.seed.unwrap_or(1),
     })
 }

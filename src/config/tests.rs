@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::measure::plan::{Body, Fresh, Part, Ready, ServiceKind};
-use crate::model::{Metric, MetricId, Outcome};
+use crate::model::{Metric, MetricId, Outcome, Weight};
 
 use super::*;
 
@@ -738,6 +738,19 @@ fn a_block_too_short() {
 }
 
 #[test]
+fn a_contention_limit_beyond_everything() {
+    let text = "measure: { contention-limit: 130% }";
+    insta::assert_snapshot!(error_after_endpoint(text), @r"
+    error: other work cannot take more than all of a block
+     --> tollgate.yml:8:30
+      |
+    8 | measure: { contention-limit: 130% }
+      |                              ^^^^
+      = help: write for example `30%`, the default; `100%` counts every block
+    ");
+}
+
+#[test]
 fn a_path_out_of_the_project() {
     let text = r#"    multipart: { image: "@../x.png" }"#;
     insta::assert_snapshot!(error_after_endpoint(text), @r#"
@@ -869,4 +882,31 @@ fn a_line_too_long_to_show() {
       |                                                             ^^^^
       = help: did you mean `mean`?
     ");
+}
+
+#[test]
+fn severities_say_what_gates_and_what_warns() {
+    let text = SPHEROID.replace(
+        "tolerance: { latency: 4%, count: 0% }",
+        "severity: { p95: warn, memory: show, latency: fail }",
+    );
+    let policy = read(&text).expect("the example").policy;
+    let weight = |metric| policy.weight(&MetricId::endpoint("segment", metric));
+    assert_eq!(weight(Metric::LatencyP95), Weight::Warns);
+    assert_eq!(weight(Metric::LatencyP50), Weight::Gates);
+    assert_eq!(weight(Metric::CpuPerRequest), Weight::Gates);
+    let memory = MetricId::service("api", Metric::Memory);
+    assert_eq!(policy.weight(&memory), Weight::Shown);
+}
+
+#[test]
+fn how_to_measure_is_only_another_way_where_it_is_asked_for() {
+    let usual = read(SPHEROID).expect("the example").plan.sampling;
+    assert!(!usual.control);
+    assert_eq!(usual.contention_limit, 0.3);
+    let other = "seed: 7, control: true, contention-limit: 100%";
+    let other = read(&SPHEROID.replace("seed: 7", other));
+    let other = other.expect("the example").plan.sampling;
+    assert!(other.control);
+    assert_eq!(other.contention_limit, 1.0);
 }

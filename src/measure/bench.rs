@@ -530,16 +530,16 @@ impl<'a> Bench<'a> {
     async fn endpoint(&mut self, at: &Place, driven: &mut Arms) -> Result<(), MeasureError> {
         let mut timed = self.time(at.index, driven).await;
         let mut alive = self.check_alive().await;
-        let repeated = alive.is_ok() && is_disturbed(&timed);
+        let repeated = alive.is_ok() && self.is_disturbed(&timed);
         if repeated {
             self.progress.step(&format!(
                 "{}: measured again, the machine was busy with something else",
                 at.label
             ));
-            let busier = timed
+            let most_taken = timed
                 .iter()
-                .find(|one| one.load.is_disturbed)
-                .map_or(Side::default(), |one| one.load.busier);
+                .max_by(|one, other| one.load.taken.total_cmp(&other.load.taken));
+            let busier = most_taken.map_or(Side::default(), |one| one.load.busier);
             if self.placement.avoid(busier) {
                 self.pin();
             }
@@ -548,7 +548,7 @@ impl<'a> Bench<'a> {
             keep_wrong_answers(discarded, &mut timed);
             alive = self.check_alive().await;
         }
-        let disturbed = repeated && is_disturbed(&timed);
+        let disturbed = repeated && self.is_disturbed(&timed);
         // What the arms answered is kept even if one of them has gone away.
         self.take(at, timed, |load| Contention {
             fresh: at.stage == Stage::Confirmation,
@@ -561,6 +561,15 @@ impl<'a> Bench<'a> {
             disturbed,
         });
         alive
+    }
+
+    /// Whether other work took so much of the machine that the block says little about the clock.
+    /// An endpoint that only ever answered wrongly has nothing to measure again.
+    fn is_disturbed(&self, timed: &[Timed]) -> bool {
+        let limit = self.plan.sampling.contention_limit;
+        let mut judged = timed.iter().filter(|one| one.name != ArmName::Control);
+        judged.clone().any(|one| one.load.taken > limit)
+            && !judged.any(|one| is_hopeless(&one.recording))
     }
 
     /// Keeps what was read of each arm that is still there.
@@ -803,14 +812,6 @@ fn keep_bundle(record: &mut Record, frontend: &str, built: build::Built) {
         .evidence
         .bundles
         .insert(frontend.to_owned(), built.evidence);
-}
-
-/// Whether other work took so much of the machine that the block says little about the clock.
-/// An endpoint that only ever answered wrongly has nothing to measure again.
-fn is_disturbed(timed: &[Timed]) -> bool {
-    let mut judged = timed.iter().filter(|one| one.name != ArmName::Control);
-    judged.clone().any(|one| one.load.is_disturbed)
-        && !judged.any(|one| is_hopeless(&one.recording))
 }
 
 /// A time that was disturbed is worth nothing; a wrong answer stays one.

@@ -207,7 +207,7 @@ pub struct Load {
 }
 
 /// How many blocks, how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
     /// Blocks of the first stage.
     pub blocks: u32,
@@ -219,6 +219,8 @@ pub struct Sampling {
     pub warm_up: Duration,
     /// Whether base is measured a second time beside itself in the first stage: an A/A control.
     pub control: bool,
+    /// Share of a block that other work may take; above it, the block is measured again.
+    pub contention_limit: f64,
     /// Seed of every random choice.
     pub seed: u64,
 }

@@ -25,7 +25,7 @@ const FOLDERS: [&str; 6] = ["api", "db", "fixtures", "frontend", "ml", "regressi
 const ENDPOINTS: [&str; 2] = ["list projects", "segment one image"];
 /// Few and short blocks: what is looked for is counted, not timed.
 const SETTINGS: &str = "
-measure: { blocks: 3, confirmation-blocks: 4, block: 400 ms, warm-up: 400 ms }
+measure: { blocks: 3, confirmation-blocks: 4, block: 400 ms, warm-up: 400 ms, contention-limit: 100% }
 gate: { tolerance: { latency: 25%, p95: 50%, cpu: 25%, memory: 50% } }
 ";
 
