@@ -30,7 +30,7 @@ const IMPURE: [&str; 9] = [
     "tokio::",
     "sqlx::",
     "reqwest::",
-    "hyper::",
+    "http::",
     "std::env",
     "std::fs",
     "std::process",

@@ -24,6 +24,15 @@ pub(super) struct Time(pub(super) f64);
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rate(pub(super) f64);
 
+/// A rate of requests: `50/s`, or `auto`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum RateOrAuto {
+    /// Events per minute.
+    PerMinute(f64),
+    /// To be found out.
+    Auto,
+}
+
 /// A share: `1%` is 0.01.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Share(pub(super) f64);
@@ -165,6 +174,28 @@ impl Visitor<'_> for QuantityVisitor {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<f64, E> {
         read(self.0, text).map_err(E::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for RateOrAuto {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OrAuto;
+        impl Visitor<'_> for OrAuto {
+            type Value = RateOrAuto;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rate such as `50/s`, or `auto`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RateOrAuto, E> {
+                if text == "auto" {
+                    return Ok(RateOrAuto::Auto);
+                }
+                let rate = read(Kind::Rate, text).map_err(E::custom)?;
+                Ok(RateOrAuto::PerMinute(rate))
+            }
+        }
+        deserializer.deserialize_str(OrAuto)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::quantity::{Count, Rate, Share, Size, Time};
+use super::quantity::{Count, Rate, RateOrAuto, Share, Size, Time};
 
 /// The keys at the top of the file.
 pub(super) const TOP_LEVEL: [&str; 8] = [
@@ -205,10 +205,21 @@ pub(super) struct RawExpect {
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a mapping such as `{ concurrency: 1 }`"
+    expecting = "a mapping such as `{ concurrency: 10 }` or `{ rate: 50/s }`"
 )]
 pub(super) struct RawLoad {
     pub(super) concurrency: Option<u32>,
+    pub(super) rate: Option<RateOrAuto>,
+    pub(super) arrivals: Option<RawArrivals>,
+    pub(super) connections: Option<u32>,
+}
+
+/// How requests of an open loop are spread in time.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawArrivals {
+    Poisson,
+    Uniform,
 }
 
 /// The budgets of an endpoint.

@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use crate::measure::Plan;
 use crate::measure::plan::{
-    Body, Endpoint, Expect, Frontend, Load, Part, Request, Sampling, Service, ServiceKind, Session,
+    Arrivals, Body, Endpoint, Expect, Frontend, Load, OpenLoad, Part, Rate, Request, Sampling,
+    Service, ServiceKind, Session,
 };
 use crate::measure::probes::contention::CONTENTION_LIMIT;
 use crate::store;
 
 use super::error::{Flaw, Problem, quote};
 use super::locate::KeyPath;
-use super::quantity::Time;
+use super::quantity::{RateOrAuto, Time};
 use super::raw::{
-    Entries, OneOrMore, RawConfig, RawEndpoint, RawExpect, RawFrontend, RawMeasure, RawSession,
+    Entries, OneOrMore, RawArrivals, RawConfig, RawEndpoint, RawExpect, RawFrontend, RawLoad,
+    RawMeasure, RawSession,
 };
 use super::{Config, fields, judge, stack};
 
@@ -25,6 +27,9 @@ use super::{Config, fields, judge, stack};
 const BUILD_WITHIN: Time = Time(600_000.0);
 /// Longest time one request may take, unless the endpoint says otherwise.
 const TIME_OUT: Time = Time(10_000.0);
+/// Most connections of an open loop, unless the endpoint says otherwise: what browsers of some
+/// dozen users open.
+const CONNECTIONS: u32 = 100;
 /// An interval needs at least this many blocks.
 const LEAST_BLOCKS: u32 = 3;
 /// In a shorter block one stray request decides.
@@ -258,13 +263,56 @@ fn expect(raw: &RawExpect, at: &KeyPath) -> Result<Expect, Problem> {
 }
 
 fn load(raw: &RawEndpoint, at: &KeyPath) -> Result<Load, Problem> {
-    let concurrency = raw.load.concurrency.unwrap_or(1);
-    if concurrency == 0 {
-        let flaw = Flaw::new("no requests at once are no load");
-        let at = at.key("load").key("concurrency");
-        return Err(flaw.help("write `1` or more").at(&at));
+    let at = at.key("load");
+    let Some(rate) = raw.load.rate else {
+        return closed_loop(&raw.load, &at);
+    };
+    if raw.load.concurrency.is_some() {
+        let flaw = Flaw::new("`concurrency` and `rate` are two kinds of load");
+        let help = "keep one: `concurrency` waits for answers, `rate` does not; `connections` \
+                    limits how many requests of a rate are under way";
+        return Err(flaw.help(help).at(&at.key("concurrency")));
     }
-    Ok(Load { concurrency })
+    let rate = match rate {
+        RateOrAuto::Auto => Rate::Auto,
+        RateOrAuto::PerMinute(per_minute) if per_minute > 0.0 => Rate::PerSecond(per_minute / 60.0),
+        RateOrAuto::PerMinute(_) => {
+            let flaw = Flaw::new("no requests are no load");
+            return Err(flaw.help("write for example `50/s`").at(&at.key("rate")));
+        }
+    };
+    let connections = at_least_one(raw.load.connections, CONNECTIONS, &at.key("connections"))?;
+    Ok(Load::Open(OpenLoad {
+        rate,
+        arrivals: match raw.load.arrivals {
+            None | Some(RawArrivals::Poisson) => Arrivals::Poisson,
+            Some(RawArrivals::Uniform) => Arrivals::Uniform,
+        },
+        connections,
+    }))
+}
+
+fn closed_loop(raw: &RawLoad, at: &KeyPath) -> Result<Load, Problem> {
+    let of_open_loop = [
+        ("arrivals", raw.arrivals.is_some()),
+        ("connections", raw.connections.is_some()),
+    ];
+    if let Some((key, _)) = of_open_loop.iter().find(|(_, is_there)| *is_there) {
+        let flaw = Flaw::new(format!("`{key}` means nothing without a `rate`"));
+        let help = "write `rate: 50/s` beside it, or leave it out";
+        return Err(flaw.help(help).at(&at.key(key)));
+    }
+    let concurrency = at_least_one(raw.concurrency, 1, &at.key("concurrency"))?;
+    Ok(Load::Closed { concurrency })
+}
+
+fn at_least_one(written: Option<u32>, default: u32, at: &KeyPath) -> Result<u32, Problem> {
+    let count = written.unwrap_or(default);
+    if count > 0 {
+        return Ok(count);
+    }
+    let flaw = Flaw::new("no requests at once are no load");
+    Err(flaw.help("write `1` or more").at(at))
 }
 
 fn sampling(raw: &RawMeasure) -> Result<Sampling, Problem> {
@@ -276,7 +324,9 @@ fn sampling(raw: &RawMeasure) -> Result<Sampling, Problem> {
             .help("write `100 ms` or more; the default is `2 s`")
             .at(&at.key("block")));
     }
-    let limit = raw.contention_limit.map_or(CONTENTION_LIMIT, |limit| limit.0);
+    let limit = raw
+        .contention_limit
+        .map_or(CONTENTION_LIMIT, |limit| limit.0);
     if limit > 1.0 {
         let flaw = Flaw::new("other work cannot take more than all of a block");
         return Err(flaw

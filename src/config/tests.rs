@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::measure::plan::{Body, Fresh, Part, Ready, ServiceKind};
+use crate::measure::plan::{Arrivals, Body, Fresh, Load, OpenLoad, Part, Rate, Ready, ServiceKind};
 use crate::model::{Metric, MetricId, Outcome, Weight};
 
 use super::*;
@@ -155,7 +155,7 @@ fn the_example_has_its_requests() {
         ("note".to_owned(), Part::Text("text".to_owned())),
     ];
     assert_eq!(segment.request.body, Body::Multipart(parts));
-    assert_eq!(segment.load.concurrency, 4);
+    assert_eq!(segment.load, Load::Closed { concurrency: 4 });
     assert_eq!(segment.time_out, Duration::from_secs(60));
 }
 
@@ -672,15 +672,66 @@ services:
 }
 
 #[test]
-fn a_rate() {
-    let text = "    load: { rate: 200/s }";
+fn a_rate_and_a_concurrency() {
+    let text = "    load: { rate: 200/s, concurrency: 4 }";
     insta::assert_snapshot!(error_after_endpoint(text), @r"
-    error: `rate` is not available in this version; use `concurrency`
-     --> tollgate.yml:8:13
+    error: `concurrency` and `rate` are two kinds of load
+     --> tollgate.yml:8:39
       |
-    8 |     load: { rate: 200/s }
-      |             ^^^^
+    8 |     load: { rate: 200/s, concurrency: 4 }
+      |                                       ^
+      = help: keep one: `concurrency` waits for answers, `rate` does not; `connections` limits how many requests of a rate are under way
     ");
+}
+
+#[test]
+fn a_rate_of_nothing() {
+    let text = "    load: { rate: 0/s }";
+    insta::assert_snapshot!(error_after_endpoint(text), @r"
+    error: no requests are no load
+     --> tollgate.yml:8:19
+      |
+    8 |     load: { rate: 0/s }
+      |                   ^^^
+      = help: write for example `50/s`
+    ");
+}
+
+#[test]
+fn arrivals_of_a_closed_loop() {
+    let text = "    load: { arrivals: uniform }";
+    insta::assert_snapshot!(error_after_endpoint(text), @r"
+    error: `arrivals` means nothing without a `rate`
+     --> tollgate.yml:8:23
+      |
+    8 |     load: { arrivals: uniform }
+      |                       ^^^^^^^
+      = help: write `rate: 50/s` beside it, or leave it out
+    ");
+}
+
+#[test]
+fn a_rate_is_an_open_loop_of_poisson_arrivals() {
+    let load = |text: &str| {
+        let config = read(&SPHEROID.replace("load: { concurrency: 4 }", text));
+        let plan = config.expect("the example").plan;
+        let segment = plan.endpoints.iter().find(|one| one.name == "segment");
+        segment.expect("an endpoint").load
+    };
+    let open = OpenLoad {
+        rate: Rate::PerSecond(50.0),
+        arrivals: Arrivals::Poisson,
+        connections: 100,
+    };
+    assert_eq!(load("load: { rate: 50/s }"), Load::Open(open));
+    assert_eq!(load("load: { rate: 3000/min }"), Load::Open(open));
+    let other = OpenLoad {
+        rate: Rate::Auto,
+        arrivals: Arrivals::Uniform,
+        connections: 8,
+    };
+    let text = "load: { rate: auto, arrivals: uniform, connections: 8 }";
+    assert_eq!(load(text), Load::Open(other));
 }
 
 #[test]

@@ -209,9 +209,6 @@ fn not_available(path: &str, key: &str) -> Option<&'static str> {
             Some("use `command` or `url`")
         }
         "pages" if path.is_empty() => Some("measure `frontend` and `endpoints`"),
-        "rate" if path.starts_with("endpoints[") && path.ends_with(".load") => {
-            Some("use `concurrency`")
-        }
         _ => None,
     }
 }

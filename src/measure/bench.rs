@@ -22,8 +22,8 @@ use super::http::session::{self, SessionError};
 use super::http::{Arms, Prepared};
 use super::install::{self, install};
 use super::placement::{Placement, Side};
-use super::plan::{Endpoint, Plan, ServiceKind};
-use super::probes::contention::Load;
+use super::plan::{Endpoint, Load, Plan, Rate, ServiceKind};
+use super::probes::contention;
 use super::probes::machine;
 use super::process::Supervisor;
 use super::process::step::StepError;
@@ -37,6 +37,10 @@ use crate::model::{
     Contention, Machine, Metric, MetricId, Phase, PhaseKind, Run, RunFile, Subject,
 };
 
+/// How long base is driven to find out what it can answer.
+const CAPACITY_WITHIN: Duration = Duration::from_secs(1);
+/// Requests a second at least, where base answers next to nothing.
+const SLOWEST_RATE: f64 = 0.2;
 /// How often a block's endpoints are gone round while warming up.
 const WARM_UP_ROUNDS: u32 = 2;
 
@@ -522,7 +526,30 @@ impl<'a> Bench<'a> {
                 arms.warm_up(warm_up / WARM_UP_ROUNDS).await;
             }
         }
+        for (index, arms) in order.iter().zip(&mut all) {
+            self.find_rate(*index, arms).await;
+        }
         Ok(all)
+    }
+
+    /// Finds out once what base can answer, where the rate depends on that. All arms get the same
+    /// rate from then on, in every block.
+    async fn find_rate(&mut self, index: usize, arms: &mut Arms) {
+        let endpoint = &mut self.prepared[index].endpoint;
+        let Load::Open(open) = &mut endpoint.load else {
+            return;
+        };
+        if open.rate != Rate::Auto {
+            return;
+        }
+        let capacity = arms.capacity(CAPACITY_WITHIN).await;
+        let rate = (capacity * Rate::AUTO_SHARE).max(SLOWEST_RATE);
+        open.rate = Rate::PerSecond(rate);
+        arms.set_rate(rate);
+        self.progress.step(&format!(
+            "{}: base answers {capacity:.0} requests a second, so both get {rate:.0}",
+            endpoint.name
+        ));
     }
 
     /// Measures one block of one endpoint; once more when the machine was busy with something
@@ -573,7 +600,12 @@ impl<'a> Bench<'a> {
     }
 
     /// Keeps what was read of each arm that is still there.
-    fn take(&mut self, at: &Place, timed: Vec<Timed>, contention: impl Fn(Load) -> Contention) {
+    fn take(
+        &mut self,
+        at: &Place,
+        timed: Vec<Timed>,
+        contention: impl Fn(contention::Load) -> Contention,
+    ) {
         let endpoint = self.prepared[at.index].endpoint.name.clone();
         for one in timed {
             let block = EndpointBlock {

@@ -201,9 +201,49 @@ pub struct Expect {
 
 /// How an endpoint is driven.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Load {
-    /// Requests under way at once.
-    pub concurrency: u32,
+pub enum Load {
+    /// A closed loop: the next request is sent when an answer is in.
+    Closed {
+        /// Requests under way at once.
+        concurrency: u32,
+    },
+    /// An open loop: requests are sent when they are due, whatever is under way.
+    Open(OpenLoad),
+}
+
+/// An open loop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OpenLoad {
+    /// How many requests.
+    pub rate: Rate,
+    /// When each is due.
+    pub arrivals: Arrivals,
+    /// Most connections; what is due while all are busy waits, and its wait counts.
+    pub connections: u32,
+}
+
+/// Requests in a time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// So many.
+    PerSecond(f64),
+    /// A share of what base can answer, measured once; see [`Rate::AUTO_SHARE`].
+    Auto,
+}
+
+impl Rate {
+    /// Share of base's capacity that [`Rate::Auto`] asks for: below half, so that waiting in line
+    /// does not amplify the noise of the machine.
+    pub const AUTO_SHARE: f64 = 0.4;
+}
+
+/// How requests of an open loop are spread in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrivals {
+    /// At random, as users come who do not know of one another.
+    Poisson,
+    /// At equal distances.
+    Uniform,
 }
 
 /// How many blocks, how long.

@@ -119,7 +119,7 @@ impl Record {
             }
         }
         if stage == Stage::First && recording.good() > 0 && !is_disturbed {
-            self.keep_histogram(endpoint, &recording.latencies);
+            self.keep_histogram(endpoint, recording.judged());
         }
     }
 
@@ -361,8 +361,10 @@ fn checked(
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
-    use crate::measure::http::connection::Answer;
+    use crate::measure::http::connection::{Answer, Good};
 
     fn p50() -> MetricId {
         MetricId::endpoint("list", Metric::LatencyP50)
@@ -376,10 +378,13 @@ mod tests {
     fn block(number: u32, milliseconds: u64, disturbed: bool) -> EndpointBlock {
         let mut recording = Recording::new();
         for _ in 0..10 {
-            recording.take(Answer::Good {
+            recording.take(Answer::Good(Good {
+                sent: Instant::now(),
+                first_byte: Duration::from_millis(milliseconds),
                 latency: Duration::from_millis(milliseconds),
+                connect: None,
                 bytes: 100,
-            });
+            }));
         }
         recording.driven = Duration::from_millis(milliseconds * 10);
         EndpointBlock {

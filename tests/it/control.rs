@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use crate::support::{FAST, SLOW, Sandbox, TOLERANT, config};
 
-const WITH_CONTROL: &str =
-    "measure: { blocks: 3, confirmation-blocks: 3, block: 200 ms, warm-up: 50 ms, control: true, \
+const WITH_CONTROL: &str = "measure: { blocks: 3, confirmation-blocks: 3, block: 200 ms, warm-up: 50 ms, control: true, \
      contention-limit: 100% }";
 
 fn project() -> Sandbox {

@@ -3,8 +3,7 @@
 use crate::support::{Sandbox, config};
 
 /// A target is judged by the whole interval, which few blocks on a busy machine make wide.
-const BLOCKS: &str =
-    "measure: { blocks: 8, confirmation-blocks: 3, block: 200 ms, warm-up: 50 ms, \
+const BLOCKS: &str = "measure: { blocks: 8, confirmation-blocks: 3, block: 200 ms, warm-up: 50 ms, \
      contention-limit: 100% }";
 
 /// 2 ms of processor time, with this target for it: unlike a latency it has an answer beside the

@@ -1,29 +1,40 @@
 //! One connection, one request at a time, and the check of what comes back.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 
 use super::prepare::Prepared;
 use super::quote::quote;
+use super::wire::{Response, Wire, WireError};
 use crate::measure::plan::Expect;
 
 /// What came of one request.
 #[derive(Debug)]
 pub enum Answer {
     /// It met every expectation.
-    Good {
-        /// From the first byte out to the last byte in.
-        latency: Duration,
-        /// Body bytes as transferred.
-        bytes: u64,
-    },
+    Good(Good),
     /// It did not.
     Wrong(Wrong),
+}
+
+/// When a good answer came, and how large it was.
+#[derive(Debug, Clone, Copy)]
+pub struct Good {
+    /// When the request began to leave.
+    pub sent: Instant,
+    /// From then until the first byte was in.
+    pub first_byte: Duration,
+    /// From then until the last byte was in.
+    pub latency: Duration,
+    /// How long the connection took to open before; none when it was open.
+    pub connect: Option<Duration>,
+    /// Body bytes, without chunk marks.
+    pub bytes: u64,
 }
 
 /// A wrong answer.
@@ -38,126 +49,147 @@ pub struct Wrong {
 /// A keep-alive connection to one service.
 #[derive(Debug)]
 pub struct Connection {
-    address: String,
-    sender: Option<SendRequest<Full<Bytes>>>,
-    /// The body that was found good last: most answers repeat it, and comparing bytes is cheaper
-    /// than parsing them again.
-    known_good: Option<(u16, Bytes)>,
+    line: Line,
+    alarm: Alarm,
 }
 
 impl Connection {
     /// A connection that is opened with the first request.
     pub fn to(address: &str) -> Self {
         Self {
-            address: address.to_owned(),
-            sender: None,
-            known_good: None,
+            line: Line {
+                address: address.to_owned(),
+                wire: None,
+                known_good: None,
+            },
+            alarm: Alarm::default(),
         }
     }
 
     /// Sends one request and checks the answer.
     pub async fn send(&mut self, prepared: &Prepared) -> Answer {
         let limit = prepared.endpoint.time_out;
-        if let Ok(result) = tokio::time::timeout(limit, self.exchange(prepared)).await {
-            result.unwrap_or_else(Answer::Wrong)
-        } else {
-            // What is under way on this connection would answer the next request.
-            self.sender = None;
-            Answer::Wrong(Wrong {
+        match self.alarm.within(limit, self.line.ask(prepared)).await {
+            Some(Ok(good)) => Answer::Good(good),
+            Some(Err(wrong)) => Answer::Wrong(wrong),
+            None => Answer::Wrong(Wrong {
                 kind: "time-out".to_owned(),
                 example: format!("no answer within {} s", limit.as_secs_f64()),
-            })
-        }
-    }
-
-    async fn exchange(&mut self, prepared: &Prepared) -> Result<Answer, Wrong> {
-        let reused = self.open().await?;
-        let request = prepared.request();
-        match self.attempt(request).await {
-            Ok(received) => Ok(self.check(received, prepared)),
-            // The server may close an idle connection just as we use it: once more, on a new one.
-            Err(_) if reused => {
-                self.sender = None;
-                self.open().await?;
-                let received = self.attempt(prepared.request()).await?;
-                Ok(self.check(received, prepared))
-            }
-            Err(wrong) => Err(wrong),
-        }
-    }
-
-    /// Makes sure the connection is open; tells whether it was before.
-    async fn open(&mut self) -> Result<bool, Wrong> {
-        if let Some(sender) = &mut self.sender {
-            // A connection whose end has arrived is not ready any more.
-            tokio::task::yield_now().await;
-            if !sender.is_closed() && sender.ready().await.is_ok() {
-                return Ok(true);
-            }
-        }
-        let failed = |error: &dyn std::fmt::Display| Wrong {
-            kind: "connection refused".to_owned(),
-            example: format!("no connection to {}: {error}", self.address),
-        };
-        let stream = TcpStream::connect(&self.address)
-            .await
-            .map_err(|error| failed(&error))?;
-        stream.set_nodelay(true).map_err(|error| failed(&error))?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| failed(&error))?;
-        tokio::spawn(connection);
-        self.sender = Some(sender);
-        Ok(false)
-    }
-
-    async fn attempt(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<Received, Wrong> {
-        let broken = |error: hyper::Error| Wrong {
-            kind: "connection lost".to_owned(),
-            example: format!("the connection ended before the answer did: {error}"),
-        };
-        let Some(sender) = &mut self.sender else {
-            return Err(Wrong {
-                kind: "connection refused".to_owned(),
-                example: format!("no connection to {}", self.address),
-            });
-        };
-        let start = Instant::now();
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let status = response.status().as_u16();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(broken)?
-            .to_bytes();
-        Ok(Received {
-            latency: start.elapsed(),
-            status,
-            body,
-        })
-    }
-
-    fn check(&mut self, received: Received, prepared: &Prepared) -> Answer {
-        let expect = &prepared.endpoint.expect;
-        let answer = (received.status, received.body);
-        if self.known_good.as_ref() != Some(&answer) {
-            if let Err(wrong) = meets(answer.0, &answer.1, expect, prepared.token()) {
-                return Answer::Wrong(wrong);
-            }
-            self.known_good = Some(answer.clone());
-        }
-        Answer::Good {
-            latency: received.latency,
-            bytes: answer.1.len() as u64,
+            }),
         }
     }
 }
 
-struct Received {
-    latency: Duration,
-    status: u16,
-    body: Bytes,
+/// The connection itself, and what was found good on it.
+#[derive(Debug)]
+struct Line {
+    address: String,
+    wire: Option<Wire<TcpStream>>,
+    /// The answer that was found good last: most repeat it, and comparing bytes is cheaper than
+    /// parsing them again.
+    known_good: Option<(u16, Vec<u8>)>,
+}
+
+impl Line {
+    async fn ask(&mut self, prepared: &Prepared) -> Result<Good, Wrong> {
+        // One that was given up in the middle, or that the server closes, is not reusable.
+        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_reusable()) {
+            match wire.exchange(prepared.bytes(), prepared.is_head()).await {
+                Ok(response) => return check(&response, None, prepared, &mut self.known_good),
+                // The server may close an idle connection just as we use it: once more, on a new
+                // one.
+                Err(WireError::NotAnswered(_)) => {}
+                Err(error) => return Err(lost(&error)),
+            }
+        }
+        self.wire = None;
+        let start = Instant::now();
+        let stream = open(&self.address).await?;
+        let connect = start.elapsed();
+        let wire = self.wire.insert(Wire::new(stream));
+        let response = wire.exchange(prepared.bytes(), prepared.is_head()).await;
+        let response = response.map_err(|error| lost(&error))?;
+        check(&response, Some(connect), prepared, &mut self.known_good)
+    }
+}
+
+async fn open(address: &str) -> Result<TcpStream, Wrong> {
+    let refused = |error: std::io::Error| Wrong {
+        kind: "connection refused".to_owned(),
+        example: format!("no connection to {address}: {error}"),
+    };
+    let stream = TcpStream::connect(address).await.map_err(refused)?;
+    stream.set_nodelay(true).map_err(refused)?;
+    Ok(stream)
+}
+
+fn lost(error: &WireError) -> Wrong {
+    let kind = match error {
+        WireError::NotAnswered(_) | WireError::Lost(_) => "connection lost",
+        WireError::Malformed(_) => "no HTTP",
+    };
+    Wrong {
+        kind: kind.to_owned(),
+        example: error.to_string(),
+    }
+}
+
+fn check(
+    response: &Response<'_>,
+    connect: Option<Duration>,
+    prepared: &Prepared,
+    known_good: &mut Option<(u16, Vec<u8>)>,
+) -> Result<Good, Wrong> {
+    let (status, body) = (response.status, response.body);
+    let is_known = known_good
+        .as_ref()
+        .is_some_and(|known| known.0 == status && known.1 == body);
+    if !is_known {
+        meets(status, body, &prepared.endpoint.expect, prepared.token())?;
+        *known_good = Some((status, body.to_vec()));
+    }
+    Ok(Good {
+        sent: response.sent,
+        first_byte: response.first_byte - response.sent,
+        latency: response.last_byte - response.sent,
+        connect,
+        bytes: body.len() as u64,
+    })
+}
+
+/// A time limit that costs next to nothing while it is kept: the timer is only set anew when it
+/// rings, not for every request.
+#[derive(Debug, Default)]
+struct Alarm {
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    /// What the future gives, or none after `limit`.
+    async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Option<F::Output> {
+        let deadline = tokio::time::Instant::now() + limit;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        // It was set for an earlier request, and rings too early: never too late.
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
+        }
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            while timer.as_mut().poll(context).is_ready() {
+                if tokio::time::Instant::now() >= deadline {
+                    return Poll::Ready(None);
+                }
+                timer.as_mut().reset(deadline);
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 /// Whether an answer meets what is expected of it.

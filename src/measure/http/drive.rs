@@ -4,18 +4,28 @@
 //! round; with more, in short slices in a random order and then back: base-head-head-base or its
 //! mirror. Never two at once: on shared cores that hides real regressions.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, LocalSet};
 
-use super::connection::{Answer, Connection};
+use super::arrivals::Schedule;
+use super::connection::{Answer, Connection, Wrong};
+use super::pacer::Pacer;
 use super::prepare::Prepared;
-use super::recording::Recording;
+use super::recording::{Due, Recording};
 use crate::measure::arm::ArmName;
+use crate::measure::plan::{Load, OpenLoad, Rate};
 
 /// Requests after which an endpoint that answered nothing but wrongly is not driven any further.
 const GIVE_UP_AFTER: u64 = 20;
+/// Requests at once that show what a service can answer: more only wait for one another.
+const SATURATING: u32 = 16;
+/// Connections that an open loop is warmed up with.
+const WARM_CONNECTIONS: u32 = 4;
 
 /// The arms of one endpoint: those that run.
 #[derive(Debug)]
@@ -25,7 +35,7 @@ pub struct Arms {
 
 #[derive(Debug)]
 struct Arm {
-    prepared: Prepared,
+    prepared: Rc<Prepared>,
     address: String,
     connections: Vec<Connection>,
 }
@@ -42,12 +52,16 @@ impl Arms {
         let arms = requests
             .into_iter()
             .map(|(turn, prepared, address)| {
-                let count = prepared.endpoint.load.concurrency.max(1);
-                let connections = (0..count).map(|_| Connection::to(&address)).collect();
+                let count = match prepared.endpoint.load {
+                    Load::Closed { concurrency } => concurrency,
+                    Load::Open(open) => open.connections.min(WARM_CONNECTIONS),
+                };
                 let arm = Arm {
-                    prepared,
+                    connections: (0..count.max(1))
+                        .map(|_| Connection::to(&address))
+                        .collect(),
+                    prepared: Rc::new(prepared),
                     address,
-                    connections,
                 };
                 (turn, arm)
             })
@@ -76,12 +90,38 @@ impl Arms {
             let answers = join_all(senders).await;
             wrong = if answers
                 .iter()
-                .all(|answer| matches!(answer, Answer::Good { .. }))
+                .all(|answer| matches!(answer, Answer::Good(_)))
             {
                 0
             } else {
                 wrong + 1
             };
+        }
+    }
+
+    /// How many good answers a second base gives at most, or else the first arm that runs: with
+    /// as many requests under way as an open loop may have.
+    pub async fn capacity(&mut self, length: Duration) -> f64 {
+        let Some((_, arm)) = self.arms.iter_mut().min_by_key(|(name, _)| *name) else {
+            return 0.0;
+        };
+        let concurrency = match arm.prepared.endpoint.load {
+            Load::Closed { concurrency } => concurrency,
+            Load::Open(open) => open.connections.min(SATURATING),
+        };
+        let recording = arm.drive_closed(concurrency, length).await;
+        #[expect(clippy::cast_precision_loss, reason = "requests of a second or two")]
+        let good = recording.good() as f64;
+        good / recording.driven.as_secs_f64()
+    }
+
+    /// Sends so many requests a second from now on, where the load is an open loop.
+    pub fn set_rate(&mut self, per_second: f64) {
+        for (_, arm) in &mut self.arms {
+            let prepared = Rc::make_mut(&mut arm.prepared);
+            if let Load::Open(open) = &mut prepared.endpoint.load {
+                open.rate = Rate::PerSecond(per_second);
+            }
         }
     }
 
@@ -95,7 +135,7 @@ impl Arms {
         let one_at_a_time = self
             .arms
             .iter()
-            .all(|(_, arm)| arm.prepared.endpoint.load.concurrency <= 1);
+            .all(|(_, arm)| arm.prepared.endpoint.load == Load::Closed { concurrency: 1 });
         if one_at_a_time {
             self.drive_in_rounds(length, random).await
         } else {
@@ -109,7 +149,11 @@ impl Arms {
         length: Duration,
         random: &mut fastrand::Rng,
     ) -> Vec<(ArmName, Recording)> {
-        let mut recordings = self.empty();
+        let mut recordings: Vec<_> = self
+            .arms
+            .iter()
+            .map(|(turn, _)| (*turn, Recording::new()))
+            .collect();
         let mut order: Vec<usize> = (0..self.arms.len()).collect();
         let end = Instant::now() + length;
         // At least one round, however slow the endpoint is.
@@ -134,63 +178,174 @@ impl Arms {
     }
 
     /// Two slices each, in random order and then back, so that a machine that gets slower or
-    /// faster meanwhile does so for all alike.
+    /// faster meanwhile does so for all alike. All arms are sent the same traffic.
     async fn drive_slices(
         &mut self,
         length: Duration,
         random: &mut fastrand::Rng,
         switch: &impl Switch,
     ) -> Vec<(ArmName, Recording)> {
-        let mut recordings = self.empty();
-        let order = there_and_back(self.arms.len(), random);
+        let count = self.arms.len();
+        let order = there_and_back(count, random);
+        let seeds = [random.u64(..), random.u64(..)];
         let slice = length / u32::try_from(order.len()).unwrap_or(u32::MAX).max(1);
-        for index in order {
+        let mut taken: Vec<Option<Recording>> = vec![None; count];
+        for (position, index) in order.into_iter().enumerate() {
             let (turn, arm) = &mut self.arms[index];
             switch.to(*turn);
-            let answers = arm.drive_slice(slice).await;
-            recordings[index].1.merge(answers);
+            let answers = match arm.prepared.endpoint.load {
+                Load::Closed { concurrency } => arm.drive_closed(concurrency, slice).await,
+                Load::Open(open) => {
+                    let seed = seeds[usize::from(position >= count)];
+                    arm.drive_open(&open, slice, seed).await
+                }
+            };
+            match &mut taken[index] {
+                Some(earlier) => earlier.merge(answers),
+                none => *none = Some(answers),
+            }
         }
-        recordings
-    }
-
-    fn empty(&self) -> Vec<(ArmName, Recording)> {
         self.arms
             .iter()
-            .map(|(turn, _)| (*turn, Recording::new()))
+            .zip(taken)
+            .map(|((turn, _), taken)| (*turn, taken.unwrap_or_default()))
             .collect()
     }
 }
 
+/// What the tasks that drive one arm share.
+struct Shared {
+    prepared: Rc<Prepared>,
+    recording: RefCell<Recording>,
+    /// Connections that nothing is under way on.
+    idle: RefCell<Vec<Connection>>,
+    /// Requests that were taken up and are not sent.
+    waiting: RefCell<VecDeque<Due>>,
+}
+
 impl Arm {
-    /// All connections at once until the slice is over; what is under way then is awaited.
-    async fn drive_slice(&mut self, length: Duration) -> Recording {
+    fn shared(&mut self, recording: Recording) -> Rc<Shared> {
+        Rc::new(Shared {
+            prepared: Rc::clone(&self.prepared),
+            recording: RefCell::new(recording),
+            idle: RefCell::new(std::mem::take(&mut self.connections)),
+            waiting: RefCell::default(),
+        })
+    }
+
+    /// All connections at once until the slice is over; what is under way then is awaited, each
+    /// request no longer than its time-out.
+    async fn drive_closed(&mut self, concurrency: u32, length: Duration) -> Recording {
+        let shared = self.shared(Recording::new());
         let start = Instant::now();
         let end = start + length;
-        let mut workers = JoinSet::new();
-        for mut connection in self.connections.drain(..) {
-            let prepared = self.prepared.clone();
-            workers.spawn(async move {
-                let mut recording = Recording::new();
-                while Instant::now() < end && !is_hopeless(&recording) {
-                    recording.take(connection.send(&prepared).await);
+        let all = LocalSet::new();
+        for _ in 0..concurrency.max(1) {
+            let connection = shared.idle.borrow_mut().pop();
+            let mut connection = connection.unwrap_or_else(|| Connection::to(&self.address));
+            let shared = Rc::clone(&shared);
+            all.spawn_local(async move {
+                while Instant::now() < end && !is_hopeless(&shared.recording.borrow()) {
+                    let answer = connection.send(&shared.prepared).await;
+                    shared.recording.borrow_mut().take(answer);
                 }
-                (connection, recording)
+                shared.idle.borrow_mut().push(connection);
             });
         }
-        let mut sum = Recording::new();
-        while let Some(finished) = workers.join_next().await {
-            if let Ok((connection, recording)) = finished {
-                self.connections.push(connection);
-                sum.merge(recording);
+        all.await;
+        self.take_back(&shared, start)
+    }
+
+    /// Sends each request when it is due. When the slice is over, what was due is awaited for as
+    /// long as one request may take; what is not answered then is counted as that.
+    async fn drive_open(&mut self, open: &OpenLoad, length: Duration, seed: u64) -> Recording {
+        let shared = self.shared(Recording::of_open_loop());
+        let start = Instant::now();
+        let driven = LocalSet::new()
+            .run_until(self.send_when_due(&shared, open, start, length, seed))
+            .await;
+        if let Err(error) = driven {
+            shared.wrong("no timer", format!("the timer failed: {error}"));
+        }
+        self.take_back(&shared, start)
+    }
+
+    async fn send_when_due(
+        &self,
+        shared: &Rc<Shared>,
+        open: &OpenLoad,
+        start: Instant,
+        length: Duration,
+        seed: u64,
+    ) -> std::io::Result<()> {
+        let Rate::PerSecond(rate) = open.rate else {
+            unreachable!("the rate is known before anything is driven")
+        };
+        let mut pacer = Pacer::new()?;
+        let mut workers = JoinSet::new();
+        let mut sent = 0_u64;
+        for offset in Schedule::new(open.arrivals, rate, seed).take_while(|at| *at < length) {
+            let at = start + offset;
+            pacer.until(at).await?;
+            let due = Due {
+                at,
+                taken_up: Instant::now(),
+            };
+            shared.recording.borrow_mut().take_send_lag(due);
+            shared.waiting.borrow_mut().push_back(due);
+            sent += 1;
+            while workers.try_join_next().is_some() {}
+            let idle = shared.idle.borrow_mut().pop();
+            let fresh = || {
+                let is_room = workers.len() < open.connections.max(1) as usize;
+                is_room.then(|| Connection::to(&self.address))
+            };
+            if let Some(connection) = idle.or_else(fresh) {
+                workers.spawn_local(work_off(Rc::clone(shared), connection));
+            }
+            if is_hopeless(&shared.recording.borrow()) {
+                break;
             }
         }
-        let wanted = self.prepared.endpoint.load.concurrency.max(1) as usize;
-        while self.connections.len() < wanted {
-            self.connections.push(Connection::to(&self.address));
+        let limit = self.prepared.endpoint.time_out;
+        let all_back = async { while workers.join_next().await.is_some() {} };
+        let _over = tokio::time::timeout(limit, all_back).await;
+        let recording = &shared.recording;
+        let answered = recording.borrow().good() + recording.borrow().wrong_total();
+        for _ in answered..sent {
+            let limit = limit.as_secs_f64();
+            let example = format!("not answered {limit} s after the last request was due");
+            shared.wrong("unanswered", example);
         }
-        sum.driven = start.elapsed();
-        sum
+        Ok(())
     }
+
+    /// Ends a slice: the connections are kept for the next one.
+    fn take_back(&mut self, shared: &Shared, start: Instant) -> Recording {
+        self.connections = shared.idle.take();
+        let mut recording = shared.recording.take();
+        recording.driven = start.elapsed();
+        recording
+    }
+}
+
+impl Shared {
+    fn wrong(&self, kind: &str, example: String) {
+        let kind = kind.to_owned();
+        let answer = Answer::Wrong(Wrong { kind, example });
+        self.recording.borrow_mut().take(answer);
+    }
+}
+
+/// Sends what waits on one connection until nothing does.
+async fn work_off(shared: Rc<Shared>, mut connection: Connection) {
+    loop {
+        let next = shared.waiting.borrow_mut().pop_front();
+        let Some(due) = next else { break };
+        let answer = connection.send(&shared.prepared).await;
+        shared.recording.borrow_mut().take_due(answer, Some(due));
+    }
+    shared.idle.borrow_mut().push(connection);
 }
 
 /// The numbers below `count` in random order, and once more in the opposite one.

@@ -1,15 +1,19 @@
 //! Driving endpoints: prepared requests, honest latency, fair between the arms.
 //!
-//! A request's latency runs from the moment its first byte may leave until the last byte of its
-//! body has arrived; connecting is not part of it. Every response is checked; a wrong one never
-//! enters the latencies.
+//! A request's service time runs from the moment its first byte may leave until the last byte of
+//! its body has arrived; connecting is not part of it. In an open loop users do not wait for one
+//! another, so there the response time counts, from when the request was due. Every response is
+//! checked; a wrong one never enters either.
 
+mod arrivals;
 pub mod connection;
 pub mod drive;
+pub mod pacer;
 pub mod prepare;
 mod quote;
 pub mod recording;
 pub mod session;
+mod wire;
 
 pub use drive::Arms;
 pub use prepare::Prepared;

@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use hyper::Request;
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request};
 
 use crate::measure::plan::{self, Body, Endpoint, Part};
 
@@ -44,6 +44,8 @@ pub struct Prepared {
     pub endpoint: Endpoint,
     parts: Request<()>,
     body: Bytes,
+    /// All of it as it is sent.
+    bytes: Bytes,
     /// The token it is sent with, so that it can be masked.
     token: Option<String>,
 }
@@ -69,13 +71,18 @@ impl Prepared {
         }
         if let Some(content_type) = content_type {
             builder = builder.header(CONTENT_TYPE, content_type);
-            builder = builder.header(CONTENT_LENGTH, body.len());
         }
-        let parts = builder
+        let mut parts = builder
             .body(())
             .map_err(|error| invalid(error.to_string()))?;
+        // Methods that have a meaning for a body say that there is none (RFC 9110, section 8.6).
+        if !body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(parts.method()) {
+            let length = HeaderValue::from(body.len());
+            parts.headers_mut().insert(CONTENT_LENGTH, length);
+        }
         Ok(Self {
             endpoint: endpoint.clone(),
+            bytes: on_the_wire(&parts, &body),
             parts,
             body,
             token: None,
@@ -93,11 +100,11 @@ impl Prepared {
         let mut own = self.clone();
         own.parts.headers_mut().insert(HOST, header(address)?);
         if let Some(token) = token {
-            let mut value: hyper::header::HeaderValue = header(&format!("Bearer {token}"))?;
-            value.set_sensitive(true);
+            let value = header(&format!("Bearer {token}"))?;
             own.parts.headers_mut().insert(AUTHORIZATION, value);
             own.token = Some(token.to_owned());
         }
+        own.bytes = on_the_wire(&own.parts, &own.body);
         Ok(own)
     }
 
@@ -106,12 +113,28 @@ impl Prepared {
         self.token.as_deref()
     }
 
-    /// The request, to be sent once.
-    pub fn request(&self) -> Request<http_body_util::Full<Bytes>> {
-        self.parts
-            .clone()
-            .map(|()| http_body_util::Full::new(self.body.clone()))
+    /// The request as HTTP/1.1 sends it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
+
+    /// Whether it is answered without a body.
+    pub(super) fn is_head(&self) -> bool {
+        self.parts.method() == Method::HEAD
+    }
+}
+
+fn on_the_wire(parts: &Request<()>, body: &[u8]) -> Bytes {
+    let mut bytes = format!("{} {} HTTP/1.1\r\n", parts.method(), parts.uri()).into_bytes();
+    for (name, value) in parts.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body);
+    Bytes::from(bytes)
 }
 
 type BodyError = (PathBuf, io::Error);

@@ -1,11 +1,11 @@
 //! What one arm answered during one block.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::connection::{Answer, Wrong};
+use super::connection::{Answer, Good, Wrong};
 
 /// Latencies are kept to three significant digits from 1 µs to 60 s, in nanoseconds.
 const LOWEST: u64 = 1_000;
@@ -15,8 +15,15 @@ const HIGHEST: u64 = 60_000_000_000;
 /// What one arm answered.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// Latencies of good answers, in nanoseconds.
+    /// From the first byte out to the last byte in, of good answers, in nanoseconds: the service
+    /// time.
     pub latencies: Histogram<u64>,
+    /// From the first byte out to the first byte in, of good answers, in nanoseconds.
+    pub first_bytes: Histogram<u64>,
+    /// How long connections took to open, in nanoseconds.
+    pub connects: Histogram<u64>,
+    /// What only an open loop has.
+    pub open: Option<Open>,
     /// Body bytes of good answers.
     pub bytes: u64,
     /// Wrong answers by kind.
@@ -25,6 +32,27 @@ pub struct Recording {
     pub example: Option<String>,
     /// Wall time during which this arm was driven.
     pub driven: Duration,
+}
+
+/// What only an open loop has, in nanoseconds. Users who arrive do not wait for one another, so
+/// what they see is counted from when their request was due.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// From when a request was due to its last byte in, of good answers: the response time.
+    pub responses: Histogram<u64>,
+    /// From when a request was due to when it was taken up: our own delay.
+    pub send_lags: Histogram<u64>,
+    /// From then to its first byte out: no connection was free.
+    pub queue_waits: Histogram<u64>,
+}
+
+/// When a request of an open loop was due, and when it was taken up.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// By the schedule.
+    pub at: Instant,
+    /// By us.
+    pub taken_up: Instant,
 }
 
 impl Default for Recording {
@@ -36,10 +64,11 @@ impl Default for Recording {
 impl Recording {
     /// Nothing yet.
     pub fn new() -> Self {
-        let latencies = Histogram::new_with_bounds(LOWEST, HIGHEST, 3)
-            .unwrap_or_else(|error| unreachable!("constant bounds are valid: {error}"));
         Self {
-            latencies,
+            latencies: histogram(),
+            first_bytes: histogram(),
+            connects: histogram(),
+            open: None,
             bytes: 0,
             wrong: BTreeMap::new(),
             example: None,
@@ -47,14 +76,28 @@ impl Recording {
         }
     }
 
-    /// Takes one answer.
+    /// Nothing yet, of an open loop.
+    pub fn of_open_loop() -> Self {
+        let open = Open {
+            responses: histogram(),
+            send_lags: histogram(),
+            queue_waits: histogram(),
+        };
+        Self {
+            open: Some(open),
+            ..Self::new()
+        }
+    }
+
+    /// Takes one answer of a closed loop.
     pub fn take(&mut self, answer: Answer) {
+        self.take_due(answer, None);
+    }
+
+    /// Takes one answer, to a request of an open loop where it was due.
+    pub fn take_due(&mut self, answer: Answer, due: Option<Due>) {
         match answer {
-            Answer::Good { latency, bytes } => {
-                let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(HIGHEST);
-                self.latencies.saturating_record(nanoseconds);
-                self.bytes += bytes;
-            }
+            Answer::Good(good) => self.take_good(&good, due),
             Answer::Wrong(Wrong { kind, example }) => {
                 *self.wrong.entry(kind).or_default() += 1;
                 self.example.get_or_insert(example);
@@ -62,10 +105,51 @@ impl Recording {
         }
     }
 
-    /// Adds what another connection of the same arm recorded.
+    fn take_good(&mut self, good: &Good, due: Option<Due>) {
+        record(&mut self.latencies, good.latency);
+        record(&mut self.first_bytes, good.first_byte);
+        if let Some(connect) = good.connect {
+            record(&mut self.connects, connect);
+        }
+        if let (Some(open), Some(due)) = (&mut self.open, due) {
+            let done = good.sent + good.latency;
+            record(&mut open.responses, done.saturating_duration_since(due.at));
+            let waited = good.sent.saturating_duration_since(due.taken_up);
+            record(&mut open.queue_waits, waited);
+        }
+        self.bytes += good.bytes;
+    }
+
+    /// Takes how late a request of an open loop was taken up.
+    pub fn take_send_lag(&mut self, due: Due) {
+        if let Some(open) = &mut self.open {
+            let lag = due.taken_up.saturating_duration_since(due.at);
+            record(&mut open.send_lags, lag);
+        }
+    }
+
+    /// What an arm is judged by: the response time in an open loop, the service time in a closed
+    /// one.
+    pub fn judged(&self) -> &Histogram<u64> {
+        self.open
+            .as_ref()
+            .map_or(&self.latencies, |open| &open.responses)
+    }
+
+    /// Adds what was recorded at another time.
     pub fn merge(&mut self, other: Self) {
-        // Both have the same bounds, so adding cannot fail.
-        let _added = self.latencies.add(&other.latencies);
+        add(&mut self.latencies, &other.latencies);
+        add(&mut self.first_bytes, &other.first_bytes);
+        add(&mut self.connects, &other.connects);
+        match (&mut self.open, &other.open) {
+            (Some(open), Some(other)) => {
+                add(&mut open.responses, &other.responses);
+                add(&mut open.send_lags, &other.send_lags);
+                add(&mut open.queue_waits, &other.queue_waits);
+            }
+            (None, Some(other)) => self.open = Some(other.clone()),
+            (_, None) => {}
+        }
         self.bytes += other.bytes;
         self.driven += other.driven;
         self.take_wrong_of(other);
@@ -91,14 +175,34 @@ impl Recording {
         self.wrong.values().sum()
     }
 
-    /// A latency quantile in milliseconds.
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds below a minute")]
+    /// A quantile of what is judged, in milliseconds.
     pub fn quantile_ms(&self, quantile: f64) -> f64 {
-        self.latencies.value_at_quantile(quantile) as f64 / 1e6
+        quantile_ms(self.judged(), quantile)
     }
 
-    /// The mean latency in milliseconds.
+    /// The mean of what is judged, in milliseconds.
     pub fn mean_ms(&self) -> f64 {
-        self.latencies.mean() / 1e6
+        self.judged().mean() / 1e6
     }
+}
+
+/// A quantile in milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds below a minute")]
+pub fn quantile_ms(times: &Histogram<u64>, quantile: f64) -> f64 {
+    times.value_at_quantile(quantile) as f64 / 1e6
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(LOWEST, HIGHEST, 3)
+        .unwrap_or_else(|error| unreachable!("constant bounds are valid: {error}"))
+}
+
+fn record(times: &mut Histogram<u64>, time: Duration) {
+    let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(HIGHEST);
+    times.saturating_record(nanoseconds);
+}
+
+fn add(sum: &mut Histogram<u64>, other: &Histogram<u64>) {
+    // Both have the same bounds, so adding cannot fail.
+    let _added = sum.add(other);
 }

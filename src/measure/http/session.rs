@@ -75,7 +75,7 @@ pub fn check(session: &Session, project: &std::path::Path) -> Result<(), Prepare
             json: None,
             contains: None,
         },
-        load: Load { concurrency: 1 },
+        load: Load::Closed { concurrency: 1 },
         time_out: LOGIN_WITHIN,
         session: None,
     };
