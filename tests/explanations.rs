@@ -43,6 +43,7 @@ fn run(label: &str, samples: &[(MetricId, &[f64])], fresh: &[(MetricId, &[f64])]
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
         histograms: BTreeMap::new(),
+        open_loops: BTreeMap::new(),
         responses: BTreeMap::new(),
         evidence: tollgate::model::Evidence::default(),
     }
@@ -205,6 +206,7 @@ fn too_noisy_with_blocks_that_were_disturbed() {
     let base = run("main", &[(p50(), &base)], &[(p50(), &fresh_base)]);
     let mut head = run("pull request", &[(p50(), &head)], &[(p50(), &fresh_head)]);
     let block = |block: u32| Contention {
+        late: 0.0,
         fresh: false,
         block,
         service_wait: if block == 3 || block == 5 {

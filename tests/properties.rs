@@ -43,6 +43,7 @@ fn run(first: &Values, fresh: &Values) -> Run {
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
         histograms: BTreeMap::new(),
+        open_loops: BTreeMap::new(),
         responses: BTreeMap::new(),
         evidence: Evidence::default(),
     }

@@ -35,8 +35,7 @@ fn prepared(address: &str, path: &str, load: Load) -> Result<Prepared, String> {
         },
         expect: Expect {
             status: Some(200),
-            json: None,
-            contains: None,
+            ..Expect::default()
         },
         load,
         time_out: Duration::from_secs(10),

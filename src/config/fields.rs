@@ -117,6 +117,22 @@ pub(super) fn header(name: &str, value: &str) -> Result<(), Flaw> {
     Ok(())
 }
 
+/// A SHA-256 in hexadecimal digits.
+pub(super) fn sha256(text: &str) -> Result<[u8; 32], Flaw> {
+    let digits = text.as_bytes().chunks(2);
+    let bytes = digits.map_while(|two| u8::from_str_radix(str::from_utf8(two).ok()?, 16).ok());
+    let bytes: Vec<u8> = bytes.collect();
+    let is_whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match bytes.try_into() {
+        Ok(hash) if is_whole => Ok(hash),
+        _ => {
+            let message = format!("{} is no SHA-256: 64 hexadecimal digits", quote(text));
+            let help = "ask for it with `curl -s URL | sha256sum`";
+            Err(Flaw::new(message).help(help))
+        }
+    }
+}
+
 /// A JSON path, with the text it was parsed from.
 pub(super) fn json_path(text: &str) -> Result<(String, JsonPath), Flaw> {
     match JsonPath::parse(text) {

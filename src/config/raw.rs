@@ -196,8 +196,11 @@ pub(super) struct RawEndpoint {
 )]
 pub(super) struct RawExpect {
     pub(super) status: Option<u16>,
+    #[serde(default)]
+    pub(super) headers: Entries<String>,
     pub(super) json: Option<String>,
     pub(super) contains: Option<String>,
+    pub(super) sha256: Option<String>,
 }
 
 /// How an endpoint is driven.

@@ -254,11 +254,18 @@ fn expect(raw: &RawExpect, at: &KeyPath) -> Result<Expect, Problem> {
         let flaw = Flaw::new(format!("`{status}` is not the status of a response"));
         return Err(flaw.help("write for example `200`").at(&at.key("status")));
     }
+    for (name, value) in &raw.headers.0 {
+        let at = at.key("headers").key(name);
+        fields::header(name, value).map_err(|flaw| flaw.at_key(&at))?;
+    }
     let json = raw.json.as_deref().map(fields::json_path).transpose();
+    let sha256 = raw.sha256.as_deref().map(fields::sha256).transpose();
     Ok(Expect {
         status: raw.status,
+        headers: raw.headers.0.clone(),
         json: json.map_err(|flaw| flaw.at(&at.key("json")))?,
         contains: raw.contains.clone(),
+        sha256: sha256.map_err(|flaw| flaw.at(&at.key("sha256")))?,
     })
 }
 

@@ -961,3 +961,30 @@ fn how_to_measure_is_only_another_way_where_it_is_asked_for() {
     assert!(other.control);
     assert!((other.contention_limit - 1.0).abs() < 1e-9);
 }
+
+#[test]
+fn a_hash_that_is_none() {
+    let text = "    expect: { sha256: 12ab }";
+    insta::assert_snapshot!(error_after_endpoint(text), @r"
+    error: `12ab` is no SHA-256: 64 hexadecimal digits
+     --> tollgate.yml:8:23
+      |
+    8 |     expect: { sha256: 12ab }
+      |                       ^^^^
+      = help: ask for it with `curl -s URL | sha256sum`
+    ");
+}
+
+#[test]
+fn an_answer_can_be_held_to_its_headers_and_its_hash() {
+    let hash = "ab".repeat(32);
+    let wanted = format!("expect: {{ headers: {{ ETag: W/ }}, sha256: {hash}, status: 200,");
+    let text = SPHEROID.replacen("expect: { status: 200,", &wanted, 1);
+    assert_ne!(text, SPHEROID);
+    let plan = read(&text).expect("the example").plan;
+    let expect = plan.endpoints.iter().map(|one| &one.expect);
+    let held = expect.clone().find(|expect| expect.sha256.is_some());
+    let held = held.expect("an endpoint");
+    assert_eq!(held.headers, [("ETag".to_owned(), "W/".to_owned())]);
+    assert_eq!(held.sha256, Some([0xab; 32]));
+}

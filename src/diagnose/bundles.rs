@@ -296,6 +296,7 @@ pub(super) mod fixtures {
             contention: BTreeMap::new(),
             not_measured: BTreeMap::new(),
             histograms: BTreeMap::new(),
+            open_loops: BTreeMap::new(),
             responses: BTreeMap::new(),
             evidence: Evidence {
                 bundles: BTreeMap::from([("web".to_owned(), bundle)]),

@@ -584,6 +584,7 @@ impl<'a> Bench<'a> {
             generator_wait: load.generator_wait,
             steal: load.steal,
             foreign: load.foreign,
+            late: load.late,
             repeated,
             disturbed,
         });

@@ -68,13 +68,17 @@ pub(super) async fn time(
     let after = statements(arms, site.databases).await;
     let timed = recordings.into_iter().map(|(name, recording)| Timed {
         name,
-        recording,
         cpu: cpu_after
             .get(&name)
             .zip(cpu_before.get(&name))
             .map(|(now, then)| now.saturating_sub(*then)),
         statements: between(before.get(&name), after.get(&name)),
-        load: loads.get(&name).copied().unwrap_or_default(),
+        load: loads
+            .get(&name)
+            .copied()
+            .unwrap_or_default()
+            .and_late(recording.lateness()),
+        recording,
     });
     timed.collect()
 }

@@ -189,14 +189,18 @@ pub enum Part {
 }
 
 /// What a good response is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Expect {
     /// Its status; none accepts every 2xx.
     pub status: Option<u16>,
+    /// Headers that must be there, each with a text its value must contain.
+    pub headers: Vec<(String, String)>,
     /// A JSON path that must find something, with the text it was parsed from.
     pub json: Option<(String, serde_json_path::JsonPath)>,
     /// Text the body must contain.
     pub contains: Option<String>,
+    /// SHA-256 of the body.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// How an endpoint is driven.

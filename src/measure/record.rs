@@ -9,11 +9,13 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use super::http::Recording;
+use super::http::recording::quantile_ms;
 use super::probes::postgres::{self, Counter, Counters};
 use super::process::tree::Usage;
 use crate::model::evidence::Statement;
 use crate::model::{
-    Class, Contention, Evidence, Machine, Metric, MetricId, Responses, Revision, Run, Samples,
+    Class, Contention, Evidence, Machine, Metric, MetricId, OpenLoop, Responses, Revision, Run,
+    Samples,
 };
 
 /// Good answers an arm needs in a block before its p95 counts: below it the 95th percentile
@@ -68,6 +70,7 @@ pub struct Record {
     first: Blocks,
     confirmation: Blocks,
     histograms: BTreeMap<String, Vec<String>>,
+    open_loops: BTreeMap<String, Vec<OpenLoop>>,
     responses: BTreeMap<String, Responses>,
     statements: BTreeMap<String, (Counters, f64)>,
     contention: BTreeMap<String, Vec<Contention>>,
@@ -120,6 +123,10 @@ impl Record {
         }
         if stage == Stage::First && recording.good() > 0 && !is_disturbed {
             self.keep_histogram(endpoint, recording.judged());
+            if let Some(open_loop) = open_loop(recording) {
+                let all = self.open_loops.entry(endpoint.to_owned()).or_default();
+                all.push(open_loop);
+            }
         }
     }
 
@@ -174,6 +181,7 @@ impl Record {
             contention: self.contention.clone(),
             not_measured,
             histograms: self.histograms.clone(),
+            open_loops: self.open_loops.clone(),
             responses: self.responses.clone(),
             evidence,
         }
@@ -211,15 +219,11 @@ impl Record {
     }
 
     fn keep_histogram(&mut self, endpoint: &str, latencies: &Histogram<u64>) {
-        let mut bytes = Vec::new();
-        if V2DeflateSerializer::new()
-            .serialize(latencies, &mut bytes)
-            .is_ok()
-        {
+        if let Some(text) = as_text(latencies) {
             self.histograms
                 .entry(endpoint.to_owned())
                 .or_default()
-                .push(BASE64.encode(&bytes));
+                .push(text);
         }
     }
 
@@ -230,6 +234,30 @@ impl Record {
         };
         blocks.entry(id).or_default().insert(number, value);
     }
+}
+
+fn as_text(times: &Histogram<u64>) -> Option<String> {
+    let mut bytes = Vec::new();
+    let written = V2DeflateSerializer::new().serialize(times, &mut bytes);
+    written.ok().map(|_| BASE64.encode(&bytes))
+}
+
+/// How a block kept up with the rate it was driven at; none for a closed loop.
+fn open_loop(recording: &Recording) -> Option<OpenLoop> {
+    let open = recording.open.as_ref()?;
+    let seconds = recording.due_within.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "requests of one block")]
+    let (due, good) = (open.send_lags.len() as f64, recording.good() as f64);
+    let answered = good / recording.driven.as_secs_f64();
+    Some(OpenLoop {
+        asked: due / seconds,
+        answered,
+        in_flight: answered * open.responses.mean() / 1e9,
+        send_lag_p50: quantile_ms(&open.send_lags, 0.5),
+        send_lag_p99: quantile_ms(&open.send_lags, 0.99),
+        queue_wait_p99: quantile_ms(&open.queue_waits, 0.99),
+        service_times: as_text(&recording.latencies)?,
+    })
 }
 
 /// Why there is no latency.
@@ -398,6 +426,7 @@ mod tests {
                 generator_wait: 0.1,
                 steal: 0.0,
                 foreign: 0.4,
+                late: 0.0,
                 repeated: disturbed,
                 disturbed,
             },

@@ -37,9 +37,13 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_measured: BTreeMap<MetricId, String>,
     /// Latency histograms per endpoint, one per block: HdrHistogram V2 + DEFLATE in base64,
-    /// values in nanoseconds.
+    /// values in nanoseconds. Of endpoints that were driven at a rate: the response time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub histograms: BTreeMap<String, Vec<String>>,
+    /// How the endpoints that were driven at a rate kept up with it, one per block of the first
+    /// stage whose latencies count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub open_loops: BTreeMap<String, Vec<OpenLoop>>,
     /// How the endpoints answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub responses: BTreeMap<String, Responses>,
@@ -147,12 +151,45 @@ pub struct Contention {
     /// Share of all cores' time that processes used which belong to neither arm nor to Tollgate,
     /// 0 to 1.
     pub foreign: f64,
+    /// Share of the response time that requests of an open loop left later than they were due,
+    /// 0 to 1.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub late: f64,
     /// Whether the block was measured a second time because the first was disturbed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
     /// Whether it was disturbed the second time too: its wall-clock metrics do not count.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disturbed: bool,
+}
+
+/// How an endpoint kept up with a rate during one block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OpenLoop {
+    /// Requests a second that were due.
+    pub asked: f64,
+    /// Good answers a second.
+    pub answered: f64,
+    /// Requests under way or waiting on average, by Little's law: answers a second times the mean
+    /// response time.
+    pub in_flight: f64,
+    /// How long requests left later than they were due, in milliseconds: median.
+    pub send_lag_p50: f64,
+    /// The same: 99th percentile.
+    pub send_lag_p99: f64,
+    /// How long requests waited for a free connection, in milliseconds: 99th percentile.
+    pub queue_wait_p99: f64,
+    /// Time from the first byte out to the last byte in: a histogram as in `histograms`.
+    pub service_times: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_nothing(share: &f64) -> bool {
+    *share <= 0.0
 }
 
 /// A phase of a check and the time it took.
@@ -253,8 +290,9 @@ enum BaseArm {
 }
 
 impl RunFile {
-    /// The version written today. 2 added `control` and `contention`.
-    pub const FORMAT: u32 = 2;
+    /// The version written today. 2 added `control` and `contention`, 3
+    /// `open-loops`.
+    pub const FORMAT: u32 = 3;
 }
 
 #[cfg(test)]

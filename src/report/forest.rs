@@ -327,6 +327,7 @@ fn busyness(busy: &Contention) -> String {
         ("the generator waited", busy.generator_wait),
         ("other work took", busy.foreign),
         ("the host took", busy.steal),
+        ("requests left late by", busy.late),
     ];
     let said: Vec<String> = shares
         .into_iter()

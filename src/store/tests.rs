@@ -33,6 +33,7 @@ fn run(commit: &str, measured_at: &str) -> Run {
         contention: [].into(),
         not_measured: [(MetricId::bundle("web", Metric::Total), "no build".into())].into(),
         histograms: [("list projects".to_owned(), vec!["HISTFAAA".to_owned()])].into(),
+        open_loops: [].into(),
         responses: [("list projects".to_owned(), Responses::default())].into(),
         evidence: Evidence::default(),
     }
@@ -490,7 +491,7 @@ async fn a_run_of_a_newer_format_is_not_guessed_at() {
         .unwrap();
     let error = store.show(PROJECT, "aaaa1111").await.unwrap_err();
     let text = told(&error).replace(folder.path().to_str().unwrap(), "[folder]");
-    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 2");
+    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 3");
     assert_eq!(error.hint(), Some("update tollgate"));
 }
 

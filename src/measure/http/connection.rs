@@ -5,12 +5,14 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::prepare::Prepared;
 use super::quote::quote;
 use super::wire::{Response, Wire, WireError};
+use crate::measure::install::hex;
 use crate::measure::plan::Expect;
 
 /// What came of one request.
@@ -141,13 +143,15 @@ fn check(
     known_good: &mut Option<(u16, Vec<u8>)>,
 ) -> Result<Good, Wrong> {
     let (status, body) = (response.status, response.body);
+    let expect = &prepared.endpoint.expect;
     let is_known = known_good
         .as_ref()
         .is_some_and(|known| known.0 == status && known.1 == body);
     if !is_known {
-        meets(status, body, &prepared.endpoint.expect, prepared.token())?;
+        meets(status, body, expect, prepared.token())?;
         *known_good = Some((status, body.to_vec()));
     }
+    has_headers(response, &expect.headers)?;
     Ok(Good {
         sent: response.sent,
         first_byte: response.first_byte - response.sent,
@@ -192,7 +196,27 @@ impl Alarm {
     }
 }
 
-/// Whether an answer meets what is expected of it.
+/// Whether an answer has the headers that are expected of it.
+fn has_headers(response: &Response<'_>, expected: &[(String, String)]) -> Result<(), Wrong> {
+    for (name, text) in expected {
+        let values = response.header(name);
+        if values.iter().any(|value| value.contains(text.as_str())) {
+            continue;
+        }
+        let found = if values.is_empty() {
+            "is not there".to_owned()
+        } else {
+            format!("is `{}`", quote(values.join(", ").as_bytes(), None))
+        };
+        return Err(Wrong {
+            kind: format!("header {name}"),
+            example: format!("the header `{name}` should contain `{text}` and {found}"),
+        });
+    }
+    Ok(())
+}
+
+/// Whether status and body of an answer meet what is expected of them.
 fn meets(status: u16, body: &[u8], expect: &Expect, token: Option<&str>) -> Result<(), Wrong> {
     let quoted = || quote(body, token);
     let as_expected = match expect.status {
@@ -228,6 +252,21 @@ fn meets(status: u16, body: &[u8], expect: &Expect, token: Option<&str>) -> Resu
             example: format!("the body does not contain `{wanted}`: {}", quoted()),
         });
     }
+    if let Some(wanted) = &expect.sha256 {
+        let found = Sha256::digest(body);
+        if found.as_slice() != wanted {
+            let example = format!(
+                "the body's SHA-256 is {} instead of {}: {}",
+                hex(&found),
+                hex(wanted),
+                quoted()
+            );
+            return Err(Wrong {
+                kind: "body".to_owned(),
+                example,
+            });
+        }
+    }
     Ok(())
 }
 
@@ -238,6 +277,8 @@ mod tests {
     fn expect(status: Option<u16>, json: Option<&str>, contains: Option<&str>) -> Expect {
         Expect {
             status,
+            headers: Vec::new(),
+            sha256: None,
             json: json.map(|path| {
                 let parsed = serde_json_path::JsonPath::parse(path).unwrap();
                 (path.to_owned(), parsed)
@@ -259,5 +300,47 @@ mod tests {
         assert_eq!(kind(200, b"<html>", &all), "body");
         assert_eq!(kind(200, good, &expect(None, None, Some("x"))), "body");
         assert_eq!(kind(302, good, &expect(None, None, None)), "status 302");
+    }
+
+    #[test]
+    fn another_body_than_the_one_that_was_hashed_is_wrong() {
+        let hashed = Expect {
+            sha256: Some(Sha256::digest(b"cells: 17").into()),
+            ..Expect::default()
+        };
+        assert!(meets(200, b"cells: 17", &hashed, None).is_ok());
+        let wrong = meets(200, b"cells: 16", &hashed, None).unwrap_err();
+        assert_eq!(wrong.kind, "body");
+        let start = "the body's SHA-256 is ";
+        assert!(wrong.example.starts_with(start), "{}", wrong.example);
+        assert!(wrong.example.ends_with(": cells: 16"), "{}", wrong.example);
+    }
+
+    #[test]
+    fn a_header_must_be_there_and_contain_the_text() {
+        let now = Instant::now();
+        let response = Response {
+            status: 200,
+            head: b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
+            body: b"",
+            sent: now,
+            first_byte: now,
+            last_byte: now,
+        };
+        let check = |name: &str, text: &str| {
+            let expected = [(name.to_owned(), text.to_owned())];
+            has_headers(&response, &expected).map_err(|wrong| wrong.example)
+        };
+        assert_eq!(check("content-type", "application/json"), Ok(()));
+        assert_eq!(
+            check("content-type", "text/html"),
+            Err(
+                "the header `content-type` should contain `text/html` and is \
+                 `application/json; charset=utf-8`"
+                    .to_owned()
+            )
+        );
+        let missing = "the header `etag` should contain `` and is not there".to_owned();
+        assert_eq!(check("etag", ""), Err(missing));
     }
 }

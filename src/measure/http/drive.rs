@@ -267,7 +267,9 @@ impl Arm {
         if let Err(error) = driven {
             shared.wrong("no timer", format!("the timer failed: {error}"));
         }
-        self.take_back(&shared, start)
+        let mut recording = self.take_back(&shared, start);
+        recording.due_within = length;
+        recording
     }
 
     async fn send_when_due(
@@ -364,7 +366,194 @@ pub fn is_hopeless(recording: &Recording) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::measure::http::recording::quantile_ms;
+    use crate::measure::plan::{Arrivals, Body, Endpoint, Expect, Request};
+
+    const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const BAD: &str = "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\nno";
+
+    struct NoSwitch;
+
+    impl Switch for NoSwitch {
+        fn to(&self, _turn: ArmName) {}
+    }
+
+    /// A server that answers request number `n`, counted over all connections, after some
+    /// milliseconds with some text; without a text it never does.
+    async fn serve(answer: fn(u64) -> (u64, Option<&'static str>)) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let count = Rc::new(std::cell::Cell::new(0));
+        tokio::task::spawn_local(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let count = Rc::clone(&count);
+                tokio::task::spawn_local(async move {
+                    let mut buffer = [0; 1024];
+                    while matches!(stream.read(&mut buffer).await, Ok(read) if read > 0) {
+                        count.set(count.get() + 1);
+                        let (milliseconds, text) = answer(count.get());
+                        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                        let Some(text) = text else {
+                            std::future::pending().await
+                        };
+                        // A client that gave up has closed it.
+                        let _closed = stream.write_all(text.as_bytes()).await;
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    fn arm(name: ArmName, address: &str, load: Load) -> (ArmName, Prepared, String) {
+        let endpoint = Endpoint {
+            name: "list".to_owned(),
+            service: "api".to_owned(),
+            request: Request {
+                method: "GET".to_owned(),
+                path: "/".to_owned(),
+                headers: [].into(),
+                body: Body::Empty,
+            },
+            expect: Expect::default(),
+            load,
+            time_out: Duration::from_millis(300),
+            session: None,
+        };
+        let prepared = Prepared::new(&endpoint, Path::new(".")).unwrap();
+        (
+            name,
+            prepared.at(address, None).unwrap(),
+            address.to_owned(),
+        )
+    }
+
+    fn at_rate(per_second: f64, connections: u32) -> Load {
+        Load::Open(OpenLoad {
+            rate: Rate::PerSecond(per_second),
+            arrivals: Arrivals::Poisson,
+            connections,
+        })
+    }
+
+    /// What each arm answers in 400 ms.
+    fn drive(
+        answer: fn(u64) -> (u64, Option<&'static str>),
+        names: &[ArmName],
+        load: Load,
+    ) -> Vec<Recording> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let mut all = Vec::new();
+            for name in names {
+                all.push(arm(*name, &serve(answer).await, load));
+            }
+            let mut random = fastrand::Rng::with_seed(3);
+            let driven = Arms::new(all)
+                .drive(Duration::from_millis(400), &mut random, &NoSwitch)
+                .await;
+            driven.into_iter().map(|(_, recording)| recording).collect()
+        })
+    }
+
+    #[test]
+    fn at_a_rate_all_arms_get_the_same_traffic() {
+        let both = [ArmName::Base, ArmName::Head];
+        let recordings = drive(|_| (2, Some(GOOD)), &both, at_rate(400.0, 50));
+        let sent: Vec<u64> = recordings
+            .iter()
+            .map(|one| one.open.as_ref().unwrap().send_lags.len())
+            .collect();
+        assert_eq!(sent[0], sent[1]);
+        assert!((40..130).contains(&sent[0]), "80 on average: {}", sent[0]);
+        for one in recordings {
+            assert_eq!((one.good(), one.wrong_total()), (sent[0], 0));
+            assert_eq!(one.due_within, Duration::from_millis(200));
+        }
+    }
+
+    #[test]
+    fn a_response_time_counts_from_when_the_request_was_due() {
+        // One connection, 20 ms each, 200 a second: most of the time is spent waiting.
+        let recordings = drive(|_| (20, Some(GOOD)), &[ArmName::Head], at_rate(200.0, 1));
+        let one = &recordings[0];
+        let open = one.open.as_ref().unwrap();
+        let service = quantile_ms(&one.latencies, 0.5);
+        let response = quantile_ms(&open.responses, 0.5);
+        let queue = quantile_ms(&open.queue_waits, 0.5);
+        assert!((15.0..80.0).contains(&service), "{service}");
+        assert!(response > 2.0 * service, "{response} of it {service}");
+        assert!(queue > service, "{queue}");
+        assert!(
+            one.quantile_ms(0.5) >= response,
+            "the response time is judged"
+        );
+    }
+
+    #[test]
+    fn what_is_not_answered_in_the_end_is_counted() {
+        let answer = |number| (1, (number <= 5).then_some(GOOD));
+        let recordings = drive(answer, &[ArmName::Head], at_rate(200.0, 50));
+        let one = &recordings[0];
+        let sent = one.open.as_ref().unwrap().send_lags.len();
+        assert_eq!(one.good(), 5);
+        assert_eq!(one.wrong_total(), sent - 5, "{:?}", one.wrong);
+        assert!(one.driven < Duration::from_secs(2), "{:?}", one.driven);
+    }
+
+    #[test]
+    fn wrong_answers_are_counted_by_kind_and_never_timed() {
+        for load in [
+            at_rate(200.0, 10),
+            Load::Closed { concurrency: 1 },
+            Load::Closed { concurrency: 4 },
+        ] {
+            let recordings = drive(|_| (0, Some(BAD)), &[ArmName::Head], load);
+            let one = &recordings[0];
+            assert_eq!(one.good(), 0);
+            assert!(one.judged().is_empty());
+            assert_eq!(one.wrong.keys().collect::<Vec<_>>(), ["status 500"]);
+            assert!(is_hopeless(one), "{:?}", one.wrong);
+            let later = drive(
+                |number| (1, Some(if number > 10 { BAD } else { GOOD })),
+                &[ArmName::Head],
+                load,
+            );
+            assert_eq!(later[0].good(), 10);
+            assert!(later[0].wrong["status 500"] > 10, "{:?}", later[0].wrong);
+        }
+    }
+
+    #[test]
+    fn a_refused_connection_is_a_wrong_answer() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        for load in [at_rate(200.0, 10), Load::Closed { concurrency: 4 }] {
+            let driven = runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap().to_string();
+                drop(listener);
+                let mut arms = Arms::new(vec![arm(ArmName::Head, &address, load)]);
+                let mut random = fastrand::Rng::with_seed(3);
+                let length = Duration::from_millis(300);
+                arms.drive(length, &mut random, &NoSwitch).await
+            });
+            let one = &driven[0].1;
+            assert_eq!(one.good(), 0);
+            assert!(one.wrong["connection refused"] > 0, "{:?}", one.wrong);
+        }
+    }
 
     #[test]
     fn slices_go_there_and_back_in_every_order() {

@@ -32,6 +32,8 @@ pub struct Recording {
     pub example: Option<String>,
     /// Wall time during which this arm was driven.
     pub driven: Duration,
+    /// Wall time during which requests of an open loop were due: without the wait for the last.
+    pub due_within: Duration,
 }
 
 /// What only an open loop has, in nanoseconds. Users who arrive do not wait for one another, so
@@ -73,6 +75,7 @@ impl Recording {
             wrong: BTreeMap::new(),
             example: None,
             driven: Duration::ZERO,
+            due_within: Duration::ZERO,
         }
     }
 
@@ -152,6 +155,7 @@ impl Recording {
         }
         self.bytes += other.bytes;
         self.driven += other.driven;
+        self.due_within += other.due_within;
         self.take_wrong_of(other);
     }
 
@@ -162,6 +166,17 @@ impl Recording {
         }
         if self.example.is_none() {
             self.example = other.example;
+        }
+    }
+
+    /// Share of the response times that requests left later than they were due; 0 in a closed
+    /// loop, where nothing is due.
+    pub fn lateness(&self) -> f64 {
+        match &self.open {
+            Some(open) if !open.responses.is_empty() => {
+                (open.send_lags.mean() / open.responses.mean()).min(1.0)
+            }
+            Some(_) | None => 0.0,
         }
     }
 

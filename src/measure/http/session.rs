@@ -70,11 +70,7 @@ pub fn check(session: &Session, project: &std::path::Path) -> Result<(), Prepare
         name: session.name.clone(),
         service: session.service.clone(),
         request: session.request.clone(),
-        expect: Expect {
-            status: None,
-            json: None,
-            contains: None,
-        },
+        expect: Expect::default(),
         load: Load::Closed { concurrency: 1 },
         time_out: LOGIN_WITHIN,
         session: None,

@@ -51,6 +51,23 @@ pub(super) struct Response<'w> {
     pub(super) last_byte: Instant,
 }
 
+impl Response<'_> {
+    /// The values of a header, as text.
+    pub(super) fn header(&self, name: &str) -> Vec<String> {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        // It was parsed before, so it can be.
+        let _complete = response.parse(self.head);
+        let named = response
+            .headers
+            .iter()
+            .filter(|header| header.name.eq_ignore_ascii_case(name));
+        named
+            .map(|header| String::from_utf8_lossy(header.value).into_owned())
+            .collect()
+    }
+}
+
 /// A connection and its buffers.
 #[derive(Debug)]
 pub(super) struct Wire<S> {

@@ -164,9 +164,22 @@ pub struct Load {
     pub foreign: f64,
     /// Where others used more of the time.
     pub busier: Side,
+    /// Share of the response times that requests of an open loop left later than they were due.
+    pub late: f64,
     /// Share that others took of the time that the service could have run, that the requests
-    /// took, or that the machine was wanted: the largest of the three.
+    /// took, or that the machine was wanted, and that we were late: the largest of them.
     pub taken: f64,
+}
+
+impl Load {
+    /// With what the load generator knows of itself.
+    pub fn and_late(self, late: f64) -> Self {
+        Self {
+            late,
+            taken: self.taken.max(late),
+            ..self
+        }
+    }
 }
 
 impl Reading {
@@ -295,6 +308,7 @@ fn load(service: Scheduled, generator: Generator, machine: &Used) -> Load {
         } else {
             Side::Services
         },
+        late: 0.0,
         taken,
     }
 }
