@@ -143,3 +143,71 @@ fn several_requests_at_once_are_measured_in_slices() {
         assert_eq!(responses["wrong"], serde_json::json!({}), "{responses}");
     }
 }
+
+#[test]
+fn requests_at_a_rate_are_timed_from_when_they_were_due() {
+    let slow = "  - { name: slow, service: app, request: GET /slow, load: { rate: 100/s } }\n";
+    let project = Sandbox::with_service(&config(&[slow, FAST], &[SURE, TOLERANT]));
+    project.edit("service.py", "SLOW_MS = 2.0", "SLOW_MS = 6.0");
+
+    let check = project.check();
+
+    check.exits(1);
+    assert_eq!(check.verdict("endpoint/slow/cpu"), "regressed", "{check}");
+    let run = check.run_file();
+    let loops = |arm: &str| run.pointer(&format!("{arm}/open-loops/slow")).cloned();
+    let (base, head) = (loops("/base/measured"), loops("/head"));
+    let (base, head) = (base.expect("blocks"), head.expect("blocks"));
+    let all = |blocks: &serde_json::Value| blocks.as_array().cloned().unwrap_or_default();
+    assert_eq!(all(&base).len(), all(&head).len());
+    for (base, head) in all(&base).iter().zip(all(&head)) {
+        assert_eq!(base["asked"], head["asked"], "both get the same traffic");
+        assert!(base["send-lag-p50"].as_f64() >= Some(0.0), "{base}");
+        assert!(base["service-times"].is_string(), "{base}");
+    }
+    let fast = run.pointer("/head/open-loops/fast");
+    assert!(fast.is_none(), "a closed loop has no rate: {fast:?}");
+}
+
+#[test]
+fn a_rate_can_be_found_out_from_what_base_answers() {
+    let slow = "  - { name: slow, service: app, request: GET /slow, load: { rate: auto } }\n";
+    let project = Sandbox::with_service(&config(&[slow], &[SHORT, TOLERANT]));
+
+    let check = project.check();
+
+    check
+        .says("slow: base answers ")
+        .says(" requests a second, so both get ");
+    let run = check.run_file();
+    let asked = run["head"]["open-loops"]["slow"][0]["asked"].as_f64();
+    // 2 ms each on one core are 500 a second at the very most; a tenth where the machine is busy.
+    assert!(
+        (5.0..400.0).contains(&asked.unwrap_or_default()),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn an_answer_without_its_header_or_with_another_body_is_wrong() {
+    let fast = "  - name: fast
+    service: app
+    request: GET /fast
+    expect: { headers: { content-type: application/json }, contains: items }
+  - name: kind
+    service: app
+    request: GET /fast
+    expect: { headers: { content-type: text/html } }
+";
+    let project = Sandbox::with_service(&config(&[fast], &[SHORT, TOLERANT]));
+
+    let check = project.check();
+
+    let run = check.run_file();
+    let wrong = |name: &str| run["head"]["responses"][name]["wrong"].clone();
+    assert_eq!(wrong("fast"), serde_json::json!({}), "{check}");
+    assert!(
+        wrong("kind")["header content-type"].as_u64() > Some(0),
+        "{check}"
+    );
+}
