@@ -11,7 +11,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tollgate::measure::arm::ArmName;
-use tollgate::measure::http::drive::Switch;
+use tollgate::measure::http::drive::{Switch, Target};
 use tollgate::measure::http::{Arms, Prepared, Recording};
 use tollgate::measure::plan::{Arrivals, Body, Endpoint, Expect, Load, OpenLoad, Rate, Request};
 
@@ -45,6 +45,15 @@ fn prepared(address: &str, path: &str, load: Load) -> Result<Prepared, String> {
     prepared
         .and_then(|prepared| prepared.at(address, None))
         .map_err(|error| error.to_string())
+}
+
+fn target(arm: ArmName, request: Prepared, address: &str) -> Target {
+    Target {
+        arm,
+        request,
+        address: address.to_owned(),
+        login: None,
+    }
 }
 
 /// `10` is a closed loop of ten, `1000/s` an open one.
@@ -82,7 +91,7 @@ pub(crate) fn drive(address: &str, path: &str, text: &str, length: &str) -> Resu
     let request = prepared(address, path, load(text)?)?;
     let length = seconds(length)?;
     let recording = block_on(async {
-        let mut arms = Arms::new(vec![(ArmName::Base, request, address.to_owned())]);
+        let mut arms = Arms::new(vec![target(ArmName::Base, request, address)]);
         let mut random = fastrand::Rng::with_seed(7);
         let mut answers = arms.drive(length, &mut random, &NoSwitch).await;
         answers.pop().map(|(_, recording)| recording)
@@ -164,11 +173,7 @@ pub(crate) fn pairs(base: &str, head: &str, length: &str, order: &str) -> Result
     let length = seconds(length)?;
     let closed = Load::Closed { concurrency: 1 };
     let arm = |name, address: &str| {
-        Ok::<_, String>((
-            name,
-            prepared(address, "/spin", closed)?,
-            address.to_owned(),
-        ))
+        prepared(address, "/spin", closed).map(|request| target(name, request, address))
     };
     let arms = [arm(ArmName::Base, base)?, arm(ArmName::Head, head)?];
     let (groups, each): (Vec<Vec<_>>, _) = match order {
@@ -215,7 +220,7 @@ pub(crate) fn memory(address: &str, requests: &str) -> Result<(), String> {
     let requests: u64 = requests.parse().map_err(|_| "no number".to_owned())?;
     let request = prepared(address, "/", Load::Closed { concurrency: 10 })?;
     let (early, late, sent) = block_on(async {
-        let mut arms = Arms::new(vec![(ArmName::Base, request, address.to_owned())]);
+        let mut arms = Arms::new(vec![target(ArmName::Base, request, address)]);
         let mut random = fastrand::Rng::with_seed(7);
         let (mut early, mut sent) = (0, 0);
         while sent < requests {

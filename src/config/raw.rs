@@ -159,7 +159,9 @@ pub(super) struct RawSession {
     #[serde(default)]
     pub(super) headers: Entries<String>,
     pub(super) json: Option<serde_json::Value>,
-    pub(super) token: String,
+    pub(super) token: Option<String>,
+    pub(super) cookie: Option<String>,
+    pub(super) header: Option<String>,
 }
 
 /// An item of `endpoints`.

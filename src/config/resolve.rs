@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::measure::Plan;
 use crate::measure::plan::{
-    Arrivals, Body, Endpoint, Expect, Frontend, Load, OpenLoad, Part, Rate, Request, Sampling,
-    Service, ServiceKind, Session,
+    Arrivals, Body, Endpoint, Expect, Frontend, Load, OpenLoad, Part, Proof, Rate, Request,
+    Sampling, Service, ServiceKind, Session,
 };
 use crate::measure::probes::contention::CONTENTION_LIMIT;
 use crate::store;
@@ -126,8 +126,34 @@ fn session(
         name: fields::name(name).map_err(|flaw| flaw.at_key(at))?,
         service: raw.service.clone(),
         request: request(&raw.request, &raw.headers, body, at)?,
-        token: fields::json_path(&raw.token).map_err(|flaw| flaw.at(&at.key("token")))?,
+        proof: proof(raw, at)?,
     })
+}
+
+fn proof(raw: &RawSession, at: &KeyPath) -> Result<Proof, Problem> {
+    let name = |key: &str, name: &str| {
+        fields::header(name, "").map_err(|flaw| flaw.at(&at.key(key)))?;
+        Ok(name.to_owned())
+    };
+    match (&raw.token, &raw.cookie, &raw.header) {
+        (Some(path), None, None) => {
+            let path = fields::json_path(path).map_err(|flaw| flaw.at(&at.key("token")))?;
+            Ok(Proof::Token(path.0, path.1))
+        }
+        (None, Some(cookie), None) => name("cookie", cookie).map(Proof::Cookie),
+        (None, None, Some(header)) => name("header", header).map(Proof::Header),
+        (None, None, None) => {
+            let flaw = Flaw::new("the session does not say what proves it");
+            let help = "add `token: $.token`, `cookie: NAME` or `header: NAME`: where the answer \
+                        to the login has it";
+            Err(flaw.help(help).at_key(at))
+        }
+        _ => {
+            let flaw = Flaw::new("a session is proved by one thing");
+            let help = "keep one of `token`, `cookie` and `header`";
+            Err(flaw.help(help).at_key(at))
+        }
+    }
 }
 
 fn endpoints(raw: &RawConfig, services: &[Service]) -> Result<Vec<Endpoint>, Problem> {

@@ -988,3 +988,29 @@ fn an_answer_can_be_held_to_its_headers_and_its_hash() {
     assert_eq!(held.headers, [("ETag".to_owned(), "W/".to_owned())]);
     assert_eq!(held.sha256, Some([0xab; 32]));
 }
+
+#[test]
+fn a_session_without_a_proof() {
+    let text = "sessions: { ada: { service: api, request: POST /login } }";
+    insta::assert_snapshot!(error_after_endpoint(text), @r"
+    error: the session does not say what proves it
+     --> tollgate.yml:8:13
+      |
+    8 | sessions: { ada: { service: api, request: POST /login } }
+      |             ^^^
+      = help: add `token: $.token`, `cookie: NAME` or `header: NAME`: where the answer to the login has it
+    ");
+}
+
+#[test]
+fn a_session_with_two_proofs() {
+    let text = "sessions: { ada: { service: api, request: POST /login, token: $.t, cookie: sid } }";
+    insta::assert_snapshot!(error_after_endpoint(text), @r"
+    error: a session is proved by one thing
+     --> tollgate.yml:8:13
+      |
+    8 | sessions: { ada: { service: api, request: POST /login, token: $.t, cookie: sid } }
+      |             ^^^
+      = help: keep one of `token`, `cookie` and `header`
+    ");
+}

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::checkout::Tree;
-use super::http::session::{self, SessionError};
+use super::http::session::{self, Pass, SessionError};
 use super::plan::{Fresh, Plan, Service};
 use super::probes::postgres::{self, Counters, Probe};
 use super::process::tree::Usage;
@@ -57,7 +57,7 @@ pub(super) struct Arm {
     /// Its services, while they run.
     pub(super) stack: Option<Stack>,
     pub(super) record: Record,
-    pub(super) tokens: BTreeMap<String, String>,
+    pub(super) passes: BTreeMap<String, Pass>,
     probes: BTreeMap<String, Result<Probe, String>>,
 }
 
@@ -69,7 +69,7 @@ impl Arm {
             tree: tree.clone(),
             stack: None,
             record: Record::default(),
-            tokens: BTreeMap::new(),
+            passes: BTreeMap::new(),
             probes: BTreeMap::new(),
         }
     }
@@ -104,8 +104,8 @@ impl Arm {
             return Ok(());
         };
         for session in &plan.sessions {
-            let token = session::log_in(session, &stack.address(&session.service)).await?;
-            self.tokens.insert(session.name.clone(), token);
+            let pass = session::log_in(session, &stack.address(&session.service)).await?;
+            self.passes.insert(session.name.clone(), pass);
         }
         for service in stack.services().iter().filter(|s| stack::is_postgres(s)) {
             if first || service.fresh == Fresh::PerBlock {

@@ -16,13 +16,14 @@ use super::block::{self, Site as Timing, Timed, databases_behind};
 use super::bundle::build::{self, BuildError, Site};
 use super::bundle::{self};
 use super::checkout::{Checkout, CheckoutError, Tree};
+use super::http::drive::Target;
 use super::http::drive::is_hopeless;
 use super::http::prepare::PrepareError;
-use super::http::session::{self, SessionError};
+use super::http::session::{self, Login, SessionError};
 use super::http::{Arms, Prepared};
 use super::install::{self, install};
 use super::placement::{Placement, Side};
-use super::plan::{Endpoint, Load, Plan, Rate, ServiceKind};
+use super::plan::{Endpoint, Load, Plan, Rate, ServiceKind, Session};
 use super::probes::contention;
 use super::probes::machine;
 use super::process::Supervisor;
@@ -646,20 +647,26 @@ impl<'a> Bench<'a> {
     }
 
     /// The request for each arm that runs.
-    fn requests(
-        &self,
-        prepared: &Prepared,
-    ) -> Result<Vec<(ArmName, Prepared, String)>, MeasureError> {
+    fn requests(&self, prepared: &Prepared) -> Result<Vec<Target>, MeasureError> {
         let mut requests = Vec::new();
         for arm in self.arms() {
             let Some(stack) = &arm.stack else {
                 continue;
             };
-            let session = prepared.endpoint.session.as_ref();
-            let token = session.and_then(|session| arm.tokens.get(session));
+            let is_its =
+                |session: &&Session| Some(&session.name) == prepared.endpoint.session.as_ref();
+            let session = self.plan.sessions.iter().find(is_its);
+            let pass = session.and_then(|session| arm.passes.get(&session.name));
             let address = stack.address(&prepared.endpoint.service);
-            let request = prepared.at(&address, token.map(String::as_str))?;
-            requests.push((arm.name, request, address));
+            requests.push(Target {
+                arm: arm.name,
+                request: prepared.at(&address, pass)?,
+                login: session.map(|session| Login {
+                    session: session.clone(),
+                    address: stack.address(&session.service),
+                }),
+                address,
+            });
         }
         Ok(requests)
     }

@@ -150,7 +150,7 @@ pub struct Endpoint {
     pub load: Load,
     /// Longest time one request may take.
     pub time_out: Duration,
-    /// Name of the session whose token is sent, if any.
+    /// Name of the session that is sent, if any.
     pub session: Option<String>,
 }
 
@@ -278,6 +278,17 @@ pub struct Session {
     pub service: String,
     /// The login request.
     pub request: Request,
-    /// JSON path of the token in the answer, with the text it was parsed from.
-    pub token: (String, serde_json_path::JsonPath),
+    /// Where the answer has what proves it.
+    pub proof: Proof,
+}
+
+/// Where the answer to a login has what proves it later, and so how it is sent.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// A text at this JSON path, here with the text it was parsed from: `Authorization: Bearer`.
+    Token(String, serde_json_path::JsonPath),
+    /// The cookie of this name.
+    Cookie(String),
+    /// The header of this name, sent as the same header.
+    Header(String),
 }

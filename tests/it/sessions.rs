@@ -94,9 +94,76 @@ fn a_login_that_is_refused_in_head_could_not_be_measured() {
 #[test]
 fn a_wrong_token_is_a_wrong_answer() {
     let project = Sandbox::with_service(&config(&[PRIVATE], &[SESSION, SHORT, TOLERANT]));
-    project.edit("service.py", "{\"token\": TOKEN}", "{\"token\": \"stale\"}");
+    project.edit("service.py", "{\"token\": new_token()}", "{\"token\": \"stale\"}");
 
     let check = project.check();
 
     check.exits(1).prints("status 401 instead of 200");
+}
+
+#[test]
+fn a_token_that_runs_out_is_renewed_and_nobody_is_timed_for_it() {
+    let others = [SESSION, SHORT, TOLERANT];
+    let project = Sandbox::with_service(&config(&[PRIVATE], &others));
+    project.edit("service.py", "TOKEN_LASTS = 0", "TOKEN_LASTS = 15");
+    project.commit("tokens that run out");
+
+    let check = project.check();
+
+    let run = check.run_file();
+    for arm in [&run["base"]["measured"], &run["head"]] {
+        let responses = &arm["responses"]["private"];
+        assert!(responses["good"].as_u64() > Some(15), "{responses}");
+        assert_eq!(responses["wrong"], serde_json::json!({}), "{responses}");
+    }
+    let found = files_with(&project.result(""), TOKEN);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_session_can_be_a_cookie_or_a_header() {
+    let session = |proof: &str| SESSION.replace("token: $.token", proof);
+    for (proof, path) in [
+        ("cookie: sid", "/with-cookie"),
+        ("header: X-Pass", "/with-header"),
+    ] {
+        let endpoint = PRIVATE
+            .replace("GET /private", &format!("GET {path}"))
+            .replace(
+                "session: ada",
+                "session: ada\n    headers: { Cookie: lang=en }",
+            );
+        let others = [&session(proof), SHORT, TOLERANT];
+        let project = Sandbox::with_service(&config(&[&endpoint], &others));
+
+        let check = project.check();
+
+        let responses = &check.run_file()["head"]["responses"]["private"];
+        assert!(responses["good"].as_u64() > Some(0), "{proof}: {check}");
+        assert_eq!(responses["wrong"], serde_json::json!({}), "{responses}");
+        let found = files_with(&project.result(""), TOKEN);
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_session_that_the_login_does_not_give_is_named() {
+    for (proof, said) in [
+        (
+            "cookie: session",
+            "the login's answer sets no cookie `session`",
+        ),
+        (
+            "header: X-Token",
+            "the login's answer has no header `X-Token`",
+        ),
+    ] {
+        let session = SESSION.replace("token: $.token", proof);
+        let project = Sandbox::with_service(&config(&[PRIVATE], &[&session, SHORT, TOLERANT]));
+
+        project
+            .check()
+            .exits(3)
+            .says(&format!("session `ada`: {said}"));
+    }
 }

@@ -46,6 +46,8 @@ pub struct Wrong {
     pub kind: String,
     /// This one in words.
     pub example: String,
+    /// The status, where it is the status that is wrong.
+    pub status: Option<u16>,
 }
 
 /// A keep-alive connection to one service.
@@ -75,6 +77,7 @@ impl Connection {
             Some(Ok(good)) => Answer::Good(good),
             Some(Err(wrong)) => Answer::Wrong(wrong),
             None => Answer::Wrong(Wrong {
+                status: None,
                 kind: "time-out".to_owned(),
                 example: format!("no answer within {} s", limit.as_secs_f64()),
             }),
@@ -117,6 +120,7 @@ impl Line {
 
 async fn open(address: &str) -> Result<TcpStream, Wrong> {
     let refused = |error: std::io::Error| Wrong {
+        status: None,
         kind: "connection refused".to_owned(),
         example: format!("no connection to {address}: {error}"),
     };
@@ -131,6 +135,7 @@ fn lost(error: &WireError) -> Wrong {
         WireError::Malformed(_) => "no HTTP",
     };
     Wrong {
+        status: None,
         kind: kind.to_owned(),
         example: error.to_string(),
     }
@@ -209,6 +214,7 @@ fn has_headers(response: &Response<'_>, expected: &[(String, String)]) -> Result
             format!("is `{}`", quote(values.join(", ").as_bytes(), None))
         };
         return Err(Wrong {
+            status: None,
             kind: format!("header {name}"),
             example: format!("the header `{name}` should contain `{text}` and {found}"),
         });
@@ -228,17 +234,20 @@ fn meets(status: u16, body: &[u8], expect: &Expect, token: Option<&str>) -> Resu
             .status
             .map_or("2xx".to_owned(), |status| status.to_string());
         return Err(Wrong {
+            status: Some(status),
             kind: format!("status {status}"),
             example: format!("status {status} instead of {expected}: {}", quoted()),
         });
     }
     if let Some((text, path)) = &expect.json {
         let value: serde_json::Value = serde_json::from_slice(body).map_err(|error| Wrong {
+            status: None,
             kind: "body".to_owned(),
             example: format!("the body is no JSON ({error}): {}", quoted()),
         })?;
         if path.query(&value).is_empty() {
             return Err(Wrong {
+                status: None,
                 kind: "body".to_owned(),
                 example: format!("`{text}` finds nothing in the body: {}", quoted()),
             });
@@ -248,6 +257,7 @@ fn meets(status: u16, body: &[u8], expect: &Expect, token: Option<&str>) -> Resu
         && !String::from_utf8_lossy(body).contains(wanted.as_str())
     {
         return Err(Wrong {
+            status: None,
             kind: "body".to_owned(),
             example: format!("the body does not contain `{wanted}`: {}", quoted()),
         });
@@ -262,6 +272,7 @@ fn meets(status: u16, body: &[u8], expect: &Expect, token: Option<&str>) -> Resu
                 quoted()
             );
             return Err(Wrong {
+                status: None,
                 kind: "body".to_owned(),
                 example,
             });

@@ -4,7 +4,7 @@
 //! round; with more, in short slices in a random order and then back: base-head-head-base or its
 //! mirror. Never two at once: on shared cores that hides real regressions.
 
-use std::cell::RefCell;
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,13 +17,16 @@ use super::connection::{Answer, Connection, Wrong};
 use super::pacer::Pacer;
 use super::prepare::Prepared;
 use super::recording::{Due, Recording};
+use super::session::{self, Login};
 use crate::measure::arm::ArmName;
-use crate::measure::plan::{Load, OpenLoad, Rate};
+use crate::measure::plan::{Endpoint, Load, OpenLoad, Rate};
 
 /// Requests after which an endpoint that answered nothing but wrongly is not driven any further.
 const GIVE_UP_AFTER: u64 = 20;
 /// Requests at once that show what a service can answer: more only wait for one another.
 const SATURATING: u32 = 16;
+/// The status that refuses a pass.
+const UNAUTHORIZED: u16 = 401;
 /// Connections that an open loop is warmed up with.
 const WARM_CONNECTIONS: u32 = 4;
 
@@ -33,11 +36,92 @@ pub struct Arms {
     arms: Vec<(ArmName, Arm)>,
 }
 
+/// What is sent to one arm.
+#[derive(Debug)]
+pub struct Target {
+    /// Which arm.
+    pub arm: ArmName,
+    /// The request, ready for its address.
+    pub request: Prepared,
+    /// `host:port`.
+    pub address: String,
+    /// How to log in again when the pass of its session is refused.
+    pub login: Option<Login>,
+}
+
 #[derive(Debug)]
 struct Arm {
-    prepared: Rc<Prepared>,
-    address: String,
+    caller: Rc<Caller>,
     connections: Vec<Connection>,
+}
+
+/// Sends the requests of one arm, and logs in again where its pass has run out.
+#[derive(Debug)]
+struct Caller {
+    prepared: RefCell<Rc<Prepared>>,
+    address: String,
+    login: Option<Login>,
+    /// Held while logging in: whoever waits for that takes the pass of who did it.
+    turn: tokio::sync::Mutex<()>,
+    /// How often it has logged in again.
+    logins: Cell<u64>,
+    /// Whether a new pass was refused as well: then the answer is simply wrong.
+    is_refused: Cell<bool>,
+}
+
+impl Caller {
+    fn endpoint(&self) -> Ref<'_, Endpoint> {
+        Ref::map(self.prepared.borrow(), |prepared| &prepared.endpoint)
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::to(&self.address)
+    }
+
+    /// Sends a request. Also says whether it had to log in first, which nobody may be timed for.
+    async fn call(&self, connection: &mut Connection) -> (Answer, bool) {
+        let prepared = Rc::clone(&self.prepared.borrow());
+        let logins = self.logins.get();
+        let answer = connection.send(&prepared).await;
+        let has_run_out =
+            matches!(&answer, Answer::Wrong(wrong) if wrong.status == Some(UNAUTHORIZED));
+        if !has_run_out || self.is_refused.get() || !self.log_in_after(logins).await {
+            return (answer, false);
+        }
+        let prepared = Rc::clone(&self.prepared.borrow());
+        let answer = connection.send(&prepared).await;
+        if matches!(&answer, Answer::Wrong(wrong) if wrong.status == Some(UNAUTHORIZED)) {
+            self.is_refused.set(true);
+        }
+        (answer, true)
+    }
+
+    /// Whether there is a new pass: of this login, or of another one since so many.
+    async fn log_in_after(&self, logins: u64) -> bool {
+        let Some(login) = &self.login else {
+            return false;
+        };
+        let _turn = self.turn.lock().await;
+        if self.logins.get() > logins {
+            return true;
+        }
+        let pass = session::log_in(&login.session, &login.address).await;
+        let request = Rc::clone(&self.prepared.borrow());
+        let renewed = pass
+            .ok()
+            .and_then(|pass| request.at(&self.address, Some(&pass)).ok());
+        match renewed {
+            Some(renewed) => {
+                self.prepared.replace(Rc::new(renewed));
+                self.logins.set(logins + 1);
+                true
+            }
+            None => {
+                self.is_refused.set(true);
+                false
+            }
+        }
+    }
 }
 
 /// Called when a slice of one arm begins: freezes and thaws.
@@ -47,23 +131,28 @@ pub trait Switch {
 }
 
 impl Arms {
-    /// The given requests against the given addresses.
-    pub fn new(requests: Vec<(ArmName, Prepared, String)>) -> Self {
-        let arms = requests
+    /// The arms that these are sent to.
+    pub fn new(targets: Vec<Target>) -> Self {
+        let arms = targets
             .into_iter()
-            .map(|(turn, prepared, address)| {
-                let count = match prepared.endpoint.load {
+            .map(|target| {
+                let count = match target.request.endpoint.load {
                     Load::Closed { concurrency } => concurrency,
                     Load::Open(open) => open.connections.min(WARM_CONNECTIONS),
                 };
-                let arm = Arm {
-                    connections: (0..count.max(1))
-                        .map(|_| Connection::to(&address))
-                        .collect(),
-                    prepared: Rc::new(prepared),
-                    address,
+                let caller = Caller {
+                    prepared: RefCell::new(Rc::new(target.request)),
+                    address: target.address,
+                    login: target.login,
+                    turn: tokio::sync::Mutex::new(()),
+                    logins: Cell::new(0),
+                    is_refused: Cell::new(false),
                 };
-                (turn, arm)
+                let arm = Arm {
+                    connections: (0..count.max(1)).map(|_| caller.connection()).collect(),
+                    caller: Rc::new(caller),
+                };
+                (target.arm, arm)
             })
             .collect();
         Self { arms }
@@ -82,15 +171,15 @@ impl Arms {
         let mut wrong = 0_u64;
         while Instant::now() < end && wrong < GIVE_UP_AFTER {
             let senders = self.arms.iter_mut().flat_map(|(_, arm)| {
-                let prepared = &arm.prepared;
+                let caller = &arm.caller;
                 arm.connections
                     .iter_mut()
-                    .map(move |connection| connection.send(prepared))
+                    .map(move |connection| caller.call(connection))
             });
             let answers = join_all(senders).await;
             wrong = if answers
                 .iter()
-                .all(|answer| matches!(answer, Answer::Good(_)))
+                .all(|(answer, _)| matches!(answer, Answer::Good(_)))
             {
                 0
             } else {
@@ -105,7 +194,8 @@ impl Arms {
         let Some((_, arm)) = self.arms.iter_mut().min_by_key(|(name, _)| *name) else {
             return 0.0;
         };
-        let concurrency = match arm.prepared.endpoint.load {
+        let load = arm.caller.endpoint().load;
+        let concurrency = match load {
             Load::Closed { concurrency } => concurrency,
             Load::Open(open) => open.connections.min(SATURATING),
         };
@@ -118,7 +208,8 @@ impl Arms {
     /// Sends so many requests a second from now on, where the load is an open loop.
     pub fn set_rate(&mut self, per_second: f64) {
         for (_, arm) in &mut self.arms {
-            let prepared = Rc::make_mut(&mut arm.prepared);
+            let mut prepared = arm.caller.prepared.borrow_mut();
+            let prepared = Rc::make_mut(&mut prepared);
             if let Load::Open(open) = &mut prepared.endpoint.load {
                 open.rate = Rate::PerSecond(per_second);
             }
@@ -135,7 +226,7 @@ impl Arms {
         let one_at_a_time = self
             .arms
             .iter()
-            .all(|(_, arm)| arm.prepared.endpoint.load == Load::Closed { concurrency: 1 });
+            .all(|(_, arm)| arm.caller.endpoint().load == Load::Closed { concurrency: 1 });
         if one_at_a_time {
             self.drive_in_rounds(length, random).await
         } else {
@@ -162,9 +253,12 @@ impl Arms {
             for index in &order {
                 let (_, arm) = &mut self.arms[*index];
                 let start = Instant::now();
-                let answer = arm.connections[0].send(&arm.prepared).await;
+                let (answer, has_logged_in) = arm.caller.call(&mut arm.connections[0]).await;
                 let recording = &mut recordings[*index].1;
-                recording.driven += start.elapsed();
+                recording.driven += match &answer {
+                    Answer::Good(good) if has_logged_in => good.latency,
+                    Answer::Good(_) | Answer::Wrong(_) => start.elapsed(),
+                };
                 recording.take(answer);
             }
             // What a control answers is no reason to measure the others any shorter.
@@ -193,7 +287,8 @@ impl Arms {
         for (position, index) in order.into_iter().enumerate() {
             let (turn, arm) = &mut self.arms[index];
             switch.to(*turn);
-            let answers = match arm.prepared.endpoint.load {
+            let load = arm.caller.endpoint().load;
+            let answers = match load {
                 Load::Closed { concurrency } => arm.drive_closed(concurrency, slice).await,
                 Load::Open(open) => {
                     let seed = seeds[usize::from(position >= count)];
@@ -215,7 +310,7 @@ impl Arms {
 
 /// What the tasks that drive one arm share.
 struct Shared {
-    prepared: Rc<Prepared>,
+    caller: Rc<Caller>,
     recording: RefCell<Recording>,
     /// Connections that nothing is under way on.
     idle: RefCell<Vec<Connection>>,
@@ -226,7 +321,7 @@ struct Shared {
 impl Arm {
     fn shared(&mut self, recording: Recording) -> Rc<Shared> {
         Rc::new(Shared {
-            prepared: Rc::clone(&self.prepared),
+            caller: Rc::clone(&self.caller),
             recording: RefCell::new(recording),
             idle: RefCell::new(std::mem::take(&mut self.connections)),
             waiting: RefCell::default(),
@@ -242,11 +337,11 @@ impl Arm {
         let all = LocalSet::new();
         for _ in 0..concurrency.max(1) {
             let connection = shared.idle.borrow_mut().pop();
-            let mut connection = connection.unwrap_or_else(|| Connection::to(&self.address));
+            let mut connection = connection.unwrap_or_else(|| self.caller.connection());
             let shared = Rc::clone(&shared);
             all.spawn_local(async move {
                 while Instant::now() < end && !is_hopeless(&shared.recording.borrow()) {
-                    let answer = connection.send(&shared.prepared).await;
+                    let (answer, _) = shared.caller.call(&mut connection).await;
                     shared.recording.borrow_mut().take(answer);
                 }
                 shared.idle.borrow_mut().push(connection);
@@ -300,7 +395,7 @@ impl Arm {
             let idle = shared.idle.borrow_mut().pop();
             let fresh = || {
                 let is_room = workers.len() < open.connections.max(1) as usize;
-                is_room.then(|| Connection::to(&self.address))
+                is_room.then(|| self.caller.connection())
             };
             if let Some(connection) = idle.or_else(fresh) {
                 workers.spawn_local(work_off(Rc::clone(shared), connection));
@@ -309,7 +404,7 @@ impl Arm {
                 break;
             }
         }
-        let limit = self.prepared.endpoint.time_out;
+        let limit = self.caller.endpoint().time_out;
         let all_back = async { while workers.join_next().await.is_some() {} };
         let _over = tokio::time::timeout(limit, all_back).await;
         let recording = &shared.recording;
@@ -334,7 +429,11 @@ impl Arm {
 impl Shared {
     fn wrong(&self, kind: &str, example: String) {
         let kind = kind.to_owned();
-        let answer = Answer::Wrong(Wrong { kind, example });
+        let answer = Answer::Wrong(Wrong {
+            kind,
+            example,
+            status: None,
+        });
         self.recording.borrow_mut().take(answer);
     }
 }
@@ -344,8 +443,9 @@ async fn work_off(shared: Rc<Shared>, mut connection: Connection) {
     loop {
         let next = shared.waiting.borrow_mut().pop_front();
         let Some(due) = next else { break };
-        let answer = connection.send(&shared.prepared).await;
-        shared.recording.borrow_mut().take_due(answer, Some(due));
+        let (answer, has_logged_in) = shared.caller.call(&mut connection).await;
+        let due = (!has_logged_in).then_some(due);
+        shared.recording.borrow_mut().take_due(answer, due);
     }
     shared.idle.borrow_mut().push(connection);
 }
@@ -373,7 +473,7 @@ mod tests {
 
     use super::*;
     use crate::measure::http::recording::quantile_ms;
-    use crate::measure::plan::{Arrivals, Body, Endpoint, Expect, Request};
+    use crate::measure::plan::{Arrivals, Body, Expect, Request};
 
     const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     const BAD: &str = "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\nno";
@@ -411,7 +511,7 @@ mod tests {
         address
     }
 
-    fn arm(name: ArmName, address: &str, load: Load) -> (ArmName, Prepared, String) {
+    fn arm(name: ArmName, address: &str, load: Load) -> Target {
         let endpoint = Endpoint {
             name: "list".to_owned(),
             service: "api".to_owned(),
@@ -427,11 +527,12 @@ mod tests {
             session: None,
         };
         let prepared = Prepared::new(&endpoint, Path::new(".")).unwrap();
-        (
-            name,
-            prepared.at(address, None).unwrap(),
-            address.to_owned(),
-        )
+        Target {
+            arm: name,
+            request: prepared.at(address, None).unwrap(),
+            address: address.to_owned(),
+            login: None,
+        }
     }
 
     fn at_rate(per_second: f64, connections: u32) -> Load {

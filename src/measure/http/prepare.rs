@@ -6,9 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
 use http::{Method, Request};
 
+use super::session::Pass;
 use crate::measure::plan::{self, Body, Endpoint, Part};
 
 /// Separates the parts of a multipart body. Fixed, so that both arms get the same bytes.
@@ -46,7 +47,7 @@ pub struct Prepared {
     body: Bytes,
     /// All of it as it is sent.
     bytes: Bytes,
-    /// The token it is sent with, so that it can be masked.
+    /// The secret it is sent with, so that it can be masked.
     token: Option<String>,
 }
 
@@ -89,26 +90,36 @@ impl Prepared {
         })
     }
 
-    /// The same request for one arm: its host, and the token of its session.
-    pub fn at(&self, address: &str, token: Option<&str>) -> Result<Self, PrepareError> {
-        let header = |text: &str| {
-            text.parse().map_err(|_| PrepareError::Request {
-                endpoint: self.endpoint.name.clone(),
-                why: "the session's token is no valid header".to_owned(),
-            })
+    /// The same request for one arm: its host, and the pass of its session.
+    pub fn at(&self, address: &str, pass: Option<&Pass>) -> Result<Self, PrepareError> {
+        let invalid = || PrepareError::Request {
+            endpoint: self.endpoint.name.clone(),
+            why: "what the login gave is no valid header".to_owned(),
         };
         let mut own = self.clone();
-        own.parts.headers_mut().insert(HOST, header(address)?);
-        if let Some(token) = token {
-            let value = header(&format!("Bearer {token}"))?;
-            own.parts.headers_mut().insert(AUTHORIZATION, value);
-            own.token = Some(token.to_owned());
+        let headers = own.parts.headers_mut();
+        headers.insert(HOST, address.parse().map_err(|_| invalid())?);
+        if let Some(pass) = pass {
+            let name: HeaderName = pass.header.parse().map_err(|_| invalid())?;
+            // Other cookies of the request stay.
+            let value = match self
+                .endpoint
+                .request
+                .headers
+                .iter()
+                .find(|(key, _)| name == COOKIE && key.eq_ignore_ascii_case("cookie"))
+            {
+                Some((_, cookies)) => format!("{cookies}; {}", pass.value),
+                None => pass.value.clone(),
+            };
+            headers.insert(name, value.parse().map_err(|_| invalid())?);
+            own.token = Some(pass.secret.clone());
         }
         own.bytes = on_the_wire(&own.parts, &own.body);
         Ok(own)
     }
 
-    /// The token it is sent with.
+    /// The secret it is sent with.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }

@@ -101,7 +101,7 @@ impl Recording {
     pub fn take_due(&mut self, answer: Answer, due: Option<Due>) {
         match answer {
             Answer::Good(good) => self.take_good(&good, due),
-            Answer::Wrong(Wrong { kind, example }) => {
+            Answer::Wrong(Wrong { kind, example, .. }) => {
                 *self.wrong.entry(kind).or_default() += 1;
                 self.example.get_or_insert(example);
             }
