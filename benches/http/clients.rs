@@ -203,6 +203,7 @@ pub(crate) fn burn(seed: &str) -> Result<(), String> {
     let seed = seed.parse().map_err(|_| "no number".to_owned())?;
     std::thread::spawn(|| {
         let _closed = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        #[expect(clippy::exit, reason = "the other thread never ends by itself")]
         std::process::exit(0);
     });
     let mut random = fastrand::Rng::with_seed(seed);

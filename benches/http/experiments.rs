@@ -22,6 +22,7 @@ const COMPARISONS: usize = 20;
 const MEMORY_REQUESTS: u64 = 10_000_000;
 
 type Figures = Vec<(String, f64)>;
+type Experiment = fn(&Machine, &mut Figures) -> Result<(), String>;
 
 /// Runs what was asked for, or everything.
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
@@ -42,7 +43,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     };
     let begun = (Instant::now(), busy());
     let mut figures = Figures::new();
-    let experiments: [(&str, fn(&Machine, &mut Figures) -> Result<(), String>); 6] = [
+    let experiments: [(&str, Experiment); 6] = [
         ("rps", requests_per_second),
         ("truth", truth),
         ("open", open_loop),

@@ -16,6 +16,12 @@
 //! The output ends with lines `figure NAME VALUE`. A ratio is the median of the ratios of runs
 //! that stood side by side. Exit code 0: printed; 1: a part is missing, with what to install.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of its own, whose output is what it is for"
+)]
+
 mod clients;
 mod experiments;
 mod peers;

@@ -94,7 +94,11 @@ fn a_login_that_is_refused_in_head_could_not_be_measured() {
 #[test]
 fn a_wrong_token_is_a_wrong_answer() {
     let project = Sandbox::with_service(&config(&[PRIVATE], &[SESSION, SHORT, TOLERANT]));
-    project.edit("service.py", "{\"token\": new_token()}", "{\"token\": \"stale\"}");
+    project.edit(
+        "service.py",
+        "{\"token\": new_token()}",
+        "{\"token\": \"stale\"}",
+    );
 
     let check = project.check();
 
