@@ -105,9 +105,10 @@ impl Client {
                 oha
             }
             Self::Ab => {
-                let rest = ["-k", "-q", "-n", "100000000", "-e", &csv_text, "-c", &count];
+                // `-t` alone means 50,000 requests, and must stand before `-n`.
+                let rest = ["-k", "-q", "-e", &csv_text, "-c", &count, "-t", &time];
                 let mut ab = command("ab", &rest);
-                ab.args(["-t", &time, &url]);
+                ab.args(["-n", "5000000", &url]);
                 ab
             }
             Self::Autocannon => {
