@@ -381,7 +381,12 @@ impl Arm {
         let mut pacer = Pacer::new()?;
         let mut workers = JoinSet::new();
         let mut sent = 0_u64;
-        for offset in Schedule::new(open.arrivals, rate, seed).take_while(|at| *at < length) {
+        let schedule = Schedule::new(open.arrivals, rate, seed);
+        // At least one, however low the rate is: a slice without a request says nothing.
+        for offset in schedule.enumerate().map_while(|(index, at)| {
+            let is_due = index == 0 || at < length;
+            is_due.then_some(at.min(length))
+        }) {
             let at = start + offset;
             pacer.until(at).await?;
             let due = Due {
@@ -579,6 +584,15 @@ mod tests {
         for one in recordings {
             assert_eq!((one.good(), one.wrong_total()), (sent[0], 0));
             assert_eq!(one.due_within, Duration::from_millis(200));
+        }
+    }
+
+    #[test]
+    fn a_rate_lower_than_a_slice_is_long_still_sends_a_request() {
+        let both = [ArmName::Base, ArmName::Head];
+        for one in drive(|_| (1, Some(GOOD)), &both, at_rate(0.01, 5)) {
+            // Two slices of each arm.
+            assert_eq!((one.good(), one.wrong_total()), (2, 0));
         }
     }
 
