@@ -109,7 +109,7 @@ impl Record {
         }
         match &block.statements {
             None => {}
-            Some(Ok(counters)) if recording.good() > 0 => {
+            Some(Ok(counters)) if recording.good() > 0 && recording.logins == 0 => {
                 let entry = self.statements.entry(endpoint.to_owned()).or_default();
                 postgres::add(&mut entry.0, counters);
                 entry.1 += requests(recording);
@@ -292,6 +292,10 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
     ]);
     if recording.good() >= LEAST_FOR_TAIL {
         numbers.push((Metric::LatencyP95, recording.quantile_ms(0.95)));
+    }
+    // The work of a login in between cannot be told from that of the requests.
+    if recording.logins > 0 {
+        return numbers;
     }
     if let Some(cpu) = block.cpu {
         let milliseconds = cpu.as_secs_f64() * 1000.0;
@@ -494,6 +498,19 @@ mod tests {
         assert_eq!(run.histograms["list"].len(), 2);
         assert_eq!(run.contention["list"].len(), 3);
         assert!(run.not_measured.is_empty(), "{:?}", run.not_measured);
+    }
+
+    #[test]
+    fn the_work_of_a_login_in_between_is_no_work_of_the_requests() {
+        let numbers_of = |logins| {
+            let mut block = block(1, 5, false);
+            block.recording.logins = logins;
+            let numbers = numbers(&block).into_iter().map(|(metric, _)| metric);
+            numbers.collect::<Vec<_>>()
+        };
+        assert!(numbers_of(0).contains(&Metric::CpuPerRequest));
+        assert!(!numbers_of(1).contains(&Metric::CpuPerRequest));
+        assert!(numbers_of(1).contains(&Metric::LatencyP50));
     }
 
     #[test]

@@ -259,6 +259,7 @@ impl Arms {
                     Answer::Good(good) if has_logged_in => good.latency,
                     Answer::Good(_) | Answer::Wrong(_) => start.elapsed(),
                 };
+                recording.logins += u64::from(has_logged_in);
                 recording.take(answer);
             }
             // What a control answers is no reason to measure the others any shorter.
@@ -341,8 +342,10 @@ impl Arm {
             let shared = Rc::clone(&shared);
             all.spawn_local(async move {
                 while Instant::now() < end && !is_hopeless(&shared.recording.borrow()) {
-                    let (answer, _) = shared.caller.call(&mut connection).await;
-                    shared.recording.borrow_mut().take(answer);
+                    let (answer, has_logged_in) = shared.caller.call(&mut connection).await;
+                    let mut recording = shared.recording.borrow_mut();
+                    recording.logins += u64::from(has_logged_in);
+                    recording.take(answer);
                 }
                 shared.idle.borrow_mut().push(connection);
             });
@@ -450,7 +453,9 @@ async fn work_off(shared: Rc<Shared>, mut connection: Connection) {
         let Some(due) = next else { break };
         let (answer, has_logged_in) = shared.caller.call(&mut connection).await;
         let due = (!has_logged_in).then_some(due);
-        shared.recording.borrow_mut().take_due(answer, due);
+        let mut recording = shared.recording.borrow_mut();
+        recording.logins += u64::from(has_logged_in);
+        recording.take_due(answer, due);
     }
     shared.idle.borrow_mut().push(connection);
 }

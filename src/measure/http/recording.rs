@@ -30,6 +30,9 @@ pub struct Recording {
     pub wrong: BTreeMap<String, u64>,
     /// The first wrong answer in words.
     pub example: Option<String>,
+    /// How often a request had to log in again: that was the service's work and its database's
+    /// too, and belongs to no request.
+    pub logins: u64,
     /// Wall time during which this arm was driven.
     pub driven: Duration,
     /// Wall time during which requests of an open loop were due: without the wait for the last.
@@ -74,6 +77,7 @@ impl Recording {
             bytes: 0,
             wrong: BTreeMap::new(),
             example: None,
+            logins: 0,
             driven: Duration::ZERO,
             due_within: Duration::ZERO,
         }
@@ -154,6 +158,7 @@ impl Recording {
             (_, None) => {}
         }
         self.bytes += other.bytes;
+        self.logins += other.logins;
         self.driven += other.driven;
         self.due_within += other.due_within;
         self.take_wrong_of(other);
