@@ -1,4 +1,24 @@
-//! Shows the result where GitHub looks for it. The comment and the check are posted by a later
-//! version; this one serves what a job may do without any permission.
+//! Shows the result where people look for it: job summary, step outputs, one comment, a commit
+//! status or check run. octocrab stays in here.
+//!
+//! Must not judge, and must not decide what a report says: finished texts come in, and where they
+//! went comes out.
 
+pub mod annotations;
+pub mod check_run;
+pub mod client;
+pub mod comment;
+pub mod error;
+pub mod event;
+mod lease;
+pub mod limits;
+pub mod marker;
+pub mod permissions;
+pub mod publication;
+pub mod pulls;
+mod retry;
+pub mod status;
 pub mod workflow;
+
+pub use client::{Client, Pace};
+pub use error::GithubError;

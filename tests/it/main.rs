@@ -22,6 +22,8 @@ mod disk;
 mod explain;
 /// Frontends that grow, that do not build, and whose base does not build.
 mod frontends;
+/// Comments, statuses and workflows on a double of GitHub.
+mod github;
 /// Ctrl-C, SIGTERM and `kill -9`, at several moments.
 mod interrupts;
 /// Services that do not start, do not answer or do not stay.

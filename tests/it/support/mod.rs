@@ -1,6 +1,7 @@
 //! What every test stands on: a project in a repository of its own, and the real program.
 
 mod finished;
+pub(crate) mod github;
 mod leftovers;
 mod needs;
 mod recorded;

@@ -1,0 +1,271 @@
+//! One comment on a pull request that always shows the newest run, however many publish at once.
+//!
+//! Which comments are ours is decided by their author and by the exact marker in their first line.
+//! A comment only ever moves on to a newer run, and is only deleted when a newer one is there;
+//! both under its lease. So whoever comes last finds one comment, with the newest run in it.
+//! Every step starts from a fresh look, which is also how a write whose answer was lost is
+//! found out about.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::client::Client;
+use super::error::GithubError;
+use super::lease::Lease;
+use super::limits;
+use super::marker::Marker;
+
+/// Fresh looks before giving up. Each round of each racing run makes one of them progress.
+const ROUNDS: u32 = 12;
+const LIST: &str = "list the comments";
+const READ: &str = "read the comment";
+const WRITE: &str = "write the comment";
+const DELETE: &str = "delete a second comment";
+
+/// What to show.
+#[derive(Debug)]
+pub struct Sticky {
+    /// The pull request.
+    pub pull: u64,
+    /// Whose comment it is, and which run it shows.
+    pub marker: Marker,
+    /// The text below the marker.
+    pub text: String,
+    /// The login of the token: only its comments are ours.
+    pub author: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// A new comment.
+    Created,
+    /// The comment that was there.
+    Updated,
+    /// The comment said so already.
+    Unchanged,
+    /// The comment shows a newer run, and was left alone.
+    Newer(Marker),
+}
+
+/// A comment of ours.
+#[derive(Debug)]
+struct Ours {
+    id: u64,
+    marker: Marker,
+    body: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Comment {
+    id: u64,
+    #[serde(default)]
+    body: String,
+    user: Option<User>,
+}
+
+#[derive(Debug, Deserialize)]
+struct User {
+    login: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// Shows the run in the one comment.
+pub async fn publish(client: &Client, sticky: &Sticky) -> Result<Shown, GithubError> {
+    let body = body(sticky);
+    let mut shown = Shown::Unchanged;
+    for _ in 0..ROUNDS {
+        let ours = list(client, sticky).await?;
+        let Some((newest, older)) = ours.split_first() else {
+            match create(client, sticky, &body).await {
+                // Seen again in the next round, together with what others created.
+                Ok(()) => shown = Shown::Created,
+                // It may be there nevertheless: the next round tells.
+                Err(GithubError::Unreachable { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            continue;
+        };
+        if newest.marker.order < sticky.marker.order {
+            // The oldest comment is the one that people have seen and linked.
+            let first = ours.iter().min_by_key(|comment| comment.id);
+            if write(client, first.unwrap_or(newest), sticky, &body).await? {
+                shown = Shown::Updated;
+            }
+            continue;
+        }
+        if older.is_empty() {
+            return Ok(if newest.marker.order > sticky.marker.order {
+                Shown::Newer(newest.marker.clone())
+            } else if newest.body == body {
+                shown
+            } else {
+                // The same attempt of the same run has more to say than before.
+                match rewrite(client, newest, &body).await? {
+                    true => Shown::Updated,
+                    false => continue,
+                }
+            });
+        }
+        for comment in older {
+            delete(client, comment, newest, sticky).await?;
+        }
+    }
+    Err(GithubError::Contended)
+}
+
+/// The comments of this report by anybody else who is a bot: left over from another token.
+pub async fn of_other_bots(client: &Client, sticky: &Sticky) -> Result<Vec<String>, GithubError> {
+    let mut others = all(client, sticky.pull).await?;
+    others.retain(|comment| {
+        let is_bot = comment.user.as_ref().is_some_and(|user| user.kind == "Bot");
+        let is_same = Marker::of(&comment.body).is_some_and(|m| m.id == sticky.marker.id);
+        is_bot && is_same && !is_by(comment, &sticky.author)
+    });
+    let logins = others.into_iter().filter_map(|comment| comment.user);
+    Ok(logins.map(|user| user.login).collect())
+}
+
+fn body(sticky: &Sticky) -> String {
+    let text = format!("{}\n{}", sticky.marker, sticky.text);
+    // GitHub stores a comment without the white space at its end.
+    limits::within(text.trim_end(), limits::COMMENT)
+}
+
+/// Our comments, the newest run first; of the same run the oldest comment first.
+async fn list(client: &Client, sticky: &Sticky) -> Result<Vec<Ours>, GithubError> {
+    let mut ours: Vec<Ours> = all(client, sticky.pull)
+        .await?
+        .into_iter()
+        .filter(|comment| is_by(comment, &sticky.author))
+        .filter_map(|comment| ours(comment, sticky))
+        .collect();
+    ours.sort_by_key(|comment| (std::cmp::Reverse(comment.marker.order), comment.id));
+    Ok(ours)
+}
+
+async fn all(client: &Client, pull: u64) -> Result<Vec<Comment>, GithubError> {
+    client.list(LIST, &format!("/issues/{pull}/comments")).await
+}
+
+fn ours(comment: Comment, sticky: &Sticky) -> Option<Ours> {
+    let marker = Marker::of(&comment.body).filter(|marker| marker.id == sticky.marker.id)?;
+    Some(Ours {
+        id: comment.id,
+        marker,
+        body: comment.body,
+    })
+}
+
+/// Whether an account wrote a comment. Only a bot can be `…[bot]`.
+fn is_by(comment: &Comment, login: &str) -> bool {
+    comment.user.as_ref().is_some_and(|user| {
+        user.login.eq_ignore_ascii_case(login) && (!login.ends_with("[bot]") || user.kind == "Bot")
+    })
+}
+
+async fn create(client: &Client, sticky: &Sticky, body: &str) -> Result<(), GithubError> {
+    let route = format!("/issues/{}/comments", sticky.pull);
+    let body = json!({ "body": body });
+    client.post(WRITE, &route, &body).await.map(drop)
+}
+
+/// Moves a comment on to our run; false when it has gone further in the meantime, or is gone.
+async fn write(
+    client: &Client,
+    comment: &Ours,
+    sticky: &Sticky,
+    body: &str,
+) -> Result<bool, GithubError> {
+    let Some(lease) = Lease::of(client, comment.id).await? else {
+        return Ok(false);
+    };
+    let result = async {
+        let is_older = match current(client, comment.id, sticky).await? {
+            Some(now) => now.marker.order < sticky.marker.order,
+            None => false,
+        };
+        if is_older && lease.is_usable() {
+            patch(client, comment.id, body).await
+        } else {
+            Ok(false)
+        }
+    }
+    .await;
+    lease.release(client).await;
+    result
+}
+
+/// Gives a comment that shows this very run another text.
+async fn rewrite(client: &Client, comment: &Ours, body: &str) -> Result<bool, GithubError> {
+    let Some(lease) = Lease::of(client, comment.id).await? else {
+        return Ok(false);
+    };
+    let result = async {
+        let route = format!("/issues/comments/{}", comment.id);
+        let now: Comment = match client.get(READ, &route).await {
+            Ok(answer) => answer.read(READ)?,
+            Err(error) if matches!(error.status(), Some(404 | 410)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if now.body == comment.body && lease.is_usable() {
+            patch(client, comment.id, body).await
+        } else {
+            Ok(false)
+        }
+    }
+    .await;
+    lease.release(client).await;
+    result
+}
+
+/// Deletes a comment, unless it has become newer than the one that stays.
+async fn delete(
+    client: &Client,
+    comment: &Ours,
+    stays: &Ours,
+    sticky: &Sticky,
+) -> Result<(), GithubError> {
+    let Some(lease) = Lease::of(client, comment.id).await? else {
+        return Ok(());
+    };
+    let result = async {
+        let Some(now) = current(client, comment.id, sticky).await? else {
+            return Ok(());
+        };
+        let is_older = now.marker.order < stays.marker.order;
+        let is_same = now.marker.order == stays.marker.order && comment.id > stays.id;
+        if (is_older || is_same) && lease.is_usable() {
+            let route = format!("/issues/comments/{}", comment.id);
+            client.delete(DELETE, &route).await?;
+        }
+        Ok(())
+    }
+    .await;
+    lease.release(client).await;
+    result
+}
+
+/// One comment as it is now, if it is still one of ours.
+async fn current(client: &Client, id: u64, sticky: &Sticky) -> Result<Option<Ours>, GithubError> {
+    match client.get(READ, &format!("/issues/comments/{id}")).await {
+        Ok(answer) => Ok(ours(answer.read(READ)?, sticky)),
+        Err(error) if matches!(error.status(), Some(404 | 410)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the comment has the text now. A lost answer leaves it open: the next look tells.
+async fn patch(client: &Client, id: u64, body: &str) -> Result<bool, GithubError> {
+    let route = format!("/issues/comments/{id}");
+    match client
+        .patch_once(WRITE, &route, &json!({ "body": body }))
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(GithubError::Unreachable { .. }) => Ok(false),
+        Err(error) if matches!(error.status(), Some(404 | 410)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong with GitHub: what we wanted, what it said, what to do.
+
+use super::permissions;
+
+/// Why GitHub did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GithubError {
+    /// The address or the token make no client.
+    #[error("no connection to GitHub can be made: {0}")]
+    Client(String),
+    /// It did not answer, or with an error of its own.
+    #[error("GitHub could not {what}: {why}")]
+    Unreachable {
+        /// What was asked: `write the comment`.
+        what: &'static str,
+        /// What came instead of an answer.
+        why: String,
+    },
+    /// It asks for more patience than there is.
+    #[error("GitHub's rate limit does not let us {what} for another {seconds} s")]
+    RateLimited {
+        /// What was asked.
+        what: &'static str,
+        /// How long it asks to wait.
+        seconds: u64,
+    },
+    /// It said no.
+    #[error("GitHub refused to {what}: {status} {message}")]
+    Refused {
+        /// What was asked.
+        what: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        message: String,
+        /// The permissions that would have been enough, as `X-Accepted-GitHub-Permissions` has
+        /// them.
+        accepted: Option<String>,
+    },
+    /// It answered something else.
+    #[error("GitHub answered in an unknown form when asked to {what}: {why}")]
+    Form {
+        /// What was asked.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Several runs kept changing the same comment.
+    #[error("other runs kept changing the comment; it was left as it is")]
+    Contended,
+}
+
+/// The words of a token that lacks a permission.
+const NOT_ACCESSIBLE: &str = "not accessible by";
+
+impl GithubError {
+    /// The HTTP status, where it said no.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            Self::Client(_)
+            | Self::Unreachable { .. }
+            | Self::RateLimited { .. }
+            | Self::Form { .. }
+            | Self::Contended => None,
+        }
+    }
+
+    /// Whether the token lacks a permission. What a token may not see, GitHub says is not there.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self.status(), Some(401 | 403 | 404))
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused {
+                status: 401 | 403 | 404,
+                accepted: Some(accepted),
+                ..
+            } => permissions::advice(accepted),
+            Self::Refused {
+                status: 403,
+                message,
+                ..
+            } if message.contains(NOT_ACCESSIBLE) => {
+                Some("give the job more `permissions:`".to_owned())
+            }
+            Self::Refused { status: 401, .. } => {
+                Some("the token has expired or is none; pass `github.token`".to_owned())
+            }
+            Self::Refused { .. }
+            | Self::Client(_)
+            | Self::Unreachable { .. }
+            | Self::RateLimited { .. }
+            | Self::Form { .. }
+            | Self::Contended => None,
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! What a workflow runs for: the event, the commit it is about, the run itself.
+//!
+//! Only the few fields that are needed are read, and each is checked: an address is made of them.
+//! Must not ask GitHub anything.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::client::Address;
+use super::marker::{RunOrder, is_commit};
+
+/// The account whose pull requests get a token that may only read.
+const DEPENDABOT: &str = "dependabot[bot]";
+/// The largest event file that is read; GitHub's own are below 1 MiB.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// Why the event cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// A variable that GitHub Actions sets is not there.
+    #[error("`{0}` is not set: this runs inside GitHub Actions")]
+    Unset(&'static str),
+    /// A variable or a field holds something else.
+    #[error("`{name}` is {why}")]
+    Wrong {
+        /// The variable or field.
+        name: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// The file of the event cannot be read.
+    #[error("the event in `{path}` cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A run of a workflow.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Where GitHub is.
+    pub address: Address,
+    /// What it runs for.
+    pub situation: Situation,
+    /// The run whose result is published: this one, or the one that measured.
+    pub order: RunOrder,
+    /// Where people look at that run.
+    pub run_url: String,
+}
+
+/// What a workflow runs for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Situation {
+    /// A pull request.
+    PullRequest {
+        /// Its number.
+        number: u64,
+        /// The newest commit when the run was started: not the merge commit of `GITHUB_SHA`.
+        head: String,
+        /// Why the token may only read; none when it may write.
+        read_only: Option<ReadOnly>,
+    },
+    /// Another workflow, which measured a pull request, has ended.
+    Measured(Measured),
+    /// A group of a merge queue.
+    MergeGroup {
+        /// The commit that would become the branch.
+        head: String,
+    },
+    /// A push, a schedule, a start by hand: a commit and no pull request.
+    Commit {
+        /// Which one.
+        head: String,
+    },
+}
+
+/// Why GitHub gives a pull request's workflow a token that may only read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// It comes from a fork.
+    Fork,
+    /// It comes from Dependabot.
+    Dependabot,
+}
+
+/// The run of a workflow that measured, as GitHub describes it: nothing here comes from what was
+/// measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// What it ran for.
+    pub event: String,
+    /// How it ended.
+    pub conclusion: String,
+    /// The commit it ran for.
+    pub head: String,
+    /// The branch of that commit, in its repository.
+    pub branch: String,
+    /// The repository of that commit; none when it was deleted.
+    pub repository: Option<HeadRepository>,
+    /// The pull requests GitHub names; none for forks.
+    pub pulls: Vec<u64>,
+}
+
+/// A repository that a commit comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadRepository {
+    /// Its number.
+    pub id: u64,
+    /// Who owns it.
+    pub owner: String,
+}
+
+#[derive(Deserialize)]
+struct PullRequestEvent {
+    number: u64,
+    pull_request: Pull,
+    repository: Repository,
+}
+
+#[derive(Deserialize)]
+struct Pull {
+    head: Head,
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    sha: String,
+    repo: Option<Repository>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+}
+
+#[derive(Deserialize)]
+struct WorkflowRunEvent {
+    workflow_run: WorkflowRun,
+}
+
+#[derive(Deserialize)]
+struct WorkflowRun {
+    id: u64,
+    run_attempt: u32,
+    event: String,
+    conclusion: Option<String>,
+    head_sha: String,
+    head_branch: Option<String>,
+    head_repository: Option<Owned>,
+    #[serde(default)]
+    pull_requests: Vec<Numbered>,
+}
+
+#[derive(Deserialize)]
+struct Owned {
+    id: u64,
+    owner: User,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    number: u64,
+}
+
+#[derive(Deserialize)]
+struct MergeGroupEvent {
+    merge_group: MergeGroup,
+}
+
+#[derive(Deserialize)]
+struct MergeGroup {
+    head_sha: String,
+}
+
+impl Context {
+    /// The context of this process.
+    pub fn of_environment() -> Result<Self, EventError> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+            (name.starts_with("GITHUB_") && !value.is_empty()).then_some((name, value))
+        });
+        let variables: BTreeMap<String, String> = variables.collect();
+        let path = get(&variables, "GITHUB_EVENT_PATH")?;
+        Self::of(&variables, &read(Path::new(path))?)
+    }
+
+    /// The context of these variables and this event.
+    pub fn of(variables: &BTreeMap<String, String>, event: &[u8]) -> Result<Self, EventError> {
+        let get = |name| get(variables, name);
+        let server = get("GITHUB_SERVER_URL")?.trim_end_matches('/');
+        let api = get("GITHUB_API_URL")?.trim_end_matches('/');
+        let repository = get("GITHUB_REPOSITORY")?;
+        let graphql = variables
+            .get("GITHUB_GRAPHQL_URL")
+            .map_or_else(|| format!("{api}/graphql"), String::clone);
+        let mut order = RunOrder {
+            run: number(variables, "GITHUB_RUN_ID")?,
+            attempt: number(variables, "GITHUB_RUN_ATTEMPT")?,
+        };
+        let situation = match get("GITHUB_EVENT_NAME")? {
+            "pull_request" | "pull_request_target" => pull_request(variables, event)?,
+            "workflow_run" => {
+                let (measured, run) = measured(event)?;
+                order = run;
+                Situation::Measured(measured)
+            }
+            "merge_group" => {
+                let event: MergeGroupEvent = parse(event)?;
+                Situation::MergeGroup {
+                    head: commit("merge_group.head_sha", event.merge_group.head_sha)?,
+                }
+            }
+            _ => Situation::Commit {
+                head: commit("GITHUB_SHA", get("GITHUB_SHA")?.to_owned())?,
+            },
+        };
+        let RunOrder { run, attempt } = order;
+        Ok(Self {
+            run_url: format!("{server}/{repository}/actions/runs/{run}/attempts/{attempt}"),
+            address: Address {
+                api: api.to_owned(),
+                graphql,
+                repository: repository.to_owned(),
+            },
+            situation,
+            order,
+        })
+    }
+}
+
+fn pull_request(
+    variables: &BTreeMap<String, String>,
+    event: &[u8],
+) -> Result<Situation, EventError> {
+    let event: PullRequestEvent = parse(event)?;
+    let pull = event.pull_request;
+    let is_dependabot = variables
+        .get("GITHUB_ACTOR")
+        .is_some_and(|actor| actor == DEPENDABOT)
+        || pull.user.is_some_and(|user| user.login == DEPENDABOT);
+    let is_ours = (pull.head.repo).is_some_and(|repo| repo.id == event.repository.id);
+    Ok(Situation::PullRequest {
+        number: event.number,
+        head: commit("pull_request.head.sha", pull.head.sha)?,
+        read_only: match (is_ours, is_dependabot) {
+            (false, _) => Some(ReadOnly::Fork),
+            (true, true) => Some(ReadOnly::Dependabot),
+            (true, false) => None,
+        },
+    })
+}
+
+fn measured(event: &[u8]) -> Result<(Measured, RunOrder), EventError> {
+    let event: WorkflowRunEvent = parse(event)?;
+    let run = event.workflow_run;
+    let order = RunOrder {
+        run: run.id,
+        attempt: run.run_attempt,
+    };
+    let measured = Measured {
+        event: run.event,
+        conclusion: run.conclusion.unwrap_or_default(),
+        head: commit("workflow_run.head_sha", run.head_sha)?,
+        branch: run.head_branch.unwrap_or_default(),
+        repository: run.head_repository.map(|repository| HeadRepository {
+            id: repository.id,
+            owner: repository.owner.login,
+        }),
+        pulls: run.pull_requests.iter().map(|pull| pull.number).collect(),
+    };
+    Ok((measured, order))
+}
+
+fn get<'a>(
+    variables: &'a BTreeMap<String, String>,
+    name: &'static str,
+) -> Result<&'a str, EventError> {
+    let value = variables.get(name).map(String::as_str);
+    value.ok_or(EventError::Unset(name))
+}
+
+fn number<N: std::str::FromStr>(
+    variables: &BTreeMap<String, String>,
+    name: &'static str,
+) -> Result<N, EventError> {
+    get(variables, name)?
+        .parse()
+        .map_err(|_| EventError::Wrong {
+            name,
+            why: "no number".to_owned(),
+        })
+}
+
+fn commit(name: &'static str, text: String) -> Result<String, EventError> {
+    if is_commit(&text) {
+        return Ok(text);
+    }
+    Err(EventError::Wrong {
+        name,
+        why: "not the hash of a commit".to_owned(),
+    })
+}
+
+fn parse<T: DeserializeOwned>(event: &[u8]) -> Result<T, EventError> {
+    serde_json::from_slice(event).map_err(|error| EventError::Wrong {
+        name: "GITHUB_EVENT_PATH",
+        why: format!("not the event that `GITHUB_EVENT_NAME` says: {error}"),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, EventError> {
+    let unreadable = |why: String| EventError::Unreadable {
+        path: path.display().to_string(),
+        why,
+    };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if size.len() > LARGEST {
+        return Err(unreadable("it is too large".to_owned()));
+    }
+    std::fs::read(path).map_err(|error| unreadable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn context(name: &str, event: &str) -> Result<Context, EventError> {
+        let variables = [
+            ("GITHUB_EVENT_NAME", name),
+            ("GITHUB_SERVER_URL", "https://ghe.example"),
+            ("GITHUB_API_URL", "https://ghe.example/api/v3/"),
+            ("GITHUB_GRAPHQL_URL", "https://ghe.example/api/graphql"),
+            ("GITHUB_REPOSITORY", "o/r"),
+            ("GITHUB_RUN_ID", "7"),
+            ("GITHUB_RUN_ATTEMPT", "2"),
+            ("GITHUB_SHA", "ffffffffffffffffffffffffffffffffffffffff"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Context::of(&variables.into(), event.as_bytes())
+    }
+
+    fn pull(head_repository: &str, user: &str) -> Situation {
+        let event = format!(
+            r#"{{"number":3,"repository":{{"id":1}},"pull_request":{{"user":{{"login":"{user}"}},
+            "head":{{"sha":"{HEAD}","repo":{head_repository}}}}}}}"#
+        );
+        context("pull_request", &event).unwrap().situation
+    }
+
+    #[test]
+    fn a_pull_request_is_about_its_head_and_not_about_the_merge_commit() {
+        let expected = |read_only| Situation::PullRequest {
+            number: 3,
+            head: HEAD.to_owned(),
+            read_only,
+        };
+        assert_eq!(pull(r#"{"id":1}"#, "ada"), expected(None));
+        assert_eq!(pull(r#"{"id":2}"#, "ada"), expected(Some(ReadOnly::Fork)));
+        assert_eq!(pull("null", "ada"), expected(Some(ReadOnly::Fork)));
+        let bot = pull(r#"{"id":1}"#, DEPENDABOT);
+        assert_eq!(bot, expected(Some(ReadOnly::Dependabot)));
+    }
+
+    #[test]
+    fn what_was_measured_elsewhere_has_the_order_of_the_measuring_run() {
+        let event = format!(
+            r#"{{"workflow_run":{{"id":5,"run_attempt":1,"event":"pull_request","head_sha":"{HEAD}",
+            "conclusion":"success","head_branch":"x","head_repository":{{"id":2,"owner":{{"login":"eve"}}}},
+            "pull_requests":[]}}}}"#
+        );
+        let context = context("workflow_run", &event).unwrap();
+        assert_eq!(context.order, RunOrder { run: 5, attempt: 1 });
+        assert_eq!(
+            context.run_url,
+            "https://ghe.example/o/r/actions/runs/5/attempts/1"
+        );
+        assert_eq!(context.address.api, "https://ghe.example/api/v3");
+    }
+
+    #[test]
+    fn anything_else_is_about_a_commit() {
+        for name in ["push", "schedule", "workflow_dispatch"] {
+            let situation = context(name, "{}").unwrap().situation;
+            let head = "f".repeat(40);
+            assert_eq!(situation, Situation::Commit { head });
+        }
+    }
+
+    #[test]
+    fn a_hash_that_is_none_goes_into_no_address() {
+        let event = r#"{"merge_group":{"head_sha":"../../x"}}"#;
+        let error = context("merge_group", event).unwrap_err().to_string();
+        assert_eq!(error, "`merge_group.head_sha` is not the hash of a commit");
+    }
+}

@@ -1,0 +1,283 @@
+//! One result, shown in every place it belongs: which places those are, in which order, and what
+//! is said where one of them cannot be reached.
+//!
+//! The gate comes before the talk: status and check run first, then the comment. Nothing here
+//! changes the verdict.
+
+use super::annotations::Annotation;
+use super::check_run::{self, CheckRun, Completed, Conclusion};
+use super::client::Client;
+use super::comment::{self, Shown, Sticky};
+use super::error::GithubError;
+use super::marker::{Marker, RunOrder};
+use super::pulls;
+use super::status::{self, State, Status};
+use crate::model::Outcome;
+
+/// What the token of a workflow writes as, where it cannot be asked.
+const ACTIONS: &str = "github-actions[bot]";
+
+/// How the verdict stands on a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gate {
+    /// A commit status.
+    pub status: bool,
+    /// A check run.
+    pub check: bool,
+}
+
+/// What it is about.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The commit that was measured, in the words of GitHub.
+    pub head: String,
+    /// The pull request that gets a comment.
+    pub pull: Option<u64>,
+    /// The run that measured.
+    pub order: RunOrder,
+    /// Where people look at it.
+    pub run_url: String,
+}
+
+/// What came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was judged.
+    Judged(Outcome),
+    /// There is nothing that could be judged.
+    NotVerified,
+    /// Somebody stopped the job.
+    Cancelled,
+}
+
+/// A result and its texts.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// Which report it is, where a repository has several.
+    pub id: String,
+    /// What came out.
+    pub ending: Ending,
+    /// One line of plain text.
+    pub title: String,
+    /// The comment, without marker and footer; none when nothing is said there.
+    pub comment: Option<String>,
+    /// The whole report in Markdown.
+    pub full: String,
+    /// What stands beside lines of the change.
+    pub annotations: Vec<Annotation>,
+}
+
+/// Where it went.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// What the reader of the log should know.
+    pub notes: Vec<String>,
+    /// What did not work.
+    pub troubles: Vec<GithubError>,
+}
+
+/// Says on the commit that it is being measured.
+pub async fn begin(client: &Client, target: &Target, id: &str, gate: Gate) -> Published {
+    let mut published = Published::default();
+    let context = context(id);
+    if gate.check {
+        let run = check_run_of(target, &context);
+        published.keep(check_run::begin(client, &run).await.map(|()| None));
+    }
+    if gate.status {
+        let status = Status {
+            sha: &target.head,
+            context: &context,
+            state: State::Pending,
+            description: "measuring base and head",
+            run_url: &target.run_url,
+            order: target.order,
+        };
+        let set = status::publish(client, &status).await;
+        published.keep(set.map(|_| None));
+    }
+    published
+}
+
+/// Publishes a result. What fails is said and does not stop the rest.
+pub async fn publish(
+    client: &Client,
+    target: &Target,
+    publication: &Publication,
+    gate: Gate,
+) -> Published {
+    let mut published = Published::default();
+    let context = context(&publication.id);
+    if gate.check {
+        let completed = Completed {
+            conclusion: conclusion(publication.ending),
+            title: &publication.title,
+            summary: &publication.full,
+            annotations: &publication.annotations,
+        };
+        let run = check_run_of(target, &context);
+        let set = check_run::complete(client, &run, &completed).await;
+        published.keep(set.map(|set| superseded(set, "the check run")));
+    }
+    if gate.status {
+        let status = Status {
+            sha: &target.head,
+            context: &context,
+            state: state(publication.ending),
+            description: &publication.title,
+            run_url: &target.run_url,
+            order: target.order,
+        };
+        let set = status::publish(client, &status).await;
+        published.keep(set.map(|set| superseded(set, "the commit status")));
+    }
+    if let (Some(pull), Some(text)) = (target.pull, &publication.comment) {
+        let said = on_pull(client, target, publication, pull, text).await;
+        published.keep(said);
+    }
+    published
+}
+
+/// The comment, where the pull request takes one.
+async fn on_pull(
+    client: &Client,
+    target: &Target,
+    publication: &Publication,
+    number: u64,
+    text: &str,
+) -> Result<Option<String>, GithubError> {
+    let pull = pulls::get(client, number).await?;
+    if pull.head.sha != target.head {
+        return Ok(Some(format!(
+            "no comment: pull request {number} has a newer commit than the one that was measured"
+        )));
+    }
+    if pull.state != "open" || pull.locked {
+        let why = if pull.locked { "locked" } else { "closed" };
+        return Ok(Some(format!("no comment: pull request {number} is {why}")));
+    }
+    let author = client.login().await;
+    let sticky = Sticky {
+        pull: number,
+        marker: Marker {
+            id: publication.id.clone(),
+            order: target.order,
+            head: target.head.clone(),
+        },
+        text: format!("{}\n{}", text.trim_end(), footer(target)),
+        author: author.unwrap_or_else(|_| ACTIONS.to_owned()),
+    };
+    Ok(match comment::publish(client, &sticky).await? {
+        Shown::Created => {
+            let others = comment::of_other_bots(client, &sticky).await?;
+            others.first().map(|login| {
+                format!(
+                    "an older comment of this report by `{login}` stays: this token cannot \
+                     change it"
+                )
+            })
+        }
+        Shown::Updated | Shown::Unchanged => None,
+        Shown::Newer(marker) => Some(format!(
+            "no comment: it already shows run {} of the workflow, which is newer",
+            marker.order.run
+        )),
+    })
+}
+
+/// A line with the way to everything that the comment leaves out.
+fn footer(target: &Target) -> String {
+    let attempt = match target.order.attempt {
+        0 | 1 => String::new(),
+        more => format!(", attempt {more}"),
+    };
+    format!(
+        "\n<sub>[Full report]({}) of {}{attempt}</sub>",
+        target.run_url, target.head
+    )
+}
+
+impl Published {
+    fn keep(&mut self, result: Result<Option<String>, GithubError>) {
+        match result {
+            Ok(note) => self.notes.extend(note),
+            Err(error) => self.troubles.push(error),
+        }
+    }
+}
+
+/// What rules name status and check run by.
+pub fn context(id: &str) -> String {
+    if id == DEFAULT_ID {
+        id.to_owned()
+    } else {
+        format!("{DEFAULT_ID}/{id}")
+    }
+}
+
+/// The name of the report where a repository has one.
+pub const DEFAULT_ID: &str = "tollgate";
+
+fn check_run_of<'a>(target: &'a Target, name: &'a str) -> CheckRun<'a> {
+    CheckRun {
+        sha: &target.head,
+        name,
+        run_url: &target.run_url,
+        order: target.order,
+    }
+}
+
+fn superseded(set: bool, what: &str) -> Option<String> {
+    (!set).then(|| format!("{what} shows a newer run, and was left alone"))
+}
+
+fn state(ending: Ending) -> State {
+    match ending {
+        Ending::Judged(Outcome::Pass | Outcome::Warn) => State::Success,
+        Ending::Judged(Outcome::Fail) => State::Failure,
+        Ending::Judged(Outcome::Inconclusive) | Ending::NotVerified | Ending::Cancelled => {
+            State::Error
+        }
+    }
+}
+
+/// Rules accept a neutral check, so it is only for what passes with a warning.
+fn conclusion(ending: Ending) -> Conclusion {
+    match ending {
+        Ending::Judged(Outcome::Pass) => Conclusion::Success,
+        Ending::Judged(Outcome::Warn) => Conclusion::Neutral,
+        Ending::Judged(Outcome::Fail) => Conclusion::Failure,
+        Ending::Judged(Outcome::Inconclusive) | Ending::NotVerified => Conclusion::ActionRequired,
+        Ending::Cancelled => Conclusion::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_judged_pass_is_a_success() {
+        let all = [
+            Ending::Judged(Outcome::Pass),
+            Ending::Judged(Outcome::Warn),
+            Ending::Judged(Outcome::Inconclusive),
+            Ending::Judged(Outcome::Fail),
+            Ending::NotVerified,
+            Ending::Cancelled,
+        ];
+        let green = all.map(|ending| state(ending) == State::Success);
+        assert_eq!(green, [true, true, false, false, false, false]);
+        let accepted = all.map(|ending| {
+            let conclusion = conclusion(ending);
+            conclusion == Conclusion::Success || conclusion == Conclusion::Neutral
+        });
+        assert_eq!(accepted, green);
+    }
+
+    #[test]
+    fn the_context_names_the_report() {
+        assert_eq!(context(DEFAULT_ID), "tollgate");
+        assert_eq!(context("web"), "tollgate/web");
+    }
+}
