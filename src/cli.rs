@@ -44,6 +44,15 @@ pub enum Command {
         #[command(subcommand)]
         command: Baseline,
     },
+    /// Shows a recorded run on GitHub: one comment on the pull request, and a commit status or a
+    /// check run that a branch protection rule can require.
+    ///
+    /// The verdict is made again from the samples in the run file, by the configuration given
+    /// here. Runs inside GitHub Actions, and decides by the event what to do: see the README.
+    ///
+    /// Where the job itself is the gate, exits as `tollgate check` did. In a `workflow_run`
+    /// workflow the status is the gate, and the exit code only says whether it was published.
+    Publish(Publish),
     /// Proves that the gate works here: it blocks what is slow, and lets the same code pass.
     ///
     /// Exit codes: 0 it does, 1 it does not, the others as for every command.
@@ -112,6 +121,66 @@ pub struct Compare {
     /// Run files, as `tollgate check` writes them to `.tollgate/run.json`.
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
+}
+
+/// `tollgate publish`.
+#[derive(Debug, Args)]
+pub struct Publish {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub project: Project,
+    /// Name of this report, where a repository has several: each has its own comment and status.
+    /// 1 to 64 of a–z, 0–9 and `-`.
+    #[arg(long, value_name = "NAME", default_value = "tollgate", env = "TOLLGATE_ID", value_parser = report_id)]
+    pub id: String,
+    /// How the verdict stands on the commit.
+    #[arg(long, value_enum, default_value_t = GateOn::Status, env = "TOLLGATE_GATE")]
+    pub gate: GateOn,
+    /// Leaves the pull request without a comment.
+    #[arg(long, env = "TOLLGATE_NO_COMMENT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_comment: bool,
+    /// Only says on the commit that it is being measured: before the check.
+    #[arg(long)]
+    pub begin: bool,
+    /// The exit code of `tollgate check`: says why there is nothing to judge.
+    #[arg(long, value_name = "CODE", env = "TOLLGATE_CHECK_EXIT")]
+    pub check_exit: Option<u8>,
+    /// Exits with 4 when something could not be published.
+    #[arg(long, env = "TOLLGATE_STRICT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub strict: bool,
+    /// The token to publish with.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "GITHUB_TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<String>,
+    /// Run file. Without it, `.tollgate/run.json` beside the configuration.
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+}
+
+/// How a verdict stands on a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GateOn {
+    /// A commit status: one line, in the right place, from any token.
+    Status,
+    /// A check run: with the report and sentences beside the lines. GitHub shows those of a
+    /// workflow's own token below an arbitrary workflow of the commit.
+    Check,
+    /// Both.
+    Both,
+    /// Neither: only the exit code.
+    None,
+}
+
+fn report_id(text: &str) -> Result<String, String> {
+    if crate::github::marker::is_id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 64 of a–z, 0–9 and `-`".to_owned())
+    }
 }
 
 /// `tollgate explain`.

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use crate::commands::run_files::RunFileError;
 use crate::config::ConfigError;
+use crate::github::GithubError;
+use crate::github::event::EventError;
 use crate::measure::MeasureError;
 use crate::measure::bundle::build::BuildError;
 use crate::measure::checkout::CheckoutError;
@@ -74,6 +76,12 @@ pub enum Failure {
         /// Metrics without a number.
         metrics: usize,
     },
+    /// The workflow's event cannot be understood.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// GitHub did not do what was asked.
+    #[error(transparent)]
+    Github(#[from] GithubError),
     /// A result could not be written.
     #[error("`{}` could not be written: {source}", path.display())]
     Write {
@@ -97,7 +105,7 @@ impl Failure {
     /// The exit code it ends with.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Config(_) | Self::Usage(_) | Self::RunFile(_) => exit::USAGE,
+            Self::Config(_) | Self::Usage(_) | Self::RunFile(_) | Self::Event(_) => exit::USAGE,
             Self::Checkout(error) => checkout_code(error),
             Self::Measure(_) | Self::NotStored { .. } | Self::Report(_) | Self::Write { .. } => {
                 exit::NOT_MEASURED
@@ -105,7 +113,7 @@ impl Failure {
             Self::Store(StoreError::ShortReference { .. } | StoreError::Ambiguous { .. }) => {
                 exit::USAGE
             }
-            Self::Store(_) => exit::UNREACHABLE,
+            Self::Store(_) | Self::Github(_) => exit::UNREACHABLE,
             Self::Interrupted => exit::INTERRUPTED,
         })
     }
@@ -117,11 +125,16 @@ impl Failure {
             Self::Checkout(error) => checkout_hint(error),
             Self::Measure(error) => measure_hint(error),
             Self::Store(error) => error.hint().map(str::to_owned),
+            Self::Github(error) => error.hint(),
             Self::Write { source, .. } => write_hint(source),
             Self::NotStored { .. } => {
                 Some("a baseline with holes would let later regressions through".to_owned())
             }
-            Self::Config(_) | Self::Usage(_) | Self::Report(_) | Self::Interrupted => None,
+            Self::Config(_)
+            | Self::Usage(_)
+            | Self::Event(_)
+            | Self::Report(_)
+            | Self::Interrupted => None,
         }
     }
 

@@ -4,22 +4,18 @@ use std::fs;
 use std::path::Path;
 
 use super::judging::{self, Judged, Rules};
-use super::output;
 use super::run_files::RUN_FILE;
 use super::session::{interruptible, interruptible_blocking, load};
 use super::stages;
+use super::{annotating, output, references};
 use crate::cli::Check;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::github;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
-use crate::model::{Outcome, PhaseKind, Reference, RunFile};
+use crate::model::{Outcome, PhaseKind};
 use crate::report::Pages;
-use crate::store::BaselineStore;
-
-/// Stored runs looked at for what is usual: two months of nights.
-const MOST_STORED: usize = 60;
 
 /// Runs the check; the outcome decides the exit code.
 pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
@@ -48,68 +44,21 @@ async fn run(
     progress: Progress,
 ) -> Result<(Pages, Outcome), Failure> {
     let file = stages::run(config, checkout, home, progress, &home.join(RUN_FILE)).await?;
-    let reference = reference(&file, config, checkout).await?;
-    let against = against(&reference, checkout);
-    let Judged { pages, outcome } = judging::judge(&file, &reference, against, &Rules::of(config))?;
+    let base = &checkout.base.revision.commit;
+    let repository = checkout.repository();
+    let (reference, against) = references::find(&file, config, repository, base).await?;
+    let Judged {
+        pages,
+        outcome,
+        findings,
+    } = judging::judge(&file, &reference, against, &Rules::of(config))?;
     output::write(&home.join("report.md"), pages.comment.as_bytes())?;
     output::write(&home.join("report.json"), pages.json.as_bytes())?;
     if let Err(error) = github::workflow::publish(&pages, outcome, home) {
         note(&format!("the job summary could not be written: {error}"));
     }
+    annotating::print(&findings, outcome, home.parent().unwrap_or(home));
     Ok((pages, outcome))
-}
-
-/// What head is judged against: base of this run, or else the nearest stored ancestor.
-async fn reference(
-    file: &RunFile,
-    config: &Config,
-    checkout: &Checkout,
-) -> Result<Reference, Failure> {
-    let why = match &file.base {
-        Ok(base) => return Ok(Reference::Paired(base.clone())),
-        Err(why) => why,
-    };
-    note(&format!("base could not be measured: {why}"));
-    let why = judging::without_base(why);
-    let ancestors = checkout
-        .repository()
-        .ancestors(&checkout.base.revision.commit)?;
-    let store = BaselineStore::connect(&config.store).await?;
-    let stored = store.nearest(&file.project, &ancestors).await?;
-    let series = store.series(&file.project, &ancestors, MOST_STORED).await?;
-    store.close().await;
-    Ok(match stored {
-        Some(baseline) => Reference::Stored {
-            baseline,
-            series,
-            why,
-        },
-        None => Reference::Targets { why },
-    })
-}
-
-/// What head was judged against, in words.
-fn against(reference: &Reference, checkout: &Checkout) -> String {
-    match reference {
-        Reference::Paired(base) => judging::against_base(base),
-        Reference::Stored { baseline, why, .. } => format!(
-            "the stored run of {} ({}): sizes and counts are judged, other metrics at most warned \
-             about; {why}",
-            baseline.run.revision.short(),
-            distance(baseline.distance, checkout.base.revision.short()),
-        ),
-        Reference::Targets { why } => {
-            format!("the targets only: no ancestor is stored, and {why}")
-        }
-    }
-}
-
-fn distance(commits: u32, base: &str) -> String {
-    match commits {
-        0 => "base itself".to_owned(),
-        1 => format!("1 commit before base {base}"),
-        more => format!("{more} commits before base {base}"),
-    }
 }
 
 fn base(arguments: &Check) -> Base {

@@ -36,6 +36,8 @@ pub(super) struct Judged {
     pub(super) pages: Pages,
     /// The outcome decides the exit code.
     pub(super) outcome: Outcome,
+    /// Most urgent first.
+    pub(super) findings: Vec<Finding>,
 }
 
 /// The verdicts, what explains them, and what the gate makes of them.
@@ -74,6 +76,7 @@ pub(super) fn judge(
 ) -> Result<Judged, Failure> {
     let weighed = weigh(&file.head, reference, rules);
     let outcome = weighed.decision.outcome;
+    let findings = weighed.findings.clone();
     let pages = report::render(&Report {
         project: file.project.clone(),
         head: file.head.revision.clone(),
@@ -87,7 +90,11 @@ pub(super) fn judge(
         phases: file.phases.clone(),
         skipped: remarks(file, &rules.policy),
     })?;
-    Ok(Judged { pages, outcome })
+    Ok(Judged {
+        pages,
+        outcome,
+        findings,
+    })
 }
 
 /// Base of the same run, in words.

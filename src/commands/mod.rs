@@ -1,5 +1,6 @@
 //! One file per subcommand; each reads as a recipe of stages.
 
+mod annotating;
 pub mod baseline;
 pub mod canary;
 pub mod check;
@@ -7,10 +8,13 @@ pub mod compare;
 pub mod explain;
 mod judging;
 mod output;
+pub mod publish;
 mod recorded;
+mod references;
 pub mod run_files;
 mod session;
 mod stages;
+mod vetting;
 
 use std::process::ExitCode;
 
@@ -49,6 +53,10 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Baseline { command } => {
             baseline::baseline(&command).await?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Publish(arguments) => {
+            let code = Box::pin(publish::publish(&arguments)).await?;
+            Ok(ExitCode::from(code))
         }
         Command::Canary(arguments) => {
             let is_well = canary::canary(&arguments).await?;

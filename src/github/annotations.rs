@@ -57,6 +57,12 @@ pub fn commands(annotations: &[Annotation]) -> String {
     text
 }
 
+/// A warning that belongs to no line.
+pub(super) fn warning(text: &str) -> String {
+    let text = limits::within(text, limits::ANNOTATION);
+    format!("::warning title=Tollgate::{}\n", data(&text))
+}
+
 fn command(annotation: &Annotation) -> String {
     let name = match annotation.level {
         Level::Failure => "error",

@@ -311,10 +311,6 @@ impl Client {
     }
 
     /// Sends it once. The outer error is an answer that never came.
-    #[expect(
-        clippy::type_complexity,
-        reason = "taken apart at once by its one caller"
-    )]
     async fn once(
         &self,
         request: &Request<'_>,

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::annotations;
 use crate::model::Outcome;
 use crate::report::Pages;
 
@@ -14,7 +15,8 @@ const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 /// Where a step's outputs go.
 const OUTPUT: &str = "GITHUB_OUTPUT";
 
-/// Appends the report to the job summary and sets the outputs `outcome`, `report` and `summary`.
+/// Appends the report to the job summary and sets the outputs `outcome`, `report`, `summary` and
+/// `regressions`.
 pub fn publish(pages: &Pages, outcome: Outcome, home: &Path) -> io::Result<()> {
     if let Some(path) = std::env::var_os(SUMMARY) {
         append(Path::new(&path), &format!("{}\n", pages.comment))?;
@@ -27,12 +29,32 @@ pub fn publish(pages: &Pages, outcome: Outcome, home: &Path) -> io::Result<()> {
             ("outcome", word(outcome)),
             ("report", &report),
             ("summary", first),
+            ("regressions", &pages.regressions.to_string()),
         ]
         .map(|(name, value)| entry(name, value, &mut random))
         .concat();
         append(Path::new(&path), &text)?;
     }
     Ok(())
+}
+
+/// Appends Markdown to the job summary; does nothing outside GitHub Actions.
+pub fn summarise(markdown: &str) -> io::Result<()> {
+    match std::env::var_os(SUMMARY) {
+        Some(path) => append(Path::new(&path), &format!("{markdown}\n")),
+        None => Ok(()),
+    }
+}
+
+/// Has the runner show a warning; does nothing outside GitHub Actions.
+#[expect(
+    clippy::print_stderr,
+    reason = "a message to the runner, not to people"
+)]
+pub fn warn(text: &str) {
+    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+        eprint!("{}", annotations::warning(text));
+    }
 }
 
 /// The outcome as an output value.

@@ -28,7 +28,7 @@ pub(super) fn code(text: &str) -> String {
 
 /// A sentence for a table cell, a list item or a paragraph. Text between single backticks stays
 /// code; everything else is text that neither formats, links nor notifies.
-pub(super) fn prose(text: &str) -> String {
+pub fn prose(text: &str) -> String {
     let text = cut(&cleaned(text), PROSE_LENGTH);
     let mut out = String::new();
     let mut rest = text.trim();

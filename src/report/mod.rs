@@ -18,7 +18,7 @@ mod terminal;
 mod tests;
 mod view;
 
-pub use escape::plain;
+pub use escape::{plain, prose as inert};
 pub use explain::{Explanation, explain, verdicts};
 
 use crate::model::{Comparison, Decision, Finding, Machine, Phase, Responses, Revision};
@@ -60,6 +60,12 @@ pub struct Pages {
     pub json: String,
     /// The summary for a terminal, without colour.
     pub summary: String,
+    /// How many gating metrics regressed, wrong answers included.
+    pub regressions: usize,
+    /// The verdict in one line of plain text, without the outcome.
+    pub headline: String,
+    /// The verdict in one line of Markdown, where there is nothing else to say.
+    pub quiet: Option<String>,
 }
 
 /// Why a report could not be rendered: a fault of ours, never of what was measured.
@@ -83,5 +89,8 @@ pub fn render(report: &Report) -> Result<Pages, ReportError> {
         comment: fit::comment(report, &rows, &templates::Templates::embedded()?)?,
         json: json::json(report)?,
         summary: terminal::summary(report, &rows),
+        regressions: view::regressions(&rows),
+        headline: sentences::headline(report, &rows).plain(),
+        quiet: view::quiet(report, &rows),
     })
 }

@@ -155,6 +155,24 @@ pub(super) fn view(report: &Report, rows: &[Row<'_>], room: Room) -> View {
     }
 }
 
+/// How many gating metrics regressed.
+pub(super) fn regressions(rows: &[Row<'_>]) -> usize {
+    rows.iter()
+        .filter(|row| matches!(row.rank, Rank::WrongAnswers | Rank::Regressed))
+        .count()
+}
+
+/// The verdict in one line, where nothing changed, nothing is missing and nothing was found.
+pub(super) fn quiet(report: &Report, rows: &[Row<'_>]) -> Option<String> {
+    let (changed, _) = split(rows);
+    let is_quiet = report.decision.outcome == Outcome::Pass
+        && changed.is_empty()
+        && report.findings.is_empty()
+        && report.decision.reasons.is_empty();
+    let headline = sentences::headline(report, rows).markdown();
+    is_quiet.then(|| format!("{} **Tollgate:** {headline}", icon(report.decision.outcome)))
+}
+
 /// The rows with something to say, and those without.
 pub(super) fn split<'a, 'b>(rows: &'a [Row<'b>]) -> (&'a [Row<'b>], &'a [Row<'b>]) {
     rows.split_at(rows.partition_point(|row| row.rank < Rank::Unchanged))

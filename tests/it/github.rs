@@ -1,3 +1,4 @@
 //! What people see on GitHub, against a double of its API that is held to GitHub's own description.
 
 mod comments;
+mod publishing;

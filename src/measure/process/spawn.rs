@@ -47,6 +47,12 @@ impl Supervisor {
             .env_remove("GIT_DIR")
             .env_remove("GIT_INDEX_FILE")
             .env_remove("GIT_WORK_TREE")
+            // What is measured must not set outputs or variables of the workflow's later steps.
+            .env_remove("GITHUB_ENV")
+            .env_remove("GITHUB_OUTPUT")
+            .env_remove("GITHUB_PATH")
+            .env_remove("GITHUB_STATE")
+            .env_remove("GITHUB_STEP_SUMMARY")
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)

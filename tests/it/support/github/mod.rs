@@ -17,7 +17,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use description::Description;
-pub(crate) use world::{Fault, Identity, Pull, World};
+pub(crate) use world::{Fault, World};
+use world::{Identity, Pull};
 use world::{Reply, refused};
 
 /// The repository of every test that does not say otherwise.
@@ -119,6 +120,21 @@ impl Github {
     /// `http://127.0.0.1:…`
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Opens a pull request: number 3, of branch `topic` in a repository of this number.
+    pub(crate) fn pull(&self, head: &str, repository: u64) {
+        self.look(|world| {
+            world.pulls.push(Pull {
+                number: 3,
+                head: head.to_owned(),
+                branch: "topic".to_owned(),
+                from: ("eve".to_owned(), repository),
+                base: "c".repeat(40),
+                state: "open",
+                locked: false,
+            });
+        });
     }
 
     /// What it holds of the usual repository.
@@ -240,9 +256,9 @@ async fn serve(
 
 /// A list is checked by its first page.
 fn first(body: &Value) -> Value {
-    match body {
-        Value::Array(items) => items.iter().take(2).cloned().collect(),
-        other => other.clone(),
+    match body.as_array() {
+        Some(items) => items.iter().take(2).cloned().collect(),
+        None => body.clone(),
     }
 }
 
@@ -362,7 +378,7 @@ fn matches(route: &str, method: &Method, path: &[&str]) -> bool {
 
 fn violation(shared: &Shared, what: String) -> Response<Body> {
     lock(&shared.violations).push(what.clone());
-    response(&refused(500, &what), &[])
+    response(&refused(400, &what), &[])
 }
 
 fn response(reply: &Reply, headers: &[(&'static str, String)]) -> Response<Body> {
@@ -372,9 +388,10 @@ fn response(reply: &Reply, headers: &[(&'static str, String)]) -> Response<Body>
     for (name, value) in headers {
         response = response.header(*name, value);
     }
-    let body = match &reply.body {
-        Value::Null => Body::empty(),
-        body => Body::from(body.to_string()),
+    let body = if reply.body.is_null() {
+        Body::empty()
+    } else {
+        Body::from(reply.body.to_string())
     };
     response.body(body).expect("a response")
 }

@@ -332,7 +332,8 @@ impl World {
         if let Some(refusal) = unfinished(body) {
             return refusal;
         }
-        let of = |check: &&mut Value| check["id"].to_string() == id;
+        let number: u64 = id.parse().unwrap_or_default();
+        let of = |check: &&mut Value| check["id"] == number;
         let Some(check) = self.checks.iter_mut().find(of) else {
             return missing();
         };
@@ -439,6 +440,8 @@ fn reaction_json(id: u64, by: &Identity, content: &str, mut example: Value) -> V
 fn pull_json(pull: &Pull, mut example: Value) -> Value {
     let (owner, repository) = &pull.from;
     example["number"] = pull.number.into();
+    // GitHub's own example is not as GitHub describes it.
+    example["requested_teams"] = json!([]);
     example["state"] = pull.state.into();
     example["locked"] = pull.locked.into();
     example["head"]["sha"] = pull.head.as_str().into();

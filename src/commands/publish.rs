@@ -1,0 +1,338 @@
+//! `tollgate publish`: shows a recorded run on GitHub.
+//!
+//! The half that holds a token. Must not run anything of the pull request, and takes nothing from
+//! the run file but samples: what it is about comes from GitHub, how it is judged from the
+//! configuration of the checkout.
+
+use std::path::Path;
+
+use super::judging::{self, Judged, Rules};
+use super::run_files::{self, RUN_FILE};
+use super::session;
+use super::{annotating, references, vetting};
+use crate::cli::{GateOn, Publish};
+use crate::config::Config;
+use crate::failure::{Failure, exit, exit_code};
+use crate::github::event::{Context, Measured, ReadOnly, Situation};
+use crate::github::publication::{self, Ending, Gate, Publication, Published, Target};
+use crate::github::{Client, GithubError, Pace, pulls, workflow};
+use crate::measure::checkout::Repository;
+use crate::measure::progress::note;
+use crate::model::{Outcome, RunFile};
+use crate::report;
+
+/// What a pull request runs for, where another workflow measured it.
+const PULL_REQUEST: &str = "pull_request";
+
+/// Whose run file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin<'a> {
+    /// This job's own.
+    Own,
+    /// Another job's, whose code anybody may have written; what GitHub says about it.
+    Foreign(&'a Merge),
+}
+
+/// What a run file of another job must have measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Merge {
+    head: String,
+    base: Option<String>,
+}
+
+/// Publishes; returns the exit code.
+pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
+    let context = Context::of_environment()?;
+    let (config, project) = session::load(&arguments.project)?;
+    let path = arguments
+        .run
+        .clone()
+        .unwrap_or_else(|| project.join(".tollgate").join(RUN_FILE));
+    let gate = gate(arguments.gate);
+    let (head, pull, read_only) = match &context.situation {
+        Situation::Measured(measured) => {
+            return elsewhere(arguments, &context, &config, &project, &path, measured).await;
+        }
+        Situation::PullRequest {
+            number,
+            head,
+            read_only,
+        } => (head, Some(*number), *read_only),
+        Situation::MergeGroup { head } | Situation::Commit { head } => (head, None, None),
+    };
+    if arguments.begin && read_only.is_some() {
+        return Ok(exit::PASSED);
+    }
+    let target = target(&context, head, pull);
+    if arguments.begin {
+        let client = client(arguments, &context)?;
+        let begun = publication::begin(&client, &target, &arguments.id, gate).await;
+        return Ok(say(&begun, arguments.strict).unwrap_or(exit::PASSED));
+    }
+    let (publication, code) = result(arguments, &config, &project, &path, Origin::Own).await?;
+    if let Some(why) = read_only {
+        note(read_only_note(why));
+        return Ok(code);
+    }
+    let client = client(arguments, &context)?;
+    let published = publication::publish(&client, &target, &publication, gate).await;
+    Ok(say(&published, arguments.strict).unwrap_or(code))
+}
+
+/// Publishes what another workflow measured.
+async fn elsewhere(
+    arguments: &Publish,
+    context: &Context,
+    config: &Config,
+    project: &Path,
+    path: &Path,
+    measured: &Measured,
+) -> Result<u8, Failure> {
+    if measured.event != PULL_REQUEST {
+        note("nothing to publish: the measuring workflow did not run for a pull request");
+        return Ok(exit::PASSED);
+    }
+    let client = client(arguments, context)?;
+    let pull = pulls::of_run(&client, measured).await?;
+    let mut merge = Merge {
+        head: measured.head.clone(),
+        base: None,
+    };
+    match &pull {
+        Some(pull) => {
+            let base = pulls::merge_base(&client, &pull.base.sha, &pull.head.sha).await?;
+            merge.base = Some(base);
+        }
+        None => note("no comment: no open pull request has this commit as its newest"),
+    }
+    let number = pull.map(|pull| pull.number);
+    let target = target(context, &measured.head, number);
+    let gate = gate(arguments.gate);
+    if arguments.begin {
+        let begun = publication::begin(&client, &target, &arguments.id, gate).await;
+        return Ok(say(&begun, arguments.strict).unwrap_or(exit::PASSED));
+    }
+    let publication = if measured.conclusion == "cancelled" {
+        unjudged(
+            arguments,
+            Ending::Cancelled,
+            "the measuring job was cancelled",
+        )
+    } else {
+        let origin = Origin::Foreign(&merge);
+        let (publication, _) = result(arguments, config, project, path, origin).await?;
+        publication
+    };
+    if let Err(error) = workflow::summarise(&publication.full) {
+        note(&format!("the job summary could not be written: {error}"));
+    }
+    let published = publication::publish(&client, &target, &publication, gate).await;
+    // Here the job is not the gate: what could not be published is what it fails for.
+    let failed = (!published.troubles.is_empty()).then_some(exit::UNREACHABLE);
+    say(&published, false);
+    Ok(failed.unwrap_or(exit::PASSED))
+}
+
+/// What there is to publish, and the exit code where the job is the gate.
+async fn result(
+    arguments: &Publish,
+    config: &Config,
+    project: &Path,
+    path: &Path,
+    origin: Origin<'_>,
+) -> Result<(Publication, u8), Failure> {
+    if let Some(code) = arguments.check_exit
+        && ![exit::PASSED, exit::FAILED, exit::INCONCLUSIVE].contains(&code)
+    {
+        let (ending, why) = not_measured(code);
+        return Ok((unjudged(arguments, ending, why), code));
+    }
+    let name = &config.plan.project;
+    let vetted = match origin {
+        Origin::Own => own(path, name),
+        Origin::Foreign(merge) => {
+            vetting::read(path, name).and_then(|file| measured_that(file, merge))
+        }
+    };
+    match vetted {
+        Ok(file) => judged(arguments, config, project, &file).await,
+        Err(why) => {
+            let why = format!("could not verify: {why}");
+            let publication = unjudged(arguments, Ending::NotVerified, &why);
+            Ok((publication, exit::NOT_MEASURED))
+        }
+    }
+}
+
+/// The run file that an earlier step of this job has written.
+fn own(path: &Path, project: &str) -> Result<RunFile, String> {
+    let read = run_files::load(&[path.to_owned()]);
+    let runs = read.map_err(|error| error.to_string())?;
+    let run = runs.into_iter().next().ok_or("there is no run file")?;
+    run_files::same_project(&run, "the configuration", project)
+        .map_err(|error| error.to_string())?;
+    Ok(run.file)
+}
+
+async fn judged(
+    arguments: &Publish,
+    config: &Config,
+    project: &Path,
+    file: &RunFile,
+) -> Result<(Publication, u8), Failure> {
+    let repository = Repository::of(project)?;
+    let (reference, against) = references::find(file, config, &repository, "HEAD").await?;
+    let Judged {
+        pages,
+        outcome,
+        findings,
+    } = judging::judge(file, &reference, against, &Rules::of(config))?;
+    let comment = pages.quiet.clone().unwrap_or_else(|| pages.comment.clone());
+    let prefix = annotating::prefix(project);
+    let publication = Publication {
+        id: arguments.id.clone(),
+        ending: Ending::Judged(outcome),
+        title: title(outcome, &pages.headline),
+        comment: (!arguments.no_comment).then_some(comment),
+        full: pages.comment,
+        annotations: annotating::of(&findings, outcome, &prefix),
+    };
+    Ok((publication, exit_code(outcome)))
+}
+
+/// One line for a status; it says what its colour does not.
+fn title(outcome: Outcome, headline: &str) -> String {
+    let mut title = headline.to_owned();
+    if outcome == Outcome::Fail {
+        title = format!("failed: {title}");
+    }
+    title
+}
+
+/// A run file of another job must be of the commits that GitHub says it is of.
+fn measured_that(file: RunFile, merge: &Merge) -> Result<RunFile, String> {
+    let head = &file.head.revision.commit;
+    if *head != merge.head {
+        return Err(format!(
+            "it measured {}, not {}",
+            report::plain(head),
+            merge.head
+        ));
+    }
+    if let (Ok(base), Some(expected)) = (&file.base, &merge.base)
+        && base.revision.commit != *expected
+    {
+        return Err(format!(
+            "it compared with {}, not with the merge base {expected}",
+            report::plain(&base.revision.commit)
+        ));
+    }
+    Ok(file)
+}
+
+/// What stands where there is nothing to judge.
+fn unjudged(arguments: &Publish, ending: Ending, why: &str) -> Publication {
+    let text = format!("## ❔ Tollgate: {}", report::inert(why));
+    Publication {
+        id: arguments.id.clone(),
+        ending,
+        title: why.to_owned(),
+        comment: (!arguments.no_comment && ending != Ending::Cancelled).then(|| text.clone()),
+        full: text,
+        annotations: Vec::new(),
+    }
+}
+
+/// Why `tollgate check` has nothing to judge.
+fn not_measured(code: u8) -> (Ending, &'static str) {
+    match code {
+        exit::USAGE => (
+            Ending::NotVerified,
+            "the configuration is wrong, see the log of the job",
+        ),
+        exit::NOT_MEASURED => (
+            Ending::NotVerified,
+            "head could not be built, started or measured, see the log of the job",
+        ),
+        exit::UNREACHABLE => (Ending::NotVerified, "the store could not be reached"),
+        exit::INTERRUPTED => (Ending::Cancelled, "the job was cancelled"),
+        _ => (
+            Ending::NotVerified,
+            "the check ended in an unknown way, see the log of the job",
+        ),
+    }
+}
+
+fn target(context: &Context, head: &str, pull: Option<u64>) -> Target {
+    Target {
+        head: head.to_owned(),
+        pull,
+        order: context.order,
+        run_url: context.run_url.clone(),
+    }
+}
+
+fn client(arguments: &Publish, context: &Context) -> Result<Client, Failure> {
+    let token = arguments.token.as_deref().ok_or_else(|| {
+        Failure::Usage(
+            "there is no token: set `GITHUB_TOKEN` to `${{ github.token }}` for this step"
+                .to_owned(),
+        )
+    })?;
+    Ok(Client::new(&context.address, token, Pace::default())?)
+}
+
+fn gate(on: GateOn) -> Gate {
+    Gate {
+        status: matches!(on, GateOn::Status | GateOn::Both),
+        check: matches!(on, GateOn::Check | GateOn::Both),
+    }
+}
+
+fn read_only_note(why: ReadOnly) -> &'static str {
+    match why {
+        ReadOnly::Fork => {
+            "this pull request comes from a fork, so its token may only read: the report is in the \
+             job summary, and a `workflow_run` workflow can publish it"
+        }
+        ReadOnly::Dependabot => {
+            "this pull request comes from Dependabot, so its token may only read: the report is in \
+             the job summary, and a `workflow_run` workflow can publish it"
+        }
+    }
+}
+
+/// Says what was left out and what did not work, in the log and in the job summary. Returns an
+/// exit code where that is what the job fails for.
+fn say(published: &Published, strict: bool) -> Option<u8> {
+    for line in &published.notes {
+        note(line);
+    }
+    for trouble in &published.troubles {
+        note(&with_hint(trouble));
+        let markdown = format!("> [!WARNING]\n> {}", report::inert(&trouble.to_string()));
+        if let Err(error) = workflow::summarise(&format!("{markdown}\n{}", hint_block(trouble))) {
+            note(&format!("the job summary could not be written: {error}"));
+        }
+        workflow::warn(&trouble.to_string());
+    }
+    (strict && !published.troubles.is_empty()).then_some(exit::UNREACHABLE)
+}
+
+fn with_hint(trouble: &GithubError) -> String {
+    match trouble.hint() {
+        Some(hint) => format!("{trouble}\nhint: {hint}"),
+        None => trouble.to_string(),
+    }
+}
+
+/// The lines to add to the workflow, to be copied.
+fn hint_block(trouble: &GithubError) -> String {
+    match trouble.hint() {
+        Some(hint) => match hint.split_once("\n\n") {
+            Some((words, yaml)) => format!("\n{words}\n\n```yaml\n{yaml}\n```\n"),
+            None => format!("\n{hint}\n"),
+        },
+        None => String::new(),
+    }
+}

@@ -1,0 +1,565 @@
+//! `tollgate publish` in every situation a workflow can be in: the real program, GitHub's own event
+//! payloads, and the double.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::github::{Fault, Github, REPOSITORY};
+use crate::support::{FIRST_FORMAT, Finished, Sandbox};
+
+const EVENTS: &str = include_str!("../../fixtures/github/events.json");
+const STATUSES: &str = "POST /statuses/{sha}";
+const CONFIG: &str = "\
+project: spheroid
+frontend: [{ name: web, build: make, output: dist }]
+";
+/// The number of the repository in the payloads.
+const OURS: u64 = 186_853_002;
+/// That of a fork.
+const FORK: u64 = 99;
+
+fn head() -> String {
+    "a".repeat(40)
+}
+
+/// A job on GitHub: a checkout with a recorded run, an event, and GitHub itself.
+struct Job {
+    sandbox: Sandbox,
+    github: Github,
+    event: Value,
+    name: &'static str,
+    run: u64,
+    attempt: u32,
+    /// What stands before the API's paths.
+    api: &'static str,
+}
+
+impl Job {
+    /// A workflow that runs for this event.
+    fn on(name: &'static str, key: &str, change: impl FnOnce(&mut Value)) -> Self {
+        let events: Value = serde_json::from_str(EVENTS).expect("a fixture is JSON");
+        let mut event = events[key].clone();
+        assert!(event.is_object(), "there is no event {key}");
+        change(&mut event);
+        let sandbox = Sandbox::empty();
+        sandbox.write("tollgate.yml", CONFIG);
+        sandbox.commit("the project");
+        let job = Self {
+            sandbox,
+            github: Github::start(),
+            event,
+            name,
+            run: 7,
+            attempt: 1,
+            api: "",
+        };
+        job.record(|_| ());
+        job
+    }
+
+    /// A pull request of a branch of the repository, number 3.
+    fn on_pull_request() -> Self {
+        let job = Self::on("pull_request", "pull_request.opened", |event| {
+            pull_event(event, OURS);
+        });
+        job.github.pull(&head(), OURS);
+        job
+    }
+
+    /// A pull request of a fork.
+    fn on_fork() -> Self {
+        let job = Self::on("pull_request", "pull_request.opened", |event| {
+            pull_event(event, FORK);
+        });
+        job.github.pull(&head(), FORK);
+        job
+    }
+
+    /// After another workflow has measured the pull request of a fork.
+    fn after_measuring() -> Self {
+        let job = Self::on("workflow_run", "workflow_run.completed", |event| {
+            let run = &mut event["workflow_run"];
+            run["id"] = 70.into();
+            run["run_attempt"] = 1.into();
+            run["event"] = "pull_request".into();
+            run["conclusion"] = "failure".into();
+            run["head_sha"] = head().into();
+            run["head_branch"] = "topic".into();
+            run["pull_requests"] = json!([]);
+            run["head_repository"]["id"] = FORK.into();
+            run["head_repository"]["owner"]["login"] = "eve".into();
+        });
+        job.github.pull(&head(), FORK);
+        job.record(measured);
+        job
+    }
+
+    /// Writes the run file of the sample app with an N+1 query, changed.
+    fn record(&self, change: impl FnOnce(&mut Value)) {
+        let mut run: Value = serde_json::from_str(FIRST_FORMAT).expect("a fixture is JSON");
+        change(&mut run);
+        self.sandbox.write(".tollgate/run.json", &run.to_string());
+    }
+
+    fn publish(&self, arguments: &[&str]) -> Finished<'_> {
+        let outside = |name: &str| self.sandbox.outside(name);
+        fs::write(outside("event.json"), self.event.to_string()).expect("a file");
+        let text = |text: &str| PathBuf::from(text);
+        let api = format!("{}{}", self.github.url(), self.api);
+        let variables = [
+            ("GITHUB_ACTIONS", text("true")),
+            ("GITHUB_EVENT_NAME", text(self.name)),
+            ("GITHUB_EVENT_PATH", outside("event.json")),
+            ("GITHUB_REPOSITORY", text(REPOSITORY)),
+            ("GITHUB_SERVER_URL", text("https://github.com")),
+            ("GITHUB_API_URL", text(&api)),
+            ("GITHUB_GRAPHQL_URL", text(&format!("{api}/graphql"))),
+            ("GITHUB_SHA", text(&"d".repeat(40))),
+            ("GITHUB_RUN_ID", text(&self.run.to_string())),
+            ("GITHUB_RUN_ATTEMPT", text(&self.attempt.to_string())),
+            ("GITHUB_STEP_SUMMARY", outside("summary.md")),
+            ("GITHUB_TOKEN", text("t-actions")),
+        ];
+        let variables: Vec<(&str, &Path)> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_path()))
+            .collect();
+        let arguments = [&["publish"], arguments].concat();
+        self.sandbox.run_with(&variables, &arguments)
+    }
+
+    fn summary(&self) -> String {
+        fs::read_to_string(self.sandbox.outside("summary.md")).unwrap_or_default()
+    }
+
+    /// State and description of the status `tollgate` on a commit.
+    fn status(&self, sha: &str) -> Option<(String, String)> {
+        self.github.look(|world| {
+            let status = world.status(sha, "tollgate");
+            status.map(|(state, text)| (state.to_owned(), text.to_owned()))
+        })
+    }
+
+    fn state(&self) -> String {
+        self.status(&head()).expect("a status").0
+    }
+
+    fn comments(&self) -> Vec<String> {
+        self.github.look(|world| {
+            let comments = world.comments.iter();
+            comments.map(|comment| comment.body.clone()).collect()
+        })
+    }
+
+    fn writes(&self) -> Vec<String> {
+        self.github
+            .look(|world| world.writes().into_iter().map(str::to_owned).collect())
+    }
+}
+
+fn pull_event(event: &mut Value, repository: u64) {
+    event["number"] = 3.into();
+    event["repository"]["id"] = OURS.into();
+    event["pull_request"]["head"]["sha"] = head().into();
+    event["pull_request"]["head"]["repo"]["id"] = repository.into();
+}
+
+/// As GitHub says it was measured.
+fn measured(run: &mut Value) {
+    run["head"]["revision"]["commit"] = head().into();
+    run["base"]["measured"]["revision"]["commit"] = "b".repeat(40).into();
+}
+
+/// Head as fast as base.
+fn unchanged(run: &mut Value) {
+    let base = run["base"]["measured"].clone();
+    for key in [
+        "samples",
+        "confirmation",
+        "evidence",
+        "responses",
+        "histograms",
+    ] {
+        run["head"][key] = base[key].clone();
+    }
+    run["head"]
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
+}
+
+#[test]
+fn a_regression_fails_with_a_comment_and_a_status() {
+    let job = Job::on_pull_request();
+
+    job.publish(&[]).exits(1);
+
+    let comments = job.comments();
+    assert_eq!(comments.len(), 1);
+    let head = head();
+    let marker =
+        format!("<!-- tollgate:v1 id=tollgate run=7 attempt=1 head={head} -->\n## ❌ Tollgate: ");
+    assert!(comments[0].starts_with(&marker), "{}", comments[0]);
+    let link = format!(
+        "[Full report](https://github.com/{REPOSITORY}/actions/runs/7/attempts/1) of {head}"
+    );
+    assert!(comments[0].contains(&link), "{}", comments[0]);
+    let (state, description) = job.status(&head).unwrap();
+    assert_eq!(state, "failure");
+    assert!(description.starts_with("failed: "), "{description}");
+    assert!(description.contains("list projects"), "{description}");
+}
+
+#[test]
+fn without_a_change_the_comment_is_one_line() {
+    let job = Job::on_pull_request();
+    job.record(unchanged);
+
+    job.publish(&[]).exits(0);
+
+    let comments = job.comments();
+    let lines: Vec<&str> = comments[0]
+        .lines()
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert_eq!(
+        lines.len(),
+        3,
+        "the marker, the line, the way to the report: {lines:#?}"
+    );
+    assert_eq!(
+        lines[1],
+        "✅ **Tollgate:** no change beyond tolerance (1 endpoint, 1 service, 1 bundle, 14 metrics)"
+    );
+    assert_eq!(job.state(), "success");
+}
+
+#[test]
+fn a_fork_makes_no_request_and_its_job_still_fails() {
+    let job = Job::on_fork();
+
+    job.publish(&["--begin"]).exits(0);
+    job.publish(&[])
+        .exits(1)
+        .says("comes from a fork, so its token may only read");
+
+    job.github
+        .look(|world| assert!(world.log.is_empty(), "{:?}", world.log));
+}
+
+#[test]
+fn dependabot_is_treated_like_a_fork() {
+    let mut job = Job::on_pull_request();
+    job.event["pull_request"]["user"]["login"] = "dependabot[bot]".into();
+
+    job.publish(&[]).exits(1).says("comes from Dependabot");
+
+    job.github
+        .look(|world| assert!(world.log.is_empty(), "{:?}", world.log));
+}
+
+#[test]
+fn after_a_push_the_old_result_stays_with_the_old_commit() {
+    let job = Job::on_pull_request();
+    job.github
+        .look(|world| world.pulls[0].head = "e".repeat(40));
+
+    job.publish(&[])
+        .exits(1)
+        .says("pull request 3 has a newer commit than the one that was measured");
+
+    assert_eq!(job.comments().len(), 0);
+    assert_eq!(job.state(), "failure");
+    assert_eq!(job.status(&"e".repeat(40)), None);
+}
+
+#[test]
+fn a_second_attempt_updates_and_an_older_run_does_not() {
+    let mut job = Job::on_pull_request();
+    job.publish(&[]).exits(1);
+    job.attempt = 2;
+    job.record(unchanged);
+    job.publish(&[]).exits(0);
+
+    assert_eq!(job.comments().len(), 1);
+    assert!(
+        job.comments()[0].contains(", attempt 2</sub>"),
+        "{:?}",
+        job.comments()
+    );
+    assert_eq!(job.state(), "success");
+
+    (job.run, job.attempt) = (6, 1);
+    job.record(|_| ());
+    let late = job.publish(&[]);
+    late.exits(1)
+        .says("the commit status shows a newer run, and was left alone")
+        .says("no comment: it already shows run 7 of the workflow, which is newer");
+    assert_eq!(job.state(), "success");
+}
+
+#[test]
+fn a_closed_or_locked_pull_request_gets_a_status_only() {
+    for locked in [false, true] {
+        let job = Job::on_pull_request();
+        job.github.look(|world| {
+            world.pulls[0].locked = locked;
+            world.pulls[0].state = if locked { "open" } else { "closed" };
+        });
+
+        let why = if locked { "locked" } else { "closed" };
+        job.publish(&[])
+            .exits(1)
+            .says(&format!("no comment: pull request 3 is {why}"));
+
+        assert_eq!(job.comments().len(), 0);
+        assert_eq!(job.state(), "failure");
+    }
+}
+
+#[test]
+fn a_merge_queue_gets_a_status_on_the_head_of_its_group() {
+    let job = Job::on("merge_group", "merge_group.checks_requested", |_| ());
+    let head = job.event["merge_group"]["head_sha"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    job.publish(&["--begin"]).exits(0);
+    assert_eq!(job.status(&head).unwrap().0, "pending");
+    job.publish(&[]).exits(1);
+
+    assert_eq!(job.status(&head).unwrap().0, "failure");
+    assert_eq!(job.comments().len(), 0);
+}
+
+#[test]
+fn a_push_gets_a_status_on_its_commit() {
+    let job = Job::on("push", "push", |_| ());
+
+    job.publish(&[]).exits(1);
+
+    assert_eq!(job.status(&"d".repeat(40)).unwrap().0, "failure");
+    assert_eq!(job.comments().len(), 0);
+}
+
+#[test]
+fn a_missing_permission_is_named_and_does_not_change_the_verdict() {
+    let job = Job::on_pull_request();
+    job.github.look(|world| {
+        let token = world.tokens.get_mut("t-actions").unwrap();
+        token.permissions.remove("statuses");
+    });
+    job.record(unchanged);
+
+    let publish = job.publish(&[]);
+
+    publish
+        .exits(0)
+        .says("GitHub refused to set the commit status: 403 Resource not accessible by integration")
+        .says("    permissions:\n      statuses: write")
+        .says("::warning title=Tollgate::GitHub refused to set the commit status");
+    assert!(
+        job.summary().contains("      statuses: write\n```"),
+        "{}",
+        job.summary()
+    );
+    // The rest is published nevertheless.
+    assert_eq!(job.comments().len(), 1);
+    job.publish(&["--strict"]).exits(4);
+}
+
+#[test]
+fn a_rate_limit_is_waited_for() {
+    let job = Job::on_pull_request();
+    job.github.look(|world| {
+        let faults = [Some(Fault::Limited(1)), Some(Fault::Before)];
+        world.fail(STATUSES, faults);
+    });
+
+    job.publish(&[]).exits(1);
+
+    assert_eq!(job.state(), "failure");
+    assert_eq!(job.comments().len(), 1);
+}
+
+#[test]
+fn a_rate_limit_beyond_patience_leaves_the_verdict() {
+    let job = Job::on_pull_request();
+    job.github.look(|world| {
+        let limited = |_| Some(Fault::Limited(3_000));
+        world.fail(STATUSES, (0..9).map(limited));
+    });
+
+    job.publish(&[])
+        .exits(1)
+        .says("rate limit does not let us set the commit status for another 3000 s");
+
+    assert_eq!(job.comments().len(), 1);
+}
+
+#[test]
+fn what_a_fork_measured_is_published_by_the_second_workflow() {
+    let job = Job::after_measuring();
+
+    job.publish(&[]).exits(0);
+
+    assert_eq!(job.state(), "failure");
+    assert_eq!(job.comments().len(), 1);
+    assert!(
+        job.comments()[0].contains(" run=70 attempt=1 "),
+        "{:?}",
+        job.comments()
+    );
+    assert!(
+        job.summary().contains("## ❌ Tollgate: "),
+        "{}",
+        job.summary()
+    );
+}
+
+#[test]
+fn nothing_hostile_becomes_a_success() {
+    let far =
+        |run: &mut Value| run["base"]["measured"]["revision"]["commit"] = "9".repeat(40).into();
+    let wrong = |run: &mut Value| run["head"]["revision"]["commit"] = "9".repeat(40).into();
+    let number = |run: &mut Value| run["pull-request"] = 1.into();
+    let negative = |run: &mut Value| {
+        run["head"]["samples"]["endpoint/list projects/p50"][0] = (-5.0).into();
+    };
+    let endless = |run: &mut Value| run["phases"] = json!([]);
+    let other = |run: &mut Value| run["project"] = "@everyone <img src=x>".into();
+    let changes: [(fn(&mut Value), &str); 6] = [
+        (far, "could not verify: it compared with 999"),
+        (wrong, "could not verify: it measured 999"),
+        (number, "could not verify: "),
+        (
+            negative,
+            "could not verify: endpoint/list projects/p50 has a sample of -5",
+        ),
+        (endless, "could not verify: the run did not come to its end"),
+        (other, "could not verify: it is a run of project"),
+    ];
+    for (change, why) in changes {
+        let job = Job::after_measuring();
+        job.record(|run| {
+            unchanged(run);
+            measured(run);
+            change(run);
+        });
+
+        job.publish(&["--gate", "both"]).exits(0);
+
+        let (state, description) = job.status(&head()).unwrap();
+        assert_eq!(state, "error", "{description}");
+        assert!(description.starts_with(why), "{description}");
+        // Only in code can it not act.
+        let comment = job.comments().concat();
+        let acts = comment.replace("`@everyone <img src=x>`", "");
+        assert!(!acts.contains("<img") && !acts.contains('@'), "{comment}");
+        let conclusion = job
+            .github
+            .look(|world| world.checks[0]["conclusion"].clone());
+        assert_eq!(conclusion, "action_required");
+    }
+}
+
+#[test]
+fn an_artifact_without_a_run_could_not_be_verified() {
+    let job = Job::after_measuring();
+    fs::remove_file(job.sandbox.result("run.json")).unwrap();
+
+    job.publish(&[]).exits(0);
+
+    let (state, description) = job.status(&head()).unwrap();
+    assert_eq!(state, "error");
+    assert_eq!(description, "could not verify: it holds no run file");
+}
+
+#[test]
+fn only_the_pull_request_of_the_measured_commit_and_fork_gets_a_comment() {
+    // Somebody else's open pull request from a branch of the same name.
+    let job = Job::after_measuring();
+    job.github
+        .look(|world| world.pulls[0].from = ("eve".to_owned(), 98));
+
+    job.publish(&[])
+        .exits(0)
+        .says("no open pull request has this commit as its newest");
+
+    assert_eq!(job.comments().len(), 0);
+    assert_eq!(job.state(), "failure");
+}
+
+#[test]
+fn a_measuring_workflow_without_a_pull_request_publishes_nothing() {
+    let mut job = Job::after_measuring();
+    job.event["workflow_run"]["event"] = "push".into();
+
+    job.publish(&[]).exits(0).says("nothing to publish");
+
+    assert!(job.writes().is_empty(), "{:?}", job.writes());
+}
+
+#[test]
+fn a_check_run_is_in_progress_first_and_always_completed() {
+    for (code, conclusion) in [
+        ("1", "failure"),
+        ("3", "action_required"),
+        ("130", "cancelled"),
+    ] {
+        let job = Job::on_pull_request();
+        job.publish(&["--gate", "check", "--begin"]).exits(0);
+        let started = job.github.look(|world| world.checks[0].clone());
+        assert_eq!(started["status"], "in_progress");
+        assert_eq!(started["head_sha"], head().as_str());
+
+        job.publish(&["--gate", "check", "--check-exit", code])
+            .exits(code.parse().unwrap());
+
+        let checks = job.github.look(|world| world.checks.clone());
+        assert_eq!(checks.len(), 1, "the one that was started");
+        assert_eq!(checks[0]["status"], "completed");
+        assert_eq!(checks[0]["conclusion"], conclusion);
+        assert_eq!(job.status(&head()), None);
+    }
+}
+
+#[test]
+fn two_reports_have_two_comments_and_two_statuses() {
+    let job = Job::on_pull_request();
+
+    job.publish(&[]).exits(1);
+    job.publish(&["--id", "web"]).exits(1);
+
+    assert_eq!(job.comments().len(), 2);
+    let web = job
+        .github
+        .look(|world| world.status(&head(), "tollgate/web").is_some());
+    assert!(web && job.status(&head()).is_some());
+    job.publish(&["--id", "Web -->"])
+        .exits(2)
+        .says("1 to 64 of");
+}
+
+#[test]
+fn a_server_of_ones_own_is_asked_below_its_folder() {
+    let mut job = Job::on_pull_request();
+    job.api = "/api/v3";
+
+    job.publish(&[]).exits(1);
+
+    assert_eq!(job.comments().len(), 1);
+}
+
+#[test]
+fn outside_github_actions_it_says_so() {
+    let job = Job::on_pull_request();
+
+    job.sandbox
+        .run(&["publish"])
+        .exits(2)
+        .says("`GITHUB_EVENT_PATH` is not set: this runs inside GitHub Actions");
+}
