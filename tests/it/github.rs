@@ -2,3 +2,4 @@
 
 mod comments;
 mod publishing;
+mod workflows;

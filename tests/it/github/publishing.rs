@@ -24,6 +24,9 @@ fn head() -> String {
     "a".repeat(40)
 }
 
+/// A change of a run file.
+type Change = fn(&mut Value);
+
 /// A job on GitHub: a checkout with a recorded run, an event, and GitHub itself.
 struct Job {
     sandbox: Sandbox,
@@ -186,7 +189,7 @@ fn unchanged(run: &mut Value) {
     }
     run["head"]
         .as_object_mut()
-        .unwrap()
+        .expect("a run")
         .retain(|_, value| !value.is_null());
 }
 
@@ -431,7 +434,7 @@ fn nothing_hostile_becomes_a_success() {
     };
     let endless = |run: &mut Value| run["phases"] = json!([]);
     let other = |run: &mut Value| run["project"] = "@everyone <img src=x>".into();
-    let changes: [(fn(&mut Value), &str); 6] = [
+    let changes: [(Change, &str); 6] = [
         (far, "could not verify: it compared with 999"),
         (wrong, "could not verify: it measured 999"),
         (number, "could not verify: "),

@@ -1,0 +1,407 @@
+//! `action.yml` and the workflows of this project: run by act on this machine, with the program
+//! that was built and the double in the place of GitHub, and read by zizmor.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::support::github::{Github, REPOSITORY};
+use crate::support::{Sandbox, needs};
+
+const EVENTS: &str = include_str!("../../fixtures/github/events.json");
+/// What stands in the place of the actions of others.
+const CHECKOUT: &str = r#"git clone --quiet "$STUB_REPOSITORY" . && git checkout --quiet "$REF""#;
+const UPLOAD: &str = r#"mkdir -p "$STUB_ARTIFACTS" && cp "$FILE" "$STUB_ARTIFACTS""#;
+const DOWNLOAD: &str = r#"mkdir -p "$FILE" && cp -R "$STUB_ARTIFACTS/." "$FILE""#;
+const OURS: u64 = 186_853_002;
+const FORK: u64 = 99;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder of the programs in `requirements.txt`, installed once for every state of that file.
+fn tools() -> &'static Path {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        needs("python3", "python3-venv");
+        let wanted = root().join("tests/fixtures/github/requirements.txt");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("github-tools");
+        let installed = folder.join("installed.txt");
+        let list = fs::read_to_string(&wanted).expect("the list");
+        if fs::read_to_string(&installed).ok().as_deref() != Some(&list) {
+            run(Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&folder));
+            let mut pip = Command::new(folder.join("bin/pip"));
+            run(pip
+                .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+                .arg(&wanted));
+            fs::write(&installed, list).expect("a file");
+        }
+        folder.join("bin")
+    })
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().expect("it can be run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    output
+}
+
+/// A project with this project's action and workflows, and GitHub around it.
+struct Project {
+    sandbox: Sandbox,
+    github: Github,
+}
+
+impl Project {
+    /// A frontend on `main`; the branch `topic` makes it larger by so many kilobytes.
+    fn with_growth(kilobytes: u32) -> (Self, String) {
+        let sandbox = Sandbox::with_frontend("", "");
+        let project = Self {
+            sandbox,
+            github: Github::start(),
+        };
+        project.copy("action.yml");
+        project.copy("action/install.sh");
+        project.copy("action/VERSION");
+        project.copy("action/checksums.txt");
+        for workflow in ["pull-request.yml", "publish.yml"] {
+            project.workflow(workflow);
+        }
+        let sandbox = &project.sandbox;
+        sandbox.write(".gitignore", "/target\n");
+        let base = sandbox.commit("the workflows");
+        let address = format!("https://github.com/{REPOSITORY}.git");
+        sandbox.git(&["remote", "add", "origin", &address]);
+        sandbox.git(&["checkout", "--quiet", "-b", "topic"]);
+        let more = format!("extra_kilobytes={kilobytes}");
+        sandbox.edit("build.sh", "extra_kilobytes=0", &more);
+        let head = sandbox.commit("a change");
+        sandbox.git(&["checkout", "--quiet", "main"]);
+        project.github.look(|world| world.merge_base = base);
+        (project, head)
+    }
+
+    fn copy(&self, file: &str) {
+        let to = self.sandbox.project().join(file);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        fs::copy(root().join(file), to).expect("a copy");
+    }
+
+    /// The real workflow, with the built program in place of a build and a frontend in place of
+    /// the sample app.
+    fn workflow(&self, name: &str) {
+        let path = format!(".github/workflows/{name}");
+        let text = fs::read_to_string(root().join(&path)).expect("the workflow");
+        let binary = env!("CARGO_BIN_EXE_tollgate");
+        let build = format!("mkdir -p target/release && ln -s {binary} target/release/tollgate");
+        let replaced = |line: &str| match line.trim_start() {
+            step if step.starts_with("run: sudo apt-get") => "        run: 'true'".to_owned(),
+            step if step.starts_with("run: cargo build") => format!("        run: {build}"),
+            _ => line.replace("examples/spheroid/", ""),
+        };
+        let lines: Vec<String> = text.lines().map(replaced).collect();
+        self.sandbox.write(&path, &(lines.join("\n") + "\n"));
+    }
+
+    /// Runs a workflow for an event on this machine; what act printed.
+    fn act(&self, name: &str, workflow: &str, event: &Value) -> (bool, String) {
+        let outside = |name: &str| self.sandbox.outside(name);
+        fs::write(outside("event.json"), event.to_string()).expect("a file");
+        let mut command = self.sandbox.command(&tools().join("act").to_string_lossy());
+        command
+            .arg(name)
+            .arg("--eventpath")
+            .arg(outside("event.json"))
+            .args(["--workflows", &format!(".github/workflows/{workflow}")])
+            .args([
+                "--platform",
+                "ubuntu-latest=-self-hosted",
+                "--no-cache-server",
+            ])
+            .args(["--secret", "GITHUB_TOKEN=t-actions"])
+            .env("HOME", outside("home"))
+            .env("XDG_CACHE_HOME", outside("home"));
+        let url = self.github.url();
+        let variables = [
+            ("GITHUB_API_URL", url.clone()),
+            ("GITHUB_GRAPHQL_URL", format!("{url}/graphql")),
+            ("GITHUB_RUN_ID", "7".to_owned()),
+            (
+                "STUB_REPOSITORY",
+                self.sandbox.project().display().to_string(),
+            ),
+            ("STUB_ARTIFACTS", outside("artifacts").display().to_string()),
+        ];
+        for (name, value) in variables {
+            command.args(["--env", &format!("{name}={value}")]);
+        }
+        for (action, pin) in self.pins(workflow) {
+            let stub = self.stub(&action);
+            let replaced = format!("{action}@{pin}={}", stub.display());
+            command.args(["--local-repository", &replaced]);
+        }
+        let output = command.output().expect("act can be run");
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    /// The actions of others that a workflow uses, each with its commit.
+    fn pins(&self, workflow: &str) -> Vec<(String, String)> {
+        let path = self
+            .sandbox
+            .project()
+            .join(".github/workflows")
+            .join(workflow);
+        let text = fs::read_to_string(path).expect("the workflow");
+        let used = text
+            .lines()
+            .filter_map(|line| line.trim_start_matches(['-', ' ']).strip_prefix("uses: "));
+        let pins = used.filter_map(|used| used.split(' ').next()?.split_once('@'));
+        pins.map(|(action, pin)| (action.to_owned(), pin.to_owned()))
+            .collect()
+    }
+
+    /// An action of ours in place of another's.
+    fn stub(&self, action: &str) -> PathBuf {
+        let script = match action {
+            "actions/checkout" => CHECKOUT,
+            "actions/upload-artifact" => UPLOAD,
+            "actions/download-artifact" => DOWNLOAD,
+            other => panic!("there is no stub for {other}"),
+        };
+        let folder = self.sandbox.outside("stubs").join(action);
+        if folder.exists() {
+            return folder;
+        }
+        fs::create_dir_all(&folder).expect("a folder");
+        let text = format!(
+            "name: stub\ninputs:\n  ref: {{ default: main }}\n  path: {{ default: '' }}\nruns:\n  \
+             using: composite\n  steps:\n    - shell: bash\n      env:\n        \
+             REF: ${{{{ inputs.ref }}}}\n        FILE: ${{{{ inputs.path }}}}\n      run: {script}\n"
+        );
+        fs::write(folder.join("action.yml"), text).expect("a file");
+        for arguments in [
+            &["init", "--quiet", "--initial-branch=main"][..],
+            &["add", "--all"],
+            &[
+                "-c",
+                "user.name=A",
+                "-c",
+                "user.email=a@example.com",
+                "commit",
+                "--quiet",
+                "-m",
+                "a stub",
+            ],
+        ] {
+            run(Command::new("git").args(arguments).current_dir(&folder));
+        }
+        folder
+    }
+
+    fn state(&self, head: &str) -> Option<String> {
+        self.github.look(|world| {
+            let status = world.status(head, "tollgate");
+            status.map(|(state, _)| state.to_owned())
+        })
+    }
+
+    fn comments(&self) -> Vec<String> {
+        self.github.look(|world| {
+            let comments = world.comments.iter();
+            comments.map(|comment| comment.body.clone()).collect()
+        })
+    }
+}
+
+fn event(key: &str) -> Value {
+    let events: Value = serde_json::from_str(EVENTS).expect("a fixture is JSON");
+    events[key].clone()
+}
+
+fn pull_request(head: &str, repository: u64) -> Value {
+    let mut event = event("pull_request.opened");
+    event["number"] = 3.into();
+    event["repository"]["id"] = OURS.into();
+    event["pull_request"]["head"]["sha"] = head.into();
+    event["pull_request"]["head"]["repo"]["id"] = repository.into();
+    event
+}
+
+#[test]
+fn the_workflow_of_a_pull_request_comments_and_fails() {
+    let (project, head) = Project::with_growth(50);
+    project.github.pull(&head, OURS);
+
+    let event = pull_request(&head, OURS);
+    let (passed, said) = project.act("pull_request", "pull-request.yml", &event);
+
+    assert!(!passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("failure"), "{said}");
+    let comments = project.comments();
+    assert_eq!(comments.len(), 1, "{said}");
+    assert!(
+        comments[0].contains("❌ Tollgate: 2 regressions"),
+        "{}",
+        comments[0]
+    );
+    // It was pending while it was measured.
+    let states = project.github.look(|world| {
+        let states = world
+            .statuses
+            .iter()
+            .map(|(_, status)| status["state"].clone());
+        states.collect::<Vec<Value>>()
+    });
+    assert_eq!(states, ["pending", "failure"]);
+    assert!(
+        !said.contains("t-actions"),
+        "the token is in the log: {said}"
+    );
+}
+
+#[test]
+fn the_workflow_of_a_pull_request_without_a_change_passes() {
+    let (project, head) = Project::with_growth(0);
+    project.github.pull(&head, OURS);
+
+    let event = pull_request(&head, OURS);
+    let (passed, said) = project.act("pull_request", "pull-request.yml", &event);
+
+    assert!(passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("success"), "{said}");
+    let comments = project.comments();
+    assert!(
+        comments[0].contains("✅ **Tollgate:** no change beyond tolerance"),
+        "{comments:?}"
+    );
+}
+
+#[test]
+fn a_fork_is_measured_without_rights_and_published_by_the_second_workflow() {
+    let (project, head) = Project::with_growth(50);
+    project.github.pull(&head, FORK);
+    let mut measuring = pull_request(&head, FORK);
+    measuring["pull_request"]["head"]["repo"]["full_name"] = "eve/octo-repo".into();
+
+    let (passed, said) = project.act("pull_request", "pull-request.yml", &measuring);
+
+    assert!(!passed, "{said}");
+    assert!(said.contains("comes from a fork"), "{said}");
+    project
+        .github
+        .look(|world| assert!(world.log.is_empty(), "{:?}", world.log));
+
+    let mut publishing = event("workflow_run.completed");
+    let run = &mut publishing["workflow_run"];
+    run["id"] = 7.into();
+    run["run_attempt"] = 1.into();
+    run["event"] = "pull_request".into();
+    run["conclusion"] = "failure".into();
+    run["head_sha"] = head.as_str().into();
+    run["head_branch"] = "topic".into();
+    run["pull_requests"] = json!([]);
+    run["head_repository"]["id"] = FORK.into();
+    run["head_repository"]["full_name"] = "eve/octo-repo".into();
+    run["head_repository"]["owner"]["login"] = "eve".into();
+    let (passed, said) = project.act("workflow_run", "publish.yml", &publishing);
+
+    assert!(passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("failure"), "{said}");
+    let comments = project.comments();
+    assert_eq!(comments.len(), 1, "{said}");
+    assert!(
+        comments[0].contains("❌ Tollgate: 2 regressions"),
+        "{}",
+        comments[0]
+    );
+}
+
+#[test]
+fn zizmor_finds_nothing_in_the_action_and_the_workflows() {
+    let output = Command::new(tools().join("zizmor"))
+        .args([
+            "--offline",
+            "--persona=pedantic",
+            "--no-progress",
+            "--color=never",
+        ])
+        .args(["action.yml", ".github/workflows"])
+        .current_dir(root())
+        .output()
+        .expect("zizmor can be run");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("No findings to report"), "{said}");
+}
+
+#[test]
+fn a_program_that_is_not_the_released_one_is_not_run() {
+    let folder = Sandbox::empty();
+    for file in ["install.sh", "VERSION"] {
+        let from = root().join("action").join(file);
+        fs::copy(from, folder.project().join(file)).expect("a copy");
+    }
+    let version = fs::read_to_string(folder.project().join("VERSION")).expect("a version");
+    let (version, target) = (version.trim(), "x86_64-unknown-linux-musl");
+    let name = format!("tollgate-{version}-{target}.tar.gz");
+    let release = folder.outside("releases").join(format!("v{version}"));
+    fs::create_dir_all(&release).expect("a folder");
+    folder.write("tollgate", "#!/bin/sh\necho hello\n");
+    run(Command::new("chmod")
+        .arg("755")
+        .arg(folder.project().join("tollgate")));
+    let mut tar = Command::new("tar");
+    let archive = release.join(&name);
+    run(tar
+        .arg("-czf")
+        .arg(&archive)
+        .arg("tollgate")
+        .current_dir(folder.project()));
+    let sum = run(Command::new("sha256sum").arg(&archive)).stdout;
+    let sum = String::from_utf8_lossy(&sum)[..64].to_owned();
+    let install = || {
+        let releases = format!("file://{}", folder.outside("releases").display());
+        let output = folder
+            .command("sh")
+            .arg("install.sh")
+            .env("TOLLGATE_RELEASES", releases)
+            .envs([("RUNNER_OS", "Linux"), ("RUNNER_ARCH", "X64")])
+            .env("RUNNER_TEMP", folder.outside("output"))
+            .env("GITHUB_OUTPUT", folder.outside("outputs"))
+            .output()
+            .expect("a shell");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+
+    folder.write("checksums.txt", &format!("{}  {name}\n", "0".repeat(64)));
+    let (code, said) = install();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("it is not the program that was released"),
+        "{said}"
+    );
+    folder.write("checksums.txt", "");
+    let (code, said) = install();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("belongs to no release"), "{said}");
+    assert!(!folder.outside("outputs").exists());
+
+    folder.write("checksums.txt", &format!("{sum}  {name}\n"));
+    let (code, said) = install();
+    assert_eq!(code, Some(0), "{said}");
+    let outputs = fs::read_to_string(folder.outside("outputs")).expect("an output");
+    let binary = outputs.trim().strip_prefix("binary=").expect("the program");
+    assert_eq!(run(&mut Command::new(binary)).stdout, b"hello\n");
+}
