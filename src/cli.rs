@@ -53,6 +53,12 @@ pub enum Command {
     /// Where the job itself is the gate, exits as `tollgate check` did. In a `workflow_run`
     /// workflow the status is the gate, and the exit code only says whether it was published.
     Publish(Publish),
+    /// Does what somebody asked for in a comment on a pull request: `/tollgate accept METRIC [up to
+    /// 8%] because REASON`, or `/tollgate rerun`.
+    ///
+    /// Runs inside GitHub Actions for the event `issue_comment`; only who may write to the
+    /// repository is heard. Sets the outputs `todo` and `run`.
+    Command(CommandOf),
     /// Proves that the gate works here: it blocks what is slow, and lets the same code pass.
     ///
     /// Exit codes: 0 it does, 1 it does not, the others as for every command.
@@ -159,6 +165,22 @@ pub struct Publish {
     /// Run file. Without it, `.tollgate/run.json` beside the configuration.
     #[arg(value_name = "RUN")]
     pub run: Option<PathBuf>,
+}
+
+/// `tollgate command`.
+#[derive(Debug, Args)]
+pub struct CommandOf {
+    /// Name of the report.
+    #[arg(long, value_name = "NAME", default_value = "tollgate", env = "TOLLGATE_ID", value_parser = report_id)]
+    pub id: String,
+    /// The token to answer with.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "GITHUB_TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<String>,
 }
 
 /// How a verdict stands on a commit.

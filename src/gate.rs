@@ -4,8 +4,12 @@
 //! becomes a pass by being absent: what was asked for and not measured in head blocks.
 
 use crate::model::{
-    BudgetVerdict, Comparison, Decision, Inconclusive, Outcome, Reason, Target, Verdict, Weight,
+    ACCEPTED, Acceptance, BudgetVerdict, Comparison, Decision, Inconclusive, Metric, Outcome,
+    Reason, Target, Verdict, Weight,
 };
+
+/// The reason of a regression.
+const REGRESSED: &str = "regressed";
 
 /// What the verdicts mean for the outcome: the option type of this stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,60 @@ pub fn decide(comparisons: &[Comparison], policy: Policy) -> Decision {
     }
 }
 
+/// Lets regressions through that were accepted, up to what was accepted: they warn, and the report
+/// says who let them through and why. Wrong answers cannot be accepted, nor missed targets.
+pub fn accept(
+    mut decision: Decision,
+    comparisons: &[Comparison],
+    accepted: &[Acceptance],
+) -> Decision {
+    let mut said = Vec::new();
+    for acceptance in accepted {
+        let id = &acceptance.id;
+        let comparison = comparisons.iter().find(|comparison| comparison.id == *id);
+        let Some(Verdict::Regressed(change)) = comparison.map(|one| &one.verdict) else {
+            continue;
+        };
+        let limit = match acceptance.up_to {
+            Some(limit) => format!(" up to {} %", limit * 100.0),
+            None => String::new(),
+        };
+        let name = format!("{} of {}", id.metric.label(), id.subject.name());
+        let (by, why) = (&acceptance.by, &acceptance.because);
+        let is_within = acceptance
+            .up_to
+            .is_none_or(|up_to| change.worse_by.point <= up_to);
+        if id.metric == Metric::ErrorRate || !is_within {
+            said.push(format!(
+                "{name} is worse than `{by}` accepted{limit}, or cannot be accepted"
+            ));
+            continue;
+        }
+        for reason in &mut decision.reasons {
+            if reason.id.as_ref() == Some(id) && reason.because == REGRESSED {
+                reason.outcome = reason.outcome.min(Outcome::Warn);
+                ACCEPTED.clone_into(&mut reason.because);
+            }
+        }
+        said.push(format!(
+            "{name}: `{by}` accepted the regression{limit} because {why}"
+        ));
+    }
+    decision
+        .reasons
+        .extend(said.into_iter().map(|because| Reason {
+            id: None,
+            outcome: Outcome::Warn,
+            because,
+        }));
+    decision
+        .reasons
+        .sort_by_key(|reason| std::cmp::Reverse(reason.outcome));
+    let highest = decision.reasons.first().map(|reason| reason.outcome);
+    decision.outcome = highest.unwrap_or(Outcome::Pass);
+    decision
+}
+
 fn reasons_of(comparison: &Comparison, policy: Policy) -> Vec<Reason> {
     let from_target = comparison
         .target
@@ -71,7 +129,7 @@ fn reasons_of(comparison: &Comparison, policy: Policy) -> Vec<Reason> {
 
 fn of_verdict(verdict: &Verdict, policy: Policy) -> Option<(Outcome, String)> {
     match verdict {
-        Verdict::Regressed(_) => Some((Outcome::Fail, "regressed".to_owned())),
+        Verdict::Regressed(_) => Some((Outcome::Fail, REGRESSED.to_owned())),
         Verdict::Improved(_) | Verdict::Unchanged(_) => None,
         Verdict::Inconclusive(why) => Some((of_inconclusive(why, policy)?, why.to_string())),
     }
@@ -116,7 +174,7 @@ fn of_target(target: Target, policy: Policy) -> Option<(Outcome, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Change, Estimate, Metric, MetricId};
+    use crate::model::{Change, Estimate, MetricId};
 
     fn comparison(verdict: Verdict, target: Option<BudgetVerdict>) -> Comparison {
         Comparison {
@@ -171,6 +229,45 @@ mod tests {
         assert_eq!(with(BudgetVerdict::Missed), Outcome::Fail);
         assert_eq!(with(BudgetVerdict::MissedByBaseToo), Outcome::Warn);
         assert_eq!(with(BudgetVerdict::NotMeasured), Outcome::Inconclusive);
+    }
+
+    fn accepted(metric: Metric, up_to: Option<f64>) -> Outcome {
+        let mut worse = comparison(Verdict::Regressed(change()), None);
+        worse.id = MetricId::endpoint("a", metric);
+        let acceptance = Acceptance {
+            id: worse.id.clone(),
+            up_to,
+            by: "ada".to_owned(),
+            because: "it is worth it".to_owned(),
+        };
+        let all = [worse];
+        let decision = decide(&all, Policy::default());
+        accept(decision, &all, &[acceptance]).outcome
+    }
+
+    #[test]
+    fn what_is_accepted_warns_up_to_its_limit() {
+        assert_eq!(accepted(Metric::LatencyP50, None), Outcome::Warn);
+        assert_eq!(accepted(Metric::LatencyP50, Some(0.1)), Outcome::Warn);
+        assert_eq!(accepted(Metric::LatencyP50, Some(0.09)), Outcome::Fail);
+        assert_eq!(accepted(Metric::ErrorRate, None), Outcome::Fail);
+    }
+
+    #[test]
+    fn one_accepted_regression_does_not_let_another_through() {
+        let mut other = comparison(Verdict::Regressed(change()), None);
+        other.id = MetricId::endpoint("b", Metric::LatencyP50);
+        let all = [comparison(Verdict::Regressed(change()), None), other];
+        let acceptance = Acceptance {
+            id: all[0].id.clone(),
+            up_to: None,
+            by: "ada".to_owned(),
+            because: "it is worth it".to_owned(),
+        };
+        let decision = accept(decide(&all, Policy::default()), &all, &[acceptance]);
+        assert_eq!(decision.outcome, Outcome::Fail);
+        assert!(decision.reasons.iter().any(|reason| reason.because
+            == "latency p50 of a: `ada` accepted the regression because it is worth it"));
     }
 
     #[test]

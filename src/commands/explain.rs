@@ -81,7 +81,10 @@ struct Name {
 }
 
 /// The metric that is meant.
-fn find<'a>(wanted: &str, comparisons: &'a [Comparison]) -> Result<&'a MetricId, Failure> {
+pub(super) fn find<'a>(
+    wanted: &str,
+    comparisons: &'a [Comparison],
+) -> Result<&'a MetricId, Failure> {
     let ids: Vec<&MetricId> = comparisons.iter().map(|one| &one.id).collect();
     let name = Name {
         given: wanted.to_owned(),

@@ -5,7 +5,8 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::{
-    Class, Comparison, Decision, Finding, Metric, Outcome, Reference, Run, RunFile, Subject,
+    Acceptance, Class, Comparison, Decision, Finding, Metric, Outcome, Reference, Run, RunFile,
+    Subject,
 };
 use crate::report::{Pages, Report};
 use crate::{compare, diagnose, gate, report};
@@ -17,6 +18,8 @@ pub(super) struct Rules {
     pub(super) policy: compare::Policy,
     /// What the verdicts mean for the outcome.
     pub(super) gate: gate::Policy,
+    /// Regressions that were let through.
+    pub(super) accepted: Vec<Acceptance>,
 }
 
 impl Rules {
@@ -25,6 +28,7 @@ impl Rules {
         Self {
             policy: config.policy.clone(),
             gate: config.gate,
+            accepted: Vec::new(),
         }
     }
 }
@@ -60,6 +64,11 @@ pub(super) fn weigh(head: &Run, reference: &Reference, rules: &Rules) -> Weighed
         comparisons: &comparisons,
     });
     let decision = gate::decide(&comparisons, rules.gate);
+    let decision = if rules.accepted.is_empty() {
+        decision
+    } else {
+        gate::accept(decision, &comparisons, &rules.accepted)
+    };
     Weighed {
         comparisons,
         findings,

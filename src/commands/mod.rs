@@ -4,6 +4,7 @@ mod annotating;
 pub mod baseline;
 pub mod canary;
 pub mod check;
+pub mod command;
 pub mod compare;
 pub mod explain;
 mod judging;
@@ -52,6 +53,10 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Baseline { command } => {
             baseline::baseline(&command).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Command(arguments) => {
+            Box::pin(command::command(&arguments)).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Publish(arguments) => {

@@ -9,16 +9,17 @@ use std::path::Path;
 use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
-use super::{annotating, references, vetting};
+use super::{annotating, explain, references, vetting};
 use crate::cli::{GateOn, Publish};
 use crate::config::Config;
 use crate::failure::{Failure, exit, exit_code};
+use crate::github::commands::{self, Accepted};
 use crate::github::event::{Context, Measured, ReadOnly, Situation};
 use crate::github::publication::{self, Ending, Gate, Publication, Published, Target};
 use crate::github::{Client, GithubError, Pace, pulls, workflow};
 use crate::measure::checkout::Repository;
 use crate::measure::progress::note;
-use crate::model::{Outcome, RunFile};
+use crate::model::{Acceptance, Outcome, Reference, RunFile};
 use crate::report;
 
 /// What a pull request runs for, where another workflow measured it.
@@ -40,6 +41,15 @@ struct Merge {
     base: Option<String>,
 }
 
+/// What is judged, and how.
+#[derive(Debug)]
+struct Case<'a> {
+    arguments: &'a Publish,
+    config: &'a Config,
+    project: &'a Path,
+    accepted: &'a [Accepted],
+}
+
 /// Publishes; returns the exit code.
 pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
     let context = Context::of_environment()?;
@@ -58,6 +68,10 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
             head,
             read_only,
         } => (head, Some(*number), *read_only),
+        Situation::Comment { number, .. } => {
+            let number = *number;
+            return again(arguments, context, &config, &project, &path, number).await;
+        }
         Situation::MergeGroup { head } | Situation::Commit { head } => (head, None, None),
     };
     if arguments.begin && read_only.is_some() {
@@ -65,18 +79,47 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
     }
     let target = target(&context, head, pull);
     if arguments.begin {
-        let client = client(arguments, &context)?;
+        let client = client(&arguments.token, &context)?;
         let begun = publication::begin(&client, &target, &arguments.id, gate).await;
         return Ok(say(&begun, arguments.strict).unwrap_or(exit::PASSED));
     }
-    let (publication, code) = result(arguments, &config, &project, &path, Origin::Own).await?;
+    let accepted = match (pull, read_only) {
+        (Some(number), None) => accepted_before(arguments, &context, number, head).await,
+        (Some(_) | None, _) => Vec::new(),
+    };
+    let case = Case {
+        arguments,
+        config: &config,
+        project: &project,
+        accepted: &accepted,
+    };
+    let (publication, code) = result(&case, &path, Origin::Own).await?;
     if let Some(why) = read_only {
         note(read_only_note(why));
         return Ok(code);
     }
-    let client = client(arguments, &context)?;
+    let client = client(&arguments.token, &context)?;
     let published = publication::publish(&client, &target, &publication, gate).await;
     Ok(say(&published, arguments.strict).unwrap_or(code))
+}
+
+/// What was accepted for this commit before it was measured again. Where that cannot be found out,
+/// nothing was.
+async fn accepted_before(
+    arguments: &Publish,
+    context: &Context,
+    pull: u64,
+    head: &str,
+) -> Vec<Accepted> {
+    let Ok(client) = client(&arguments.token, context) else {
+        return Vec::new();
+    };
+    let us = login(&client).await;
+    let accepted = commands::accepted(&client, pull, &arguments.id, head, &us).await;
+    accepted.unwrap_or_else(|error| {
+        note(&format!("what was accepted is not known: {error}"));
+        Vec::new()
+    })
 }
 
 /// Publishes what another workflow measured.
@@ -92,7 +135,7 @@ async fn elsewhere(
         note("nothing to publish: the measuring workflow did not run for a pull request");
         return Ok(exit::PASSED);
     }
-    let client = client(arguments, context)?;
+    let client = client(&arguments.token, context)?;
     let pull = pulls::of_run(&client, measured).await?;
     let mut merge = Merge {
         head: measured.head.clone(),
@@ -120,7 +163,20 @@ async fn elsewhere(
         )
     } else {
         let origin = Origin::Foreign(&merge);
-        let (publication, _) = result(arguments, config, project, path, origin).await?;
+        let us = login(&client).await;
+        let accepted = match number {
+            Some(number) => {
+                commands::accepted(&client, number, &arguments.id, &merge.head, &us).await?
+            }
+            None => Vec::new(),
+        };
+        let case = Case {
+            arguments,
+            config,
+            project,
+            accepted: &accepted,
+        };
+        let (publication, _) = result(&case, path, origin).await?;
         publication
     };
     if let Err(error) = workflow::summarise(&publication.full) {
@@ -133,21 +189,64 @@ async fn elsewhere(
     Ok(failed.unwrap_or(exit::PASSED))
 }
 
-/// What there is to publish, and the exit code where the job is the gate.
-async fn result(
+/// Publishes what is shown on a pull request again: something of it was accepted.
+async fn again(
     arguments: &Publish,
+    context: Context,
     config: &Config,
     project: &Path,
     path: &Path,
+    number: u64,
+) -> Result<u8, Failure> {
+    let client = client(&arguments.token, &context)?;
+    let us = login(&client).await;
+    let pull = pulls::get(&client, number).await?;
+    let shown = commands::shown(&client, number, &arguments.id, &us).await?;
+    let Some(shown) = shown.filter(|shown| shown.head == pull.head.sha) else {
+        note("nothing to publish: the newest commit was not measured yet");
+        return Ok(exit::PASSED);
+    };
+    let context = context.about(shown.order);
+    let merge = Merge {
+        base: Some(pulls::merge_base(&client, &pull.base.sha, &pull.head.sha).await?),
+        head: pull.head.sha,
+    };
+    let accepted = commands::accepted(&client, number, &arguments.id, &merge.head, &us).await?;
+    let case = Case {
+        arguments,
+        config,
+        project,
+        accepted: &accepted,
+    };
+    let (publication, _) = result(&case, path, Origin::Foreign(&merge)).await?;
+    let target = target(&context, &merge.head, Some(number));
+    let gate = gate(arguments.gate);
+    let published = publication::publish(&client, &target, &publication, gate).await;
+    let failed = (!published.troubles.is_empty()).then_some(exit::UNREACHABLE);
+    say(&published, false);
+    Ok(failed.unwrap_or(exit::PASSED))
+}
+
+/// Who the token belongs to.
+pub(super) async fn login(client: &Client) -> String {
+    let login = client.login().await;
+    login.unwrap_or_else(|_| publication::ACTIONS.to_owned())
+}
+
+/// What there is to publish, and the exit code where the job is the gate.
+async fn result(
+    case: &Case<'_>,
+    path: &Path,
     origin: Origin<'_>,
 ) -> Result<(Publication, u8), Failure> {
+    let arguments = case.arguments;
     if let Some(code) = arguments.check_exit
         && ![exit::PASSED, exit::FAILED, exit::INCONCLUSIVE].contains(&code)
     {
         let (ending, why) = not_measured(code);
         return Ok((unjudged(arguments, ending, why), code));
     }
-    let name = &config.plan.project;
+    let name = &case.config.plan.project;
     let vetted = match origin {
         Origin::Own => own(path, name),
         Origin::Foreign(merge) => {
@@ -155,7 +254,7 @@ async fn result(
         }
     };
     match vetted {
-        Ok(file) => judged(arguments, config, project, &file).await,
+        Ok(file) => judged(case, &file).await,
         Err(why) => {
             let why = format!("could not verify: {why}");
             let publication = unjudged(arguments, Ending::NotVerified, &why);
@@ -174,19 +273,22 @@ fn own(path: &Path, project: &str) -> Result<RunFile, String> {
     Ok(run.file)
 }
 
-async fn judged(
-    arguments: &Publish,
-    config: &Config,
-    project: &Path,
-    file: &RunFile,
-) -> Result<(Publication, u8), Failure> {
+async fn judged(case: &Case<'_>, file: &RunFile) -> Result<(Publication, u8), Failure> {
+    let Case {
+        arguments,
+        config,
+        project,
+        accepted,
+    } = case;
     let repository = Repository::of(project)?;
     let (reference, against) = references::find(file, config, &repository, "HEAD").await?;
+    let mut rules = Rules::of(config);
+    rules.accepted = accepted_in(accepted, file, &reference, &rules);
     let Judged {
         pages,
         outcome,
         findings,
-    } = judging::judge(file, &reference, against, &Rules::of(config))?;
+    } = judging::judge(file, &reference, against, &rules)?;
     let comment = pages.quiet.clone().unwrap_or_else(|| pages.comment.clone());
     let prefix = annotating::prefix(project);
     let publication = Publication {
@@ -198,6 +300,32 @@ async fn judged(
         annotations: annotating::of(&findings, outcome, &prefix),
     };
     Ok((publication, exit_code(outcome)))
+}
+
+/// What was accepted, by the metrics of the run.
+fn accepted_in(
+    accepted: &[Accepted],
+    file: &RunFile,
+    reference: &Reference,
+    rules: &Rules,
+) -> Vec<Acceptance> {
+    if accepted.is_empty() {
+        return Vec::new();
+    }
+    let weighed = judging::weigh(&file.head, reference, rules);
+    let mut found = Vec::new();
+    for one in accepted {
+        match explain::find(&one.metric, &weighed.comparisons) {
+            Ok(id) => found.push(Acceptance {
+                id: id.clone(),
+                up_to: one.up_to,
+                by: one.by.clone(),
+                because: one.because.clone(),
+            }),
+            Err(error) => note(&format!("an acceptance is of no use: {error}")),
+        }
+    }
+    found
 }
 
 /// One line for a status; it says what its colour does not.
@@ -272,8 +400,9 @@ fn target(context: &Context, head: &str, pull: Option<u64>) -> Target {
     }
 }
 
-fn client(arguments: &Publish, context: &Context) -> Result<Client, Failure> {
-    let token = arguments.token.as_deref().ok_or_else(|| {
+/// A connection to the repository of the workflow.
+pub(super) fn client(token: &Option<String>, context: &Context) -> Result<Client, Failure> {
+    let token = token.as_deref().ok_or_else(|| {
         Failure::Usage(
             "there is no token: set `GITHUB_TOKEN` to `${{ github.token }}` for this step"
                 .to_owned(),

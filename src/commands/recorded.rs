@@ -86,6 +86,7 @@ fn defaults(file: &RunFile) -> Rules {
             ..compare::Policy::default()
         },
         gate: gate::Policy::default(),
+        accepted: Vec::new(),
     }
 }
 

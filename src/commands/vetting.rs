@@ -98,6 +98,7 @@ mod tests {
         let rules = Rules {
             policy: compare::Policy::default(),
             gate: gate::Policy::default(),
+            accepted: Vec::new(),
         };
         let against = "base".to_owned();
         let judged = judging::judge(file, &reference, against, &rules).unwrap();

@@ -232,7 +232,7 @@ impl Client {
     }
 
     /// Who the token belongs to. Tokens of workflows may not ask `GET /user`.
-    pub(super) async fn login(&self) -> Result<String, GithubError> {
+    pub async fn login(&self) -> Result<String, GithubError> {
         let what = "say whose token it is";
         let query = serde_json::json!({ "query": "query { viewer { login } }" });
         let answer = self

@@ -57,15 +57,15 @@ struct Ours {
 }
 
 #[derive(Debug, Deserialize)]
-struct Comment {
-    id: u64,
+pub(super) struct Comment {
+    pub(super) id: u64,
     #[serde(default)]
-    body: String,
-    user: Option<User>,
+    pub(super) body: String,
+    pub(super) user: Option<User>,
 }
 
 #[derive(Debug, Deserialize)]
-struct User {
+pub(super) struct User {
     login: String,
     #[serde(rename = "type")]
     kind: String,
@@ -125,6 +125,17 @@ pub async fn of_other_bots(client: &Client, sticky: &Sticky) -> Result<Vec<Strin
     });
     let logins = others.into_iter().filter_map(|comment| comment.user);
     Ok(logins.map(|user| user.login).collect())
+}
+
+/// Every comment of a pull request that an account wrote.
+pub(super) async fn by(
+    client: &Client,
+    pull: u64,
+    author: &str,
+) -> Result<Vec<Comment>, GithubError> {
+    let mut comments = all(client, pull).await?;
+    comments.retain(|comment| is_by(comment, author));
+    Ok(comments)
 }
 
 fn body(sticky: &Sticky) -> String {

@@ -52,6 +52,8 @@ pub struct Context {
     pub order: RunOrder,
     /// Where people look at that run.
     pub run_url: String,
+    /// Where people look at the runs of the repository.
+    runs_url: String,
 }
 
 /// What a workflow runs for.
@@ -72,6 +74,15 @@ pub enum Situation {
     MergeGroup {
         /// The commit that would become the branch.
         head: String,
+    },
+    /// Somebody wrote a comment on a pull request.
+    Comment {
+        /// The pull request.
+        number: u64,
+        /// Who wrote it.
+        author: String,
+        /// What.
+        body: String,
     },
     /// A push, a schedule, a start by hand: a commit and no pull request.
     Commit {
@@ -184,6 +195,25 @@ struct MergeGroup {
     head_sha: String,
 }
 
+#[derive(Deserialize)]
+struct CommentEvent {
+    action: String,
+    issue: Issue,
+    comment: Said,
+}
+
+#[derive(Deserialize)]
+struct Issue {
+    number: u64,
+    pull_request: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    user: User,
+    body: String,
+}
+
 impl Context {
     /// The context of this process.
     pub fn of_environment() -> Result<Self, EventError> {
@@ -194,6 +224,15 @@ impl Context {
         let variables: BTreeMap<String, String> = variables.collect();
         let path = get(&variables, "GITHUB_EVENT_PATH")?;
         Self::of(&variables, &read(Path::new(path))?)
+    }
+
+    /// The same about another run.
+    pub fn about(self, order: RunOrder) -> Self {
+        Self {
+            run_url: run_url(&self.runs_url, order),
+            order,
+            ..self
+        }
     }
 
     /// The context of these variables and this event.
@@ -222,13 +261,15 @@ impl Context {
                     head: commit("merge_group.head_sha", event.merge_group.head_sha)?,
                 }
             }
+            "issue_comment" => said(event)?,
             _ => Situation::Commit {
                 head: commit("GITHUB_SHA", get("GITHUB_SHA")?.to_owned())?,
             },
         };
-        let RunOrder { run, attempt } = order;
+        let runs_url = format!("{server}/{repository}/actions/runs");
         Ok(Self {
-            run_url: format!("{server}/{repository}/actions/runs/{run}/attempts/{attempt}"),
+            run_url: run_url(&runs_url, order),
+            runs_url,
             address: Address {
                 api: api.to_owned(),
                 graphql,
@@ -238,6 +279,11 @@ impl Context {
             order,
         })
     }
+}
+
+fn run_url(runs: &str, order: RunOrder) -> String {
+    let RunOrder { run, attempt } = order;
+    format!("{runs}/{run}/attempts/{attempt}")
 }
 
 fn pull_request(
@@ -259,6 +305,21 @@ fn pull_request(
             (true, true) => Some(ReadOnly::Dependabot),
             (true, false) => None,
         },
+    })
+}
+
+fn said(event: &[u8]) -> Result<Situation, EventError> {
+    let event: CommentEvent = parse(event)?;
+    if event.action != "created" || event.issue.pull_request.is_none() {
+        return Err(EventError::Wrong {
+            name: "GITHUB_EVENT_PATH",
+            why: "not a new comment on a pull request".to_owned(),
+        });
+    }
+    Ok(Situation::Comment {
+        number: event.issue.number,
+        author: event.comment.user.login,
+        body: event.comment.body,
     })
 }
 

@@ -7,6 +7,7 @@
 pub mod annotations;
 pub mod check_run;
 pub mod client;
+pub mod commands;
 pub mod comment;
 pub mod error;
 pub mod event;

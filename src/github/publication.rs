@@ -15,7 +15,7 @@ use super::status::{self, State, Status};
 use crate::model::Outcome;
 
 /// What the token of a workflow writes as, where it cannot be asked.
-const ACTIONS: &str = "github-actions[bot]";
+pub const ACTIONS: &str = "github-actions[bot]";
 
 /// How the verdict stands on a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

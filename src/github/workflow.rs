@@ -38,6 +38,18 @@ pub fn publish(pages: &Pages, outcome: Outcome, home: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Sets outputs of the step; does nothing outside GitHub Actions.
+pub fn output(outputs: &[(&str, String)]) -> io::Result<()> {
+    let Some(path) = std::env::var_os(OUTPUT) else {
+        return Ok(());
+    };
+    let mut random = fastrand::Rng::new();
+    let entries = outputs
+        .iter()
+        .map(|(name, value)| entry(name, value, &mut random));
+    append(Path::new(&path), &entries.collect::<String>())
+}
+
 /// Appends Markdown to the job summary; does nothing outside GitHub Actions.
 pub fn summarise(markdown: &str) -> io::Result<()> {
     match std::env::var_os(SUMMARY) {

@@ -30,6 +30,23 @@ pub struct Reason {
     pub because: String,
 }
 
+/// The reason of a regression that was let through.
+pub const ACCEPTED: &str = "regressed, and accepted";
+
+/// A regression that somebody let through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Acceptance {
+    /// The metric.
+    pub id: MetricId,
+    /// The largest relative change that is accepted; none accepts what was measured.
+    pub up_to: Option<f64>,
+    /// Who accepted it.
+    pub by: String,
+    /// Why.
+    pub because: String,
+}
+
 /// The decision of the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -19,7 +19,7 @@ pub use comparison::{
     BudgetVerdict, Change, Comparison, Estimate, Inconclusive, StoredRange, Target, Tolerance,
     Verdict, Weight,
 };
-pub use decision::{Decision, Outcome, Reason};
+pub use decision::{ACCEPTED, Acceptance, Decision, Outcome, Reason};
 pub use evidence::Evidence;
 pub use finding::{
     Confidence, Expected, Finding, Location, Priority, Provenance, Recommendation, Risk,

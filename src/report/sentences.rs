@@ -10,9 +10,9 @@ use super::format;
 use super::phrase::Phrase;
 use super::rows::{self, Rank, Row};
 use crate::model::{
-    BudgetVerdict, Comparison, Confidence, Finding, Inconclusive, Location, Metric, MetricId,
-    Outcome, PhaseKind, Priority, Provenance, Reason, Recommendation, Responses, Risk, Subject,
-    Verdict, Weight,
+    ACCEPTED, BudgetVerdict, Comparison, Confidence, Finding, Inconclusive, Location, Metric,
+    MetricId, Outcome, PhaseKind, Priority, Provenance, Reason, Recommendation, Responses, Risk,
+    Subject, Verdict, Weight,
 };
 
 /// The most names that one sentence lists.
@@ -174,6 +174,11 @@ fn some_of(phrases: impl ExactSizeIterator<Item = Phrase>) -> Phrase {
 
 /// What the author should do, in one sentence.
 pub(super) fn next_step(report: &Report, rows: &[Row<'_>]) -> Phrase {
+    let was_accepted = |reason: &Reason| reason.because == ACCEPTED;
+    let is_warning = report.decision.outcome == Outcome::Warn;
+    if is_warning && report.decision.reasons.iter().any(was_accepted) {
+        return Phrase::new("nothing: what got worse was accepted.");
+    }
     if let Some(row) = rows.iter().find(|row| row.rank.accuses()) {
         if row.rank == Rank::WrongAnswers {
             return fix_the_answers(report, row);

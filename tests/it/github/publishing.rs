@@ -42,9 +42,7 @@ struct Job {
 impl Job {
     /// A workflow that runs for this event.
     fn on(name: &'static str, key: &str, change: impl FnOnce(&mut Value)) -> Self {
-        let events: Value = serde_json::from_str(EVENTS).expect("a fixture is JSON");
-        let mut event = events[key].clone();
-        assert!(event.is_object(), "there is no event {key}");
+        let mut event = event(key);
         change(&mut event);
         let sandbox = Sandbox::empty();
         sandbox.write("tollgate.yml", CONFIG);
@@ -107,6 +105,24 @@ impl Job {
     }
 
     fn publish(&self, arguments: &[&str]) -> Finished<'_> {
+        self.start(&[&["publish"], arguments].concat())
+    }
+
+    /// Somebody writes a comment; the outputs of `tollgate command`.
+    fn say(&mut self, author: &str, body: &str) -> String {
+        self.name = "issue_comment";
+        self.event = event("issue_comment.created");
+        self.event["issue"]["number"] = 3.into();
+        self.event["issue"]["pull_request"] = json!({ "url": "https://api.github.com" });
+        self.event["comment"]["user"]["login"] = author.into();
+        self.event["comment"]["body"] = body.into();
+        let _earlier = fs::remove_file(self.sandbox.outside("outputs"));
+        self.start(&["command"]).exits(0);
+        let outputs = fs::read_to_string(self.sandbox.outside("outputs"));
+        outputs.expect("the outputs")
+    }
+
+    fn start(&self, arguments: &[&str]) -> Finished<'_> {
         let outside = |name: &str| self.sandbox.outside(name);
         fs::write(outside("event.json"), self.event.to_string()).expect("a file");
         let text = |text: &str| PathBuf::from(text);
@@ -123,14 +139,14 @@ impl Job {
             ("GITHUB_RUN_ID", text(&self.run.to_string())),
             ("GITHUB_RUN_ATTEMPT", text(&self.attempt.to_string())),
             ("GITHUB_STEP_SUMMARY", outside("summary.md")),
+            ("GITHUB_OUTPUT", outside("outputs")),
             ("GITHUB_TOKEN", text("t-actions")),
         ];
         let variables: Vec<(&str, &Path)> = variables
             .iter()
             .map(|(name, value)| (*name, value.as_path()))
             .collect();
-        let arguments = [&["publish"], arguments].concat();
-        self.sandbox.run_with(&variables, &arguments)
+        self.sandbox.run_with(&variables, arguments)
     }
 
     fn summary(&self) -> String {
@@ -160,6 +176,12 @@ impl Job {
         self.github
             .look(|world| world.writes().into_iter().map(str::to_owned).collect())
     }
+}
+
+fn event(key: &str) -> Value {
+    let events: Value = serde_json::from_str(EVENTS).expect("a fixture is JSON");
+    assert!(events[key].is_object(), "there is no event {key}");
+    events[key].clone()
 }
 
 fn pull_event(event: &mut Value, repository: u64) {
@@ -565,4 +587,150 @@ fn outside_github_actions_it_says_so() {
         .run(&["publish"])
         .exits(2)
         .says("`GITHUB_EVENT_PATH` is not set: this runs inside GitHub Actions");
+}
+
+/// Every metric that regressed in the recorded run.
+fn regressed(job: &Job) -> Vec<String> {
+    let compare = job
+        .sandbox
+        .run(&["compare", "--format", "json", ".tollgate/run.json"]);
+    let report: Value = serde_json::from_str(&compare.stdout).expect("a report");
+    let all = report["comparisons"].as_array().expect("a list");
+    let bad = |one: &&Value| one["verdict"]["regressed"].is_object() && one["weight"] == "gates";
+    let ids = all.iter().filter(bad).map(|one| one["id"].as_str());
+    ids.map(|id| id.expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn an_accepted_regression_passes_and_says_who_and_why() {
+    let mut job = Job::on_pull_request();
+    job.record(measured);
+    job.github.look(|world| {
+        world.people.insert("ada".to_owned(), "write");
+    });
+    job.publish(&[]).exits(1);
+    let regressed = regressed(&job);
+    assert!(!regressed.is_empty());
+
+    for metric in &regressed {
+        let command = format!("/tollgate accept {metric} because @team --> wants <b>it</b>");
+        let outputs = job.say("ada", &command);
+        assert!(
+            outputs.contains("\npublish\n") && outputs.contains("\n7\n"),
+            "{outputs}"
+        );
+    }
+    job.publish(&[]).exits(0);
+
+    let (state, description) = job.status(&head()).unwrap();
+    assert_eq!(state, "success", "{description}");
+    let comments = job.comments();
+    let shown = &comments[0];
+    assert!(shown.contains(" run=7 attempt=1 "), "{shown}");
+    assert!(
+        shown.contains("⚠️ Tollgate: passed with a warning"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("`ada` accepted the regression because `@team`"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("nothing: what got worse was accepted"),
+        "{shown}"
+    );
+    assert!(!comments.concat().contains("<b>"), "{comments:#?}");
+
+    // Measured again, it stays accepted; for another commit it is not.
+    job.name = "pull_request";
+    job.event = event("pull_request.opened");
+    pull_event(&mut job.event, OURS);
+    job.run = 8;
+    job.publish(&[]).exits(0);
+    job.event["pull_request"]["head"]["sha"] = "e".repeat(40).into();
+    job.github
+        .look(|world| world.pulls[0].head = "e".repeat(40));
+    job.run = 9;
+    job.publish(&[]).exits(1);
+    assert_eq!(job.status(&"e".repeat(40)).unwrap().0, "failure");
+}
+
+#[test]
+fn more_than_was_accepted_still_fails() {
+    let mut job = Job::on_pull_request();
+    job.record(measured);
+    job.github.look(|world| {
+        world.people.insert("ada".to_owned(), "admin");
+    });
+    job.publish(&[]).exits(1);
+    for metric in regressed(&job) {
+        job.say(
+            "ada",
+            &format!("/tollgate accept {metric} up to 0.1% because it is small"),
+        );
+    }
+
+    job.publish(&[]).exits(0);
+
+    assert_eq!(job.state(), "failure");
+    assert!(
+        job.comments()[0].contains("is worse than `ada` accepted up to 0.1 %"),
+        "{:?}",
+        job.comments()
+    );
+}
+
+#[test]
+fn only_who_may_write_is_heard() {
+    let mut job = Job::on_pull_request();
+    job.record(measured);
+    job.publish(&[]).exits(1);
+    let before = job.comments();
+
+    let outputs = job.say(
+        "mallory",
+        "/tollgate accept list projects p50 because I say so",
+    );
+    assert!(outputs.contains("\nnothing\n"), "{outputs}");
+    job.say("mallory", "/tollgate rerun");
+    // A record that mallory wrote is none.
+    let record = "<!-- tollgate:accepted:v1 e30= -->";
+    job.github.look(|world| world.comment(3, "mallory", record));
+    job.publish(&[]).exits(0);
+
+    assert_eq!(job.state(), "failure");
+    assert_eq!(job.comments()[..1], before[..]);
+    job.github.look(|world| assert!(world.reruns.is_empty()));
+}
+
+#[test]
+fn a_rerun_and_a_wrong_command_are_answered() {
+    let mut job = Job::on_pull_request();
+    job.record(measured);
+    job.github.look(|world| {
+        world.people.insert("ada".to_owned(), "write");
+    });
+    let outputs = job.say("ada", "/tollgate rerun");
+    assert!(outputs.contains("\nnothing\n"), "{outputs}");
+    assert!(
+        job.comments()[0].contains("nothing was measured yet"),
+        "{:?}",
+        job.comments()
+    );
+    job.name = "pull_request";
+    job.event = event("pull_request.opened");
+    pull_event(&mut job.event, OURS);
+    job.publish(&[]).exits(1);
+
+    job.say("ada", "/tollgate rerun");
+    job.github.look(|world| assert_eq!(world.reruns, [7]));
+    job.say("ada", "/tollgate accept p50");
+    let comments = job.comments();
+    let answer = comments.last().unwrap();
+    assert!(
+        answer.contains("say what is accepted and why: `/tollgate accept METRIC"),
+        "{answer}"
+    );
+    job.say("ada", "thanks!");
+    assert_eq!(job.comments().len(), comments.len());
 }

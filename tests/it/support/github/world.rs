@@ -92,6 +92,10 @@ pub(crate) struct World {
     /// As they were sent, with `id`.
     pub(crate) checks: Vec<Value>,
     pub(crate) statuses: Vec<(String, Value)>,
+    /// What people may do; who is not here may read.
+    pub(crate) people: BTreeMap<String, &'static str>,
+    /// Runs of workflows that were to run again.
+    pub(crate) reruns: Vec<u64>,
     /// The merge base of any two commits.
     pub(crate) merge_base: String,
     /// Per route, what goes wrong with the next requests.
@@ -109,6 +113,8 @@ impl World {
             pulls: Vec::new(),
             checks: Vec::new(),
             statuses: Vec::new(),
+            people: BTreeMap::new(),
+            reruns: Vec::new(),
             merge_base: "b".repeat(40),
             faults: BTreeMap::new(),
             log: Vec::new(),
@@ -232,6 +238,18 @@ impl World {
                 }
                 self.statuses.push(((*sha).to_owned(), body.clone()));
                 created(overlaid(&example, body))
+            }
+            ("GET", ["collaborators", login, "permission"]) => {
+                let permission = self.people.get(*login).copied().unwrap_or("read");
+                let mut answer = example;
+                answer["permission"] = permission.into();
+                // GitHub's own example is not as GitHub describes it.
+                answer["user"]["role_name"] = permission.into();
+                ok(answer)
+            }
+            ("POST", ["actions", "runs", run, "rerun"]) => {
+                self.reruns.push(run.parse().unwrap_or_default());
+                created(json!({}))
             }
             ("GET", ["compare", _]) => {
                 let mut answer = example;
