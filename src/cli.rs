@@ -280,6 +280,27 @@ pub enum Baseline {
         #[arg(long, value_enum, default_value_t = ListFormat::Text)]
         format: ListFormat,
     },
+    /// Writes stored runs to a file that can be read in a diff.
+    Export {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// The newest so many.
+        #[arg(long, default_value_t = 60)]
+        limit: u32,
+        /// The file, such as `baselines/main.json`.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Stores the runs of such a file that are not stored yet.
+    Import {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Shows a stored run as JSON.
     Show {
         /// Where the configuration is.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::output;
 use super::session::{interruptible, interruptible_blocking, load, supervisor};
+use super::{output, snapshot};
 use crate::cli::{Baseline, ListFormat};
 use crate::failure::Failure;
 use crate::measure::Bench;
@@ -60,6 +60,28 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
                 ListFormat::Text => table(&runs),
                 ListFormat::Json => json(&runs),
             });
+            Ok(())
+        }
+        Baseline::Export {
+            project,
+            limit,
+            file,
+        } => {
+            let (config, folder) = load(project)?;
+            checkout::home(&folder)?;
+            let store = BaselineStore::connect(&config.store).await?;
+            let number = snapshot::export(&store, &config.plan.project, *limit, file).await;
+            store.close().await;
+            output::print(&format!("{} runs in `{}`", number?, file.display()));
+            Ok(())
+        }
+        Baseline::Import { project, file } => {
+            let (config, folder) = load(project)?;
+            checkout::home(&folder)?;
+            let store = BaselineStore::connect(&config.store).await?;
+            let number = snapshot::import(&store, &config.plan.project, file).await;
+            store.close().await;
+            output::print(&format!("{} new runs of `{}`", number?, file.display()));
             Ok(())
         }
         Baseline::Show { project, run } => {

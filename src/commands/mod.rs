@@ -14,6 +14,7 @@ mod recorded;
 mod references;
 pub mod run_files;
 mod session;
+mod snapshot;
 mod stages;
 mod vetting;
 

@@ -69,6 +69,14 @@ pub enum RunFileError {
         /// What is wrong, with line and column.
         why: String,
     },
+    /// It holds no stored runs.
+    #[error("`{name}` is no snapshot of stored runs: {why}")]
+    NotASnapshot {
+        /// The file.
+        name: String,
+        /// What is wrong, with line and column.
+        why: String,
+    },
     /// A later version wrote it.
     #[error(
         "`{name}` has format {format}; this version reads up to {}",
@@ -127,6 +135,9 @@ impl RunFileError {
             }
             Self::NotJson { .. } | Self::NotARun { .. } | Self::TooLarge { .. } => {
                 Some("`tollgate check` writes its run file to `.tollgate/run.json`")
+            }
+            Self::NotASnapshot { .. } => {
+                Some("`tollgate baseline export` writes one; nothing was imported")
             }
             Self::Newer { .. } => Some("update Tollgate to at least the version that wrote it"),
             Self::Twice { .. } => Some("name each run once"),

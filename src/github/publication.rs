@@ -164,7 +164,7 @@ async fn on_pull(
             order: target.order,
             head: target.head.clone(),
         },
-        text: format!("{}\n{}", text.trim_end(), footer(target)),
+        text: with_link(text.trim_end(), target),
         author: author.unwrap_or_else(|_| ACTIONS.to_owned()),
     };
     Ok(match comment::publish(client, &sticky).await? {
@@ -185,14 +185,20 @@ async fn on_pull(
     })
 }
 
-/// A line with the way to everything that the comment leaves out.
+/// The text with the way to everything that it leaves out; one line stays one line.
+fn with_link(text: &str, target: &Target) -> String {
+    let separator = if text.contains('\n') { "\n\n" } else { " · " };
+    format!("{text}{separator}{}", footer(target))
+}
+
+/// The way to everything that the comment leaves out.
 fn footer(target: &Target) -> String {
     let attempt = match target.order.attempt {
         0 | 1 => String::new(),
         more => format!(", attempt {more}"),
     };
     format!(
-        "\n<sub>[Full report]({}) of {}{attempt}</sub>",
+        "<sub>[Full report]({}) of {}{attempt}</sub>",
         target.run_url, target.head
     )
 }

@@ -76,6 +76,48 @@ fn the_newest_run_comes_first_and_the_list_can_be_short() {
 }
 
 #[test]
+fn a_history_survives_as_a_file() {
+    let project = project();
+    project.run(&["baseline", "refresh"]).exits(0);
+    project.run(&["baseline", "refresh"]).exits(0);
+    // Beside the repository, which must stay as it is.
+    let path = project.outside("baselines").join("main.json");
+    let file = path.to_str().unwrap();
+    let export = |number: usize| {
+        let words = format!("{number} runs in `");
+        let export = project.run(&["baseline", "export", file]);
+        export.exits(0).prints(&words);
+        std::fs::read_to_string(&path).unwrap()
+    };
+    let before = export(2);
+    let show = project.run(&["baseline", "show", "1"]).stdout.clone();
+
+    std::fs::remove_file(project.result("baselines.db")).unwrap();
+    let import = |number: usize| {
+        let words = format!("{number} new runs of `");
+        let import = project.run(&["baseline", "import", file]);
+        import.exits(0).prints(&words);
+    };
+    import(2);
+    import(0);
+
+    assert_eq!(project.run(&["baseline", "show", "1"]).stdout, show);
+    assert_eq!(export(2), before, "the same runs are the same file");
+    // Half a file is no shorter history.
+    std::fs::write(&path, &before[..before.len() / 2]).unwrap();
+    project
+        .run(&["baseline", "import", file])
+        .exits(2)
+        .says("is no snapshot of stored runs: EOF")
+        .says("nothing was imported");
+    std::fs::write(&path, before.replace("\"sandbox\"", "\"shop\"")).unwrap();
+    project
+        .run(&["baseline", "import", file])
+        .exits(2)
+        .says("is a run of project `shop`");
+}
+
+#[test]
 fn a_run_that_is_not_stored_is_wrong_usage() {
     let project = project();
 

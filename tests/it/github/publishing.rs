@@ -249,15 +249,9 @@ fn without_a_change_the_comment_is_one_line() {
         .lines()
         .filter(|line| !line.is_empty())
         .collect();
-    assert_eq!(
-        lines.len(),
-        3,
-        "the marker, the line, the way to the report: {lines:#?}"
-    );
-    assert_eq!(
-        lines[1],
-        "✅ **Tollgate:** no change beyond tolerance (1 endpoint, 1 service, 1 bundle, 14 metrics)"
-    );
+    assert_eq!(lines.len(), 2, "the marker and the line: {lines:#?}");
+    let line = "✅ **Tollgate:** no change beyond tolerance (1 endpoint, 1 service, 1 bundle, 14 metrics) · ";
+    assert!(lines[1].starts_with(line), "{}", lines[1]);
     assert_eq!(job.state(), "success");
 }
 
