@@ -1,7 +1,9 @@
-//! Findings in lines that head changed, as sentences beside those lines.
+//! Findings in lines that head changed, and mistakes in the configuration, as sentences beside those
+//! lines. Must not judge.
 
 use std::path::Path;
 
+use crate::config::ConfigError;
 use crate::github::annotations::{self, Annotation, Level};
 use crate::model::{Finding, Location, Outcome, Priority};
 use crate::report;
@@ -17,6 +19,32 @@ pub(super) fn print(findings: &[Finding], outcome: Outcome, project: &Path) {
         let of = of(findings, outcome, &prefix(project));
         eprint!("{}", annotations::commands(&of));
     }
+}
+
+/// Shows a mistake in the configuration beside its line.
+#[expect(
+    clippy::print_stderr,
+    reason = "a message to the runner, not to people"
+)]
+pub(super) fn print_mistake(error: &ConfigError) {
+    if std::env::var_os("GITHUB_ACTIONS").is_none_or(|value| value != "true") {
+        return;
+    }
+    let Some(line) = error.line().and_then(|line| u32::try_from(line).ok()) else {
+        return;
+    };
+    let folder = std::env::current_dir().unwrap_or_default();
+    let help = error
+        .help()
+        .map_or_else(String::new, |help| format!("\n{help}"));
+    let annotation = Annotation {
+        level: Level::Failure,
+        file: format!("{}{}", prefix(&folder), report::plain(error.file())),
+        line,
+        title: "Tollgate: configuration".to_owned(),
+        message: report::plain(error.message()) + &help,
+    };
+    eprint!("{}", annotations::commands(&[annotation]));
 }
 
 /// The annotations; `prefix` leads from the top of the repository to the project.

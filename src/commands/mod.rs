@@ -80,5 +80,8 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     reason = "the one place where failures are shown"
 )]
 pub fn complain(failure: &Failure) {
+    if let Failure::Config(error) = failure {
+        annotating::print_mistake(error);
+    }
     eprintln!("{}", failure.message());
 }

@@ -41,6 +41,11 @@ impl ConfigError {
         &self.message
     }
 
+    /// The file, as it was named.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// The line, counted from 1, where it is known.
     pub fn line(&self) -> Option<usize> {
         self.place.as_ref().map(|place| place.line)

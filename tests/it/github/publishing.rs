@@ -728,3 +728,33 @@ fn a_rerun_and_a_wrong_command_are_answered() {
     job.say("ada", "thanks!");
     assert_eq!(job.comments().len(), comments.len());
 }
+
+#[test]
+fn a_comment_of_another_token_stays_and_is_said() {
+    let job = Job::on_pull_request();
+    job.publish(&[]).exits(1);
+    job.github.look(|world| {
+        let mut token = world.tokens["t-actions"].clone();
+        token.login = "our-app[bot]".to_owned();
+        world.tokens.insert("t-actions".to_owned(), token);
+    });
+
+    job.publish(&[])
+        .exits(1)
+        .says("an older comment of this report by `github-actions[bot]` stays");
+
+    assert_eq!(job.comments().len(), 2);
+    job.publish(&[]).exits(1);
+    assert_eq!(job.comments().len(), 2);
+}
+
+#[test]
+fn a_mistake_in_the_configuration_stands_beside_its_line() {
+    let job = Job::on_pull_request();
+    job.sandbox
+        .write("tollgate.yml", &CONFIG.replace("build", "biuld"));
+
+    job.publish(&[]).exits(2).says(
+        "::error title=Tollgate%3A configuration,file=tollgate.yml,line=2::unknown key `biuld`",
+    );
+}

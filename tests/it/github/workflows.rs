@@ -71,7 +71,7 @@ impl Project {
         project.copy("action/install.sh");
         project.copy("action/VERSION");
         project.copy("action/checksums.txt");
-        for workflow in ["pull-request.yml", "publish.yml"] {
+        for workflow in ["pull-request.yml", "publish.yml", "commands.yml"] {
             project.workflow(workflow);
         }
         let sandbox = &project.sandbox;
@@ -324,6 +324,36 @@ fn a_fork_is_measured_without_rights_and_published_by_the_second_workflow() {
         comments[0].contains("❌ Tollgate: 2 regressions"),
         "{}",
         comments[0]
+    );
+}
+
+#[test]
+fn an_accepted_regression_is_published_by_the_workflow_of_commands() {
+    let (project, head) = Project::with_growth(50);
+    project.github.pull(&head, OURS);
+    project.github.look(|world| {
+        world.people.insert("ada".to_owned(), "write");
+    });
+    let measuring = pull_request(&head, OURS);
+    project.act("pull_request", "pull-request.yml", &measuring);
+    assert_eq!(project.state(&head).as_deref(), Some("failure"));
+
+    let mut said = event("issue_comment.created");
+    said["issue"]["number"] = 3.into();
+    said["issue"]["pull_request"] = json!({ "url": "https://api.github.com" });
+    said["comment"]["user"]["login"] = "ada".into();
+    for metric in ["web/initial-js", "web/total"] {
+        let command = format!("/tollgate accept {metric} because we need the map");
+        said["comment"]["body"] = command.into();
+        let (passed, log) = project.act("issue_comment", "commands.yml", &said);
+        assert!(passed, "{log}");
+    }
+
+    assert_eq!(project.state(&head).as_deref(), Some("success"));
+    let comments = project.comments();
+    assert!(
+        comments[0].contains("`ada` accepted the regression because we need the map"),
+        "{comments:#?}"
     );
 }
 
