@@ -180,7 +180,7 @@ mod tests {
 
     fn damage(bytes: &mut Vec<u8>, random: &mut fastrand::Rng) {
         let at = random.usize(..bytes.len());
-        match random.u8(..5) {
+        match random.u8(..8) {
             0 => bytes[at] = random.u8(..),
             1 => bytes.truncate(at.max(1)),
             2 => {
@@ -188,7 +188,7 @@ mod tests {
                 bytes.drain(at..end);
             }
             // A digit becomes another, or a larger number.
-            3 => {
+            3..=6 => {
                 let digit = bytes[at..].iter().position(u8::is_ascii_digit);
                 if let Some(offset) = digit {
                     let more = b"9".repeat(random.usize(1..20));

@@ -376,6 +376,21 @@ fn zizmor_finds_nothing_in_the_action_and_the_workflows() {
 }
 
 #[test]
+fn the_action_and_the_workflows_have_the_form_that_github_wants() {
+    let folder = root().join(".github/workflows");
+    let workflows = fs::read_dir(folder).expect("the workflows");
+    let workflows = workflows.map(|entry| entry.expect("a workflow").path());
+    let check = |schema: &str, files: Vec<PathBuf>| {
+        assert!(!files.is_empty());
+        run(Command::new(tools().join("check-jsonschema"))
+            .args(["--builtin-schema", schema])
+            .args(files));
+    };
+    check("vendor.github-workflows", workflows.collect());
+    check("vendor.github-actions", vec![root().join("action.yml")]);
+}
+
+#[test]
 fn a_program_that_is_not_the_released_one_is_not_run() {
     let folder = Sandbox::empty();
     for file in ["install.sh", "VERSION"] {
