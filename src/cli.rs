@@ -148,6 +148,15 @@ pub struct Publish {
     /// Only says on the commit that it is being measured: before the check.
     #[arg(long)]
     pub begin: bool,
+    /// Completes what rules require although nothing was measured on purpose, and says why: for
+    /// changes that cannot make anything slower.
+    #[arg(
+        long,
+        value_name = "WHY",
+        env = "TOLLGATE_SKIPPED",
+        conflicts_with = "begin"
+    )]
+    pub skipped: Option<String>,
     /// The exit code of `tollgate check`: says why there is nothing to judge.
     #[arg(long, value_name = "CODE", env = "TOLLGATE_CHECK_EXIT")]
     pub check_exit: Option<u8>,

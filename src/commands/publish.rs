@@ -240,6 +240,10 @@ async fn result(
     origin: Origin<'_>,
 ) -> Result<(Publication, u8), Failure> {
     let arguments = case.arguments;
+    if let Some(why) = arguments.skipped.as_deref().filter(|why| !why.is_empty()) {
+        let title = format!("not measured: {}", report::plain(why));
+        return Ok((unjudged(arguments, Ending::Skipped, &title), exit::PASSED));
+    }
     if let Some(code) = arguments.check_exit
         && ![exit::PASSED, exit::FAILED, exit::INCONCLUSIVE].contains(&code)
     {
@@ -365,7 +369,7 @@ fn unjudged(arguments: &Publish, ending: Ending, why: &str) -> Publication {
         id: arguments.id.clone(),
         ending,
         title: why.to_owned(),
-        comment: (!arguments.no_comment && ending != Ending::Cancelled).then(|| text.clone()),
+        comment: (!arguments.no_comment && ending == Ending::NotVerified).then(|| text.clone()),
         full: text,
         annotations: Vec::new(),
     }

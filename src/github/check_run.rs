@@ -24,6 +24,8 @@ pub enum Conclusion {
     Failure,
     /// There is no answer; rules that require the check do not accept that.
     ActionRequired,
+    /// Nothing was measured, on purpose. Rules that require the check accept it.
+    Skipped,
     /// Somebody stopped the job.
     Cancelled,
 }

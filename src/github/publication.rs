@@ -46,6 +46,8 @@ pub enum Ending {
     Judged(Outcome),
     /// There is nothing that could be judged.
     NotVerified,
+    /// Nothing was measured, on purpose.
+    Skipped,
     /// Somebody stopped the job.
     Cancelled,
 }
@@ -239,7 +241,7 @@ fn superseded(set: bool, what: &str) -> Option<String> {
 
 fn state(ending: Ending) -> State {
     match ending {
-        Ending::Judged(Outcome::Pass | Outcome::Warn) => State::Success,
+        Ending::Judged(Outcome::Pass | Outcome::Warn) | Ending::Skipped => State::Success,
         Ending::Judged(Outcome::Fail) => State::Failure,
         Ending::Judged(Outcome::Inconclusive) | Ending::NotVerified | Ending::Cancelled => {
             State::Error
@@ -254,6 +256,7 @@ fn conclusion(ending: Ending) -> Conclusion {
         Ending::Judged(Outcome::Warn) => Conclusion::Neutral,
         Ending::Judged(Outcome::Fail) => Conclusion::Failure,
         Ending::Judged(Outcome::Inconclusive) | Ending::NotVerified => Conclusion::ActionRequired,
+        Ending::Skipped => Conclusion::Skipped,
         Ending::Cancelled => Conclusion::Cancelled,
     }
 }
@@ -263,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_judged_pass_is_a_success() {
+    fn only_a_judged_pass_or_what_was_left_out_is_a_success() {
         let all = [
             Ending::Judged(Outcome::Pass),
             Ending::Judged(Outcome::Warn),
@@ -271,12 +274,18 @@ mod tests {
             Ending::Judged(Outcome::Fail),
             Ending::NotVerified,
             Ending::Cancelled,
+            Ending::Skipped,
         ];
         let green = all.map(|ending| state(ending) == State::Success);
-        assert_eq!(green, [true, true, false, false, false, false]);
+        assert_eq!(green, [true, true, false, false, false, false, true]);
         let accepted = all.map(|ending| {
             let conclusion = conclusion(ending);
-            conclusion == Conclusion::Success || conclusion == Conclusion::Neutral
+            [
+                Conclusion::Success,
+                Conclusion::Neutral,
+                Conclusion::Skipped,
+            ]
+            .contains(&conclusion)
         });
         assert_eq!(accepted, green);
     }

@@ -758,3 +758,26 @@ fn a_mistake_in_the_configuration_stands_beside_its_line() {
         "::error title=Tollgate%3A configuration,file=tollgate.yml,line=2::unknown key `biuld`",
     );
 }
+
+#[test]
+fn what_is_left_out_on_purpose_completes_what_rules_require() {
+    let job = Job::on_pull_request();
+    fs::remove_file(job.sandbox.result("run.json")).unwrap();
+
+    job.publish(&["--gate", "both", "--skipped", "only words changed"])
+        .exits(0);
+
+    let status = job.status(&head()).unwrap();
+    assert_eq!(
+        status,
+        (
+            "success".to_owned(),
+            "not measured: only words changed".to_owned()
+        )
+    );
+    let conclusion = job
+        .github
+        .look(|world| world.checks[0]["conclusion"].clone());
+    assert_eq!(conclusion, "skipped");
+    assert_eq!(job.comments().len(), 0);
+}
