@@ -5,6 +5,7 @@
 # The program, the Debian package that has it, one pair a line.
 PACKAGES='git git
 cc build-essential
+curl curl
 python3 python3
 redis-server redis-server
 psql postgresql-client
