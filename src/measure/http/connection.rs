@@ -1,5 +1,6 @@
 //! One connection, one request at a time, and the check of what comes back.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -11,6 +12,7 @@ use tokio::time::Sleep;
 
 use super::prepare::Prepared;
 use super::quote::quote;
+use super::socket::{Socket, Wait};
 use super::wire::{Response, Wire, WireError};
 use crate::measure::install::hex;
 use crate::measure::plan::Expect;
@@ -71,9 +73,11 @@ impl Connection {
     }
 
     /// Sends one request and checks the answer.
-    pub async fn send(&mut self, prepared: &Prepared) -> Answer {
+    pub(super) async fn send(&mut self, prepared: &Prepared, wait: Wait) -> Answer {
         let limit = prepared.endpoint.time_out;
-        match self.alarm.within(limit, self.line.ask(prepared)).await {
+        let began = Cell::new(None);
+        let asked = self.line.ask(prepared, wait, &began);
+        match self.alarm.within(limit, &began, asked).await {
             Some(Ok(good)) => Answer::Good(good),
             Some(Err(wrong)) => Answer::Wrong(wrong),
             None => Answer::Wrong(Wrong {
@@ -89,17 +93,23 @@ impl Connection {
 #[derive(Debug)]
 struct Line {
     address: String,
-    wire: Option<Wire<TcpStream>>,
+    wire: Option<Wire<Socket>>,
     /// The answer that was found good last: most repeat it, and comparing bytes is cheaper than
     /// parsing them again.
     known_good: Option<(u16, Vec<u8>)>,
 }
 
 impl Line {
-    async fn ask(&mut self, prepared: &Prepared) -> Result<Good, Wrong> {
+    async fn ask(
+        &mut self,
+        prepared: &Prepared,
+        wait: Wait,
+        began: &Cell<Option<Instant>>,
+    ) -> Result<Good, Wrong> {
+        let (bytes, is_head) = (prepared.bytes(), prepared.is_head());
         // One that was given up in the middle, or that the server closes, is not reusable.
         if let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_reusable()) {
-            match wire.exchange(prepared.bytes(), prepared.is_head()).await {
+            match wire.exchange(bytes, is_head, wait, began).await {
                 Ok(response) => return check(&response, None, prepared, &mut self.known_good),
                 // The server may close an idle connection just as we use it: once more, on a new
                 // one.
@@ -112,21 +122,20 @@ impl Line {
         let stream = open(&self.address).await?;
         let connect = start.elapsed();
         let wire = self.wire.insert(Wire::new(stream));
-        let response = wire.exchange(prepared.bytes(), prepared.is_head()).await;
+        let response = wire.exchange(bytes, is_head, wait, began).await;
         let response = response.map_err(|error| lost(&error))?;
         check(&response, Some(connect), prepared, &mut self.known_good)
     }
 }
 
-async fn open(address: &str) -> Result<TcpStream, Wrong> {
+async fn open(address: &str) -> Result<Socket, Wrong> {
     let refused = |error: std::io::Error| Wrong {
         status: None,
         kind: "connection refused".to_owned(),
         example: format!("no connection to {address}: {error}"),
     };
     let stream = TcpStream::connect(address).await.map_err(refused)?;
-    stream.set_nodelay(true).map_err(refused)?;
-    Ok(stream)
+    Socket::tcp(stream).map_err(refused)
 }
 
 fn lost(error: &WireError) -> Wrong {
@@ -174,20 +183,29 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// What the future gives, or none after `limit`.
-    async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Option<F::Output> {
-        let deadline = tokio::time::Instant::now() + limit;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        // It was set for an earlier request, and rings too early: never too late.
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
-        }
+    /// What the future gives, or none `limit` after `began`, or after now where it is not known
+    /// when that was. The clock is not even read for what is ready at once.
+    async fn within<F: Future>(
+        &mut self,
+        limit: Duration,
+        began: &Cell<Option<Instant>>,
+        future: F,
+    ) -> Option<F::Output> {
         let mut future = pin!(future);
+        let mut deadline = None;
         poll_fn(|context| {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Some(output));
+            }
+            let deadline = *deadline.get_or_insert_with(|| {
+                tokio::time::Instant::from_std(began.get().unwrap_or_else(Instant::now)) + limit
+            });
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            // It was set for an earlier request, and rings too early: never too late.
+            if timer.deadline() > deadline {
+                timer.as_mut().reset(deadline);
             }
             while timer.as_mut().poll(context).is_ready() {
                 if tokio::time::Instant::now() >= deadline {

@@ -18,6 +18,7 @@ use super::pacer::Pacer;
 use super::prepare::Prepared;
 use super::recording::{Due, Recording};
 use super::session::{self, Login};
+use super::socket::{HOLD, Wait};
 use crate::measure::arm::ArmName;
 use crate::measure::plan::{Endpoint, Load, OpenLoad, Rate};
 
@@ -79,17 +80,17 @@ impl Caller {
     }
 
     /// Sends a request. Also says whether it had to log in first, which nobody may be timed for.
-    async fn call(&self, connection: &mut Connection) -> (Answer, bool) {
+    async fn call(&self, connection: &mut Connection, wait: Wait) -> (Answer, bool) {
         let prepared = Rc::clone(&self.prepared.borrow());
         let logins = self.logins.get();
-        let answer = connection.send(&prepared).await;
+        let answer = connection.send(&prepared, wait).await;
         let has_run_out =
             matches!(&answer, Answer::Wrong(wrong) if wrong.status == Some(UNAUTHORIZED));
         if !has_run_out || self.is_refused.get() || !self.log_in_after(logins).await {
             return (answer, false);
         }
         let prepared = Rc::clone(&self.prepared.borrow());
-        let answer = connection.send(&prepared).await;
+        let answer = connection.send(&prepared, wait).await;
         if matches!(&answer, Answer::Wrong(wrong) if wrong.status == Some(UNAUTHORIZED)) {
             self.is_refused.set(true);
         }
@@ -174,7 +175,7 @@ impl Arms {
                 let caller = &arm.caller;
                 arm.connections
                     .iter_mut()
-                    .map(move |connection| caller.call(connection))
+                    .map(move |connection| caller.call(connection, Wait::Yielding))
             });
             let answers = join_all(senders).await;
             wrong = if answers
@@ -246,18 +247,22 @@ impl Arms {
             .map(|(turn, _)| (*turn, Recording::new()))
             .collect();
         let mut order: Vec<usize> = (0..self.arms.len()).collect();
-        let end = Instant::now() + length;
+        let mut now = Instant::now();
+        let end = now + length;
+        let mut others_ran = now;
         // At least one round, however slow the endpoint is.
         loop {
             random.shuffle(&mut order);
             for index in &order {
                 let (_, arm) = &mut self.arms[*index];
-                let start = Instant::now();
-                let (answer, has_logged_in) = arm.caller.call(&mut arm.connections[0]).await;
+                let start = now;
+                let connection = &mut arm.connections[0];
+                let (answer, has_logged_in) = arm.caller.call(connection, Wait::Holding).await;
+                now = Instant::now();
                 let recording = &mut recordings[*index].1;
                 recording.driven += match &answer {
                     Answer::Good(good) if has_logged_in => good.latency,
-                    Answer::Good(_) | Answer::Wrong(_) => start.elapsed(),
+                    Answer::Good(_) | Answer::Wrong(_) => now - start,
                 };
                 recording.logins += u64::from(has_logged_in);
                 recording.take(answer);
@@ -266,8 +271,14 @@ impl Arms {
             let is_over = recordings
                 .iter()
                 .any(|(name, taken)| *name != ArmName::Control && is_hopeless(taken));
-            if Instant::now() >= end || is_over {
+            if now >= end || is_over {
                 return recordings;
+            }
+            // Requests that hold the thread never let go of it by themselves.
+            if now - others_ran > HOLD {
+                tokio::task::yield_now().await;
+                now = Instant::now();
+                others_ran = now;
             }
         }
     }
@@ -341,8 +352,14 @@ impl Arm {
             let mut connection = connection.unwrap_or_else(|| self.caller.connection());
             let shared = Rc::clone(&shared);
             all.spawn_local(async move {
-                while Instant::now() < end && !is_hopeless(&shared.recording.borrow()) {
-                    let (answer, has_logged_in) = shared.caller.call(&mut connection).await;
+                let mut now = start;
+                while now < end && !is_hopeless(&shared.recording.borrow()) {
+                    let (answer, has_logged_in) =
+                        shared.caller.call(&mut connection, Wait::Yielding).await;
+                    now = match &answer {
+                        Answer::Good(good) => good.sent + good.latency,
+                        Answer::Wrong(_) => Instant::now(),
+                    };
                     let mut recording = shared.recording.borrow_mut();
                     recording.logins += u64::from(has_logged_in);
                     recording.take(answer);
@@ -451,7 +468,7 @@ async fn work_off(shared: Rc<Shared>, mut connection: Connection) {
     loop {
         let next = shared.waiting.borrow_mut().pop_front();
         let Some(due) = next else { break };
-        let (answer, has_logged_in) = shared.caller.call(&mut connection).await;
+        let (answer, has_logged_in) = shared.caller.call(&mut connection, Wait::Yielding).await;
         let due = (!has_logged_in).then_some(due);
         let mut recording = shared.recording.borrow_mut();
         recording.logins += u64::from(has_logged_in);
@@ -496,11 +513,28 @@ mod tests {
 
     /// A server that answers request number `n`, counted over all connections, after some
     /// milliseconds with some text; without a text it never does.
-    async fn serve(answer: fn(u64) -> (u64, Option<&'static str>)) -> String {
+    fn serve(answer: fn(u64) -> (u64, Option<&'static str>)) -> String {
+        let (told, address) = std::sync::mpsc::channel();
+        // In a thread of its own: a request may hold the one that it is sent from.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            LocalSet::new().block_on(&runtime, answer_with(answer, told));
+        });
+        address.recv().unwrap()
+    }
+
+    async fn answer_with(
+        answer: fn(u64) -> (u64, Option<&'static str>),
+        told: std::sync::mpsc::Sender<String>,
+    ) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        told.send(listener.local_addr().unwrap().to_string())
+            .unwrap();
         let count = Rc::new(std::cell::Cell::new(0));
-        tokio::task::spawn_local(async move {
+        {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let count = Rc::clone(&count);
                 tokio::task::spawn_local(async move {
@@ -517,8 +551,7 @@ mod tests {
                     }
                 });
             }
-        });
-        address
+        }
     }
 
     fn arm(name: ArmName, address: &str, load: Load) -> Target {
@@ -566,7 +599,7 @@ mod tests {
         LocalSet::new().block_on(&runtime, async {
             let mut all = Vec::new();
             for name in names {
-                all.push(arm(*name, &serve(answer).await, load));
+                all.push(arm(*name, &serve(answer), load));
             }
             let mut random = fastrand::Rng::with_seed(3);
             let driven = Arms::new(all)

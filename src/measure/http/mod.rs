@@ -13,6 +13,7 @@ pub mod prepare;
 mod quote;
 pub mod recording;
 pub mod session;
+mod socket;
 mod wire;
 
 pub use drive::Arms;
