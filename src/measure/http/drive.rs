@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::arrivals::Schedule;
@@ -346,12 +348,12 @@ impl Arm {
         let shared = self.shared(Recording::new());
         let start = Instant::now();
         let end = start + length;
-        let all = LocalSet::new();
+        let all = FuturesUnordered::new();
         for _ in 0..concurrency.max(1) {
             let connection = shared.idle.borrow_mut().pop();
             let mut connection = connection.unwrap_or_else(|| self.caller.connection());
             let shared = Rc::clone(&shared);
-            all.spawn_local(async move {
+            all.push(async move {
                 let mut now = start;
                 while now < end && !is_hopeless(&shared.recording.borrow()) {
                     let (answer, has_logged_in) =
@@ -367,7 +369,7 @@ impl Arm {
                 shared.idle.borrow_mut().push(connection);
             });
         }
-        all.await;
+        all.collect::<()>().await;
         self.take_back(&shared, start)
     }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{setsockopt, sockopt::TcpCongestion};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 
@@ -61,6 +63,7 @@ impl Socket {
         // What must not wait says so itself.
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(HOLD))?;
+        send_unpaced(&stream);
         Self::of(stream.into())
     }
 
@@ -142,3 +145,13 @@ impl Stream for Socket {
 fn has_waited(error: &io::Error) -> bool {
     [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind())
 }
+
+/// Some machines pace what is sent (BBR): a request leaves when it is due, not when the kernel
+/// thinks the path is free. Where it cannot be changed, it stays.
+#[cfg(target_os = "linux")]
+fn send_unpaced(stream: &std::net::TcpStream) {
+    let _unchanged = setsockopt(stream, TcpCongestion, &"reno".into());
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_unpaced(_stream: &std::net::TcpStream) {}
