@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tollgate::compare::{self, Policy};
 use tollgate::gate;
 use tollgate::model::{
-    Baseline, Contention, Machine, Metric, MetricId, Reference, Revision, Run, Samples,
+    Baseline, Contention, Disturbance, Machine, Metric, MetricId, Reference, Revision, Run, Samples,
 };
 use tollgate::report::{self, Explanation};
 
@@ -206,6 +206,8 @@ fn too_noisy_with_blocks_that_were_disturbed() {
     let base = run("main", &[(p50(), &base)], &[(p50(), &fresh_base)]);
     let mut head = run("pull request", &[(p50(), &head)], &[(p50(), &fresh_head)]);
     let block = |block: u32| Contention {
+        generator_cpu: 0.1,
+        by: Disturbance::OtherWork,
         late: 0.0,
         fresh: false,
         block,

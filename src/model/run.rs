@@ -155,12 +155,41 @@ pub struct Contention {
     /// 0 to 1.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub late: f64,
+    /// Share of the time under way that the load generator's own thread was on a core, 0 to 1.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub generator_cpu: f64,
+    /// What took most of the block.
+    #[serde(default, skip_serializing_if = "Disturbance::is_other_work")]
+    pub by: Disturbance,
     /// Whether the block was measured a second time because the first was disturbed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
     /// Whether it was disturbed the second time too: its wall-clock metrics do not count.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disturbed: bool,
+}
+
+/// What keeps a block from being timed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disturbance {
+    /// Processes that belong to neither arm.
+    #[default]
+    OtherWork,
+    /// The hypervisor ran something else.
+    Hypervisor,
+    /// Our own requests left late, or our own thread had no time left.
+    LoadGenerator,
+}
+
+impl Disturbance {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_other_work(&self) -> bool {
+        *self == Self::OtherWork
+    }
 }
 
 /// How an endpoint kept up with a rate during one block.
@@ -290,9 +319,9 @@ enum BaseArm {
 }
 
 impl RunFile {
-    /// The version written today. 2 added `control` and `contention`, 3
-    /// `open-loops`.
-    pub const FORMAT: u32 = 3;
+    /// The version written today. 2 added `control` and `contention`, 3 `open-loops`, 4 what
+    /// disturbed a block and the parts of a latency.
+    pub const FORMAT: u32 = 4;
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use crate::model::account::{
     Series, UsualRange, Values,
 };
 use crate::model::{
-    Better, BudgetVerdict, Comparison, Decision, Estimate, Finding, Inconclusive, Metric, Outcome,
-    Revision, Verdict, Weight,
+    Better, BudgetVerdict, Comparison, Decision, Disturbance, Estimate, Finding, Inconclusive,
+    Metric, Outcome, Revision, Verdict, Weight,
 };
 
 /// One metric of a run and all that is said about it.
@@ -641,6 +641,13 @@ fn what_to_do(comparison: &Comparison) -> Vec<String> {
              (`confirmation-blocks`), or give this kind of metric a wider tolerance: \
              `gate: { tolerance: … }`."
         }
+        Inconclusive::Contended {
+            by: Disturbance::LoadGenerator,
+            ..
+        } => {
+            "Give the load generator a core of its own, or ask for less: a lower `rate`, fewer \
+             requests at once."
+        }
         Inconclusive::Contended { .. } => {
             "Run the check again when nothing else uses the machine; processor time is judged all \
              the same."
@@ -691,9 +698,12 @@ fn meaning(metric: Metric) -> String {
         Metric::LatencyP50 => "median latency of good responses in milliseconds, per block",
         Metric::LatencyP95 => "95th percentile of good responses in milliseconds, per block",
         Metric::LatencyMean => "mean latency of good responses in milliseconds, per block",
+        Metric::ColdStart => "latency of the first request of a fresh process in milliseconds",
         Metric::CpuPerRequest => "processor milliseconds of the service for each request",
         Metric::Throughput => "good responses per minute at the configured load",
+        Metric::BatchGain => "how many times faster a batch is than as many single requests",
         Metric::ErrorRate => "share of responses that were wrong",
+        Metric::DifferentAnswers => "share of the same requests answered otherwise than by base",
         Metric::QueriesPerRequest => "SQL statements the database ran for each request",
         Metric::QueryMean => "mean execution time of a SQL statement in milliseconds",
         Metric::RowsPerRequest => "rows the database returned for each request",

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::connection::{Answer, Good, Wrong};
+use super::connection::{Answer, Good, Said, Wrong};
 
 /// Latencies are kept to three significant digits from 1 µs to 60 s, in nanoseconds.
 const LOWEST: u64 = 1_000;
 /// See [`LOWEST`].
 const HIGHEST: u64 = 60_000_000_000;
+
+/// Requests whose answers are compared with those of the other arm.
+const MOST_SAID: usize = 64;
 
 /// What one arm answered.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct Recording {
     pub wrong: BTreeMap<String, u64>,
     /// The first wrong answer in words.
     pub example: Option<String>,
+    /// What was said to the first requests that differ, by request; none where it changes.
+    pub said: BTreeMap<u64, Option<u64>>,
     /// How often a request had to log in again: that was the service's work and its database's
     /// too, and belongs to no request.
     pub logins: u64,
@@ -77,6 +82,7 @@ impl Recording {
             bytes: 0,
             wrong: BTreeMap::new(),
             example: None,
+            said: BTreeMap::new(),
             logins: 0,
             driven: Duration::ZERO,
             due_within: Duration::ZERO,
@@ -125,6 +131,17 @@ impl Recording {
             record(&mut open.queue_waits, waited);
         }
         self.bytes += good.bytes;
+        self.take_said(good.said);
+    }
+
+    fn take_said(&mut self, said: Said) {
+        if let Some(earlier) = self.said.get_mut(&said.request) {
+            if *earlier != said.answer {
+                *earlier = None;
+            }
+        } else if self.said.len() < MOST_SAID {
+            self.said.insert(said.request, said.answer);
+        }
     }
 
     /// Takes how late a request of an open loop was taken up.
@@ -158,6 +175,12 @@ impl Recording {
             (_, None) => {}
         }
         self.bytes += other.bytes;
+        for (request, answer) in &other.said {
+            self.take_said(Said {
+                request: *request,
+                answer: *answer,
+            });
+        }
         self.logins += other.logins;
         self.driven += other.driven;
         self.due_within += other.due_within;
