@@ -43,6 +43,8 @@ fn run(label: &str, samples: &[(MetricId, &[f64])], fresh: &[(MetricId, &[f64])]
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
         histograms: BTreeMap::new(),
+        fresh_histograms: BTreeMap::new(),
+        timings: BTreeMap::new(),
         open_loops: BTreeMap::new(),
         responses: BTreeMap::new(),
         evidence: tollgate::model::Evidence::default(),
@@ -73,6 +75,10 @@ fn explained(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) 
         head: &head.revision,
         against: "1a2b3c4d5e (main)",
         account: &account,
+        measured: report::Measured {
+            base: None,
+            head: &head,
+        },
         decision: &gate::decide(&comparisons, gate::Policy::default()),
         findings: &[],
     });

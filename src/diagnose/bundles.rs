@@ -296,6 +296,8 @@ pub(super) mod fixtures {
             contention: BTreeMap::new(),
             not_measured: BTreeMap::new(),
             histograms: BTreeMap::new(),
+            fresh_histograms: BTreeMap::new(),
+            timings: BTreeMap::new(),
             open_loops: BTreeMap::new(),
             responses: BTreeMap::new(),
             evidence: Evidence {

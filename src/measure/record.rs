@@ -9,11 +9,11 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use super::http::Recording;
-use super::http::recording::quantile_ms;
+use super::http::recording::{Parts, quantile_ms};
 use super::plan::Batch;
 use super::probes::postgres::{self, Counter, Counters};
 use super::process::tree::Usage;
-use crate::model::evidence::Statement;
+use crate::model::evidence::{Answers, Statement};
 use crate::model::{
     Class, Contention, Evidence, Machine, Metric, MetricId, OpenLoop, Responses, Revision, Run,
     Samples,
@@ -71,28 +71,15 @@ pub struct Circumstances<'a> {
 /// Requests whose answers are compared, over all blocks.
 const MOST_SAID: usize = 256;
 
-/// How the answers to the same requests compare.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Answers {
-    /// Requests that both arms answered always alike.
-    pub compared: u32,
-    /// How many of these were answered otherwise than by the other arm.
-    pub different: u32,
-    /// Requests that one arm answered now like this and now like that.
-    pub changing: u32,
-}
-
-impl Answers {
-    /// The share of different ones, or why there is none.
-    fn share(self) -> Result<f64, &'static str> {
-        match (self.compared, self.changing) {
-            (0, 0) => Err("no request was answered rightly by both arms"),
-            (0, _) => Err(
-                "the same request gets another answer each time: name the part that must be the \
-                 same, for example `same-as-base: $.cells`",
-            ),
-            (compared, _) => Ok(f64::from(self.different) / f64::from(compared)),
-        }
+/// The share of different ones, or why there is none.
+fn share_of_different(answers: Answers) -> Result<f64, &'static str> {
+    match (answers.compared, answers.changing) {
+        (0, 0) => Err("no request was answered rightly by both arms"),
+        (0, _) => Err(
+            "the same request gets another answer each time: name the part that must be the same, \
+             for example `same-as-base: $.cells`",
+        ),
+        (compared, _) => Ok(f64::from(answers.different) / f64::from(compared)),
     }
 }
 
@@ -105,6 +92,8 @@ pub struct Record {
     first: Blocks,
     confirmation: Blocks,
     histograms: BTreeMap<String, Vec<String>>,
+    fresh_histograms: BTreeMap<String, Vec<String>>,
+    parts: BTreeMap<String, Parts>,
     open_loops: BTreeMap<String, Vec<OpenLoop>>,
     responses: BTreeMap<String, Responses>,
     statements: BTreeMap<String, (Counters, f64)>,
@@ -159,8 +148,18 @@ impl Record {
                 }
             }
         }
-        if stage == Stage::First && recording.good() > 0 && !is_disturbed {
-            self.keep_histogram(endpoint, recording.judged());
+        if recording.good() == 0 || is_disturbed {
+            return;
+        }
+        self.keep_histogram(stage, endpoint, recording.judged());
+        match self.parts.get_mut(endpoint) {
+            Some(parts) => parts.add(recording),
+            None => {
+                let parts = Parts::of(recording);
+                self.parts.insert(endpoint.to_owned(), parts);
+            }
+        }
+        if stage == Stage::First {
             if let Some(open_loop) = open_loop(recording) {
                 let all = self.open_loops.entry(endpoint.to_owned()).or_default();
                 all.push(open_loop);
@@ -219,6 +218,12 @@ impl Record {
     pub fn run(&self, now: &Circumstances<'_>) -> Run {
         let mut evidence = self.evidence.clone();
         evidence.statements.extend(self.statements());
+        if let Some(base) = now.other.filter(|_| now.is_head) {
+            for endpoint in self.said.keys() {
+                let answers = self.answers(base, endpoint);
+                evidence.answers.insert(endpoint.clone(), answers);
+            }
+        }
         let mut not_measured = self.not_measured.clone();
         self.miss_what_was_disturbed(&mut not_measured);
         let mut first = aligned(&self.first, now.other.map(|other| &other.first));
@@ -230,7 +235,7 @@ impl Record {
         for endpoint in now.same {
             let id = MetricId::endpoint(endpoint, Metric::DifferentAnswers);
             let answers = now.other.map(|other| self.answers(other, endpoint));
-            match answers.map(Answers::share) {
+            match answers.map(share_of_different) {
                 Some(Ok(share)) => {
                     first.insert(id, [(1, if now.is_head { share } else { 0.0 })].into());
                 }
@@ -258,6 +263,12 @@ impl Record {
             contention: self.contention.clone(),
             not_measured,
             histograms: self.histograms.clone(),
+            fresh_histograms: self.fresh_histograms.clone(),
+            timings: self
+                .parts
+                .iter()
+                .map(|(endpoint, parts)| (endpoint.clone(), parts.timing()))
+                .collect(),
             open_loops: self.open_loops.clone(),
             responses: self.responses.clone(),
             evidence,
@@ -364,12 +375,13 @@ impl Record {
         answers
     }
 
-    fn keep_histogram(&mut self, endpoint: &str, latencies: &Histogram<u64>) {
+    fn keep_histogram(&mut self, stage: Stage, endpoint: &str, latencies: &Histogram<u64>) {
+        let kept = match stage {
+            Stage::First => &mut self.histograms,
+            Stage::Confirmation => &mut self.fresh_histograms,
+        };
         if let Some(text) = as_text(latencies) {
-            self.histograms
-                .entry(endpoint.to_owned())
-                .or_default()
-                .push(text);
+            kept.entry(endpoint.to_owned()).or_default().push(text);
         }
     }
 

@@ -26,7 +26,8 @@ pub use finding::{
 };
 pub use metric::{Better, Class, Metric, MetricId, Subject, Unit};
 pub use run::{
-    Contention, Disturbance, Machine, OpenLoop, Phase, PhaseKind, Responses, Revision, Run, RunFile,
+    Contention, Disturbance, Machine, OpenLoop, Phase, PhaseKind, Responses, Revision, Run,
+    RunFile, Timing,
 };
 pub use samples::Samples;
 pub use shift::{History, Night, Shift, Unjudged};

@@ -40,6 +40,12 @@ pub struct Run {
     /// values in nanoseconds. Of endpoints that were driven at a rate: the response time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub histograms: BTreeMap<String, Vec<String>>,
+    /// The same of the fresh blocks of the second stage.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fresh_histograms: BTreeMap<String, Vec<String>>,
+    /// What the latencies of each endpoint are made of, over all blocks that count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timings: BTreeMap<String, Timing>,
     /// How the endpoints that were driven at a rate kept up with it, one per block of the first
     /// stage whose latencies count.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -167,6 +173,22 @@ pub struct Contention {
     /// Whether it was disturbed the second time too: its wall-clock metrics do not count.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disturbed: bool,
+}
+
+/// What latencies are made of: medians in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Timing {
+    /// From the first byte out to the first byte in.
+    pub first_byte: f64,
+    /// From the first byte in to the last.
+    pub body: f64,
+    /// Opening a connection, with its handshake; no part of a latency. None where none was opened
+    /// while it was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<f64>,
+    /// Connections opened while it was timed: one for each request where none is kept alive.
+    pub connections: u64,
 }
 
 /// What keeps a block from being timed.

@@ -5,6 +5,7 @@
 use super::escape;
 use super::forest::{WIDTH, forest};
 use super::format;
+use super::parts::{self, Measured};
 use super::rows::{self, Row};
 use super::sentences;
 use crate::model::account::{
@@ -25,6 +26,8 @@ pub struct Explanation<'a> {
     pub against: &'a str,
     /// The verdict and its numbers.
     pub account: &'a Account,
+    /// What was measured of both.
+    pub measured: Measured<'a>,
     /// What the gate says of the whole run.
     pub decision: &'a Decision,
     /// What explains the metrics of the run.
@@ -60,6 +63,12 @@ pub fn explain(explanation: &Explanation<'_>) -> String {
         Basis::Blocks(blocks) => by_blocks(blocks, comparison),
         Basis::Stored(stored) => by_stored(stored, comparison),
     });
+    let id = &comparison.id;
+    sections.extend(parts::of_latency(
+        id.metric,
+        &id.subject,
+        explanation.measured,
+    ));
     sections.push(target(comparison));
     sections.push(what_to_do(comparison));
     sections.push(causes(explanation));

@@ -33,6 +33,8 @@ fn run(commit: &str, measured_at: &str) -> Run {
         contention: [].into(),
         not_measured: [(MetricId::bundle("web", Metric::Total), "no build".into())].into(),
         histograms: [("list projects".to_owned(), vec!["HISTFAAA".to_owned()])].into(),
+        fresh_histograms: [].into(),
+        timings: [].into(),
         open_loops: [].into(),
         responses: [("list projects".to_owned(), Responses::default())].into(),
         evidence: Evidence::default(),

@@ -39,6 +39,8 @@ fn run(day: u32, samples: &[(MetricId, &[f64])]) -> Run {
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
         histograms: BTreeMap::new(),
+        fresh_histograms: BTreeMap::new(),
+        timings: BTreeMap::new(),
         open_loops: BTreeMap::new(),
         responses: BTreeMap::new(),
         evidence: Evidence::default(),

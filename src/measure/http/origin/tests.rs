@@ -253,7 +253,10 @@ fn what_cannot_be_trusted_or_spoken_says_why() {
     let misnamed = why(&pem, "example.org", false).unwrap();
     assert!(misnamed.contains("not valid for name"), "{misnamed}");
     let version = why(&pem, "localhost", true).unwrap();
-    assert!(version.contains("alert") || version.contains("http/1.1"), "{version}");
+    assert!(
+        version.contains("alert") || version.contains("http/1.1"),
+        "{version}"
+    );
     let empty = why("nothing", "localhost", false).unwrap_err();
     assert!(empty.contains("ca.pem` cannot be read"), "{empty}");
 }
