@@ -329,7 +329,10 @@ fn batches_have_singles(endpoints: &[Endpoint], raw: &[RawEndpoint]) -> Result<(
             let others = endpoints.iter().map(|other| other.name.as_str());
             let others = others.filter(|name| *name != endpoint.name);
             let flaw = Flaw::new(format!("there is no other endpoint {}", quote(of)));
-            let flaw = flaw.suggest(of, others, "endpoints");
+            let flaw = match endpoints.len() {
+                1 => flaw.help("add an endpoint that does one, and name it here"),
+                _ => flaw.suggest(of, others, "endpoints"),
+            };
             return Err(flaw.at(&at.key("batch").key("of")));
         }
         let wants_gain = raw

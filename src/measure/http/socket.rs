@@ -3,6 +3,7 @@
 //! A plain socket is read by hand. What wakes us when an answer comes decides how soon we see it,
 //! and one request at a time has nobody else to wake: it waits in the kernel, in the read itself.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
@@ -127,7 +128,8 @@ impl Stream for Socket {
             }
         }
         loop {
-            let mut ready = self.0.readable().await?;
+            // Only one of us ever waits here, and that is cheaper than waiting as one of many.
+            let mut ready = poll_fn(|context| self.0.poll_read_ready(context)).await?;
             match self.receive_now(room, MsgFlags::MSG_DONTWAIT) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
                 // Less than there is room for: it is empty now, and says so when there is more.
