@@ -42,6 +42,7 @@ fn run(label: &str, samples: &[(MetricId, &[f64])], fresh: &[(MetricId, &[f64])]
         control: BTreeMap::new(),
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
+        ended: None,
         histograms: BTreeMap::new(),
         fresh_histograms: BTreeMap::new(),
         timings: BTreeMap::new(),

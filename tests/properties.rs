@@ -42,6 +42,7 @@ fn run(first: &Values, fresh: &Values) -> Run {
         control: BTreeMap::new(),
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
+        ended: None,
         histograms: BTreeMap::new(),
         fresh_histograms: BTreeMap::new(),
         timings: BTreeMap::new(),

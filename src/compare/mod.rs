@@ -253,6 +253,17 @@ fn against_base(
     } else {
         verdict
     };
+    // What the time was too short for was asked for and not measured.
+    if let (Some(why), Verdict::Inconclusive(open)) = (&head.ended, &verdict)
+        && matches!(
+            open,
+            Inconclusive::TooFewBlocks { .. }
+                | Inconclusive::Undecided { .. }
+                | Inconclusive::TooNoisy { .. }
+        )
+    {
+        return Verdict::Inconclusive(Inconclusive::NotMeasured { why: why.clone() });
+    }
     let Reference::Paired(base) = reference else {
         return verdict;
     };

@@ -295,6 +295,7 @@ pub(super) mod fixtures {
             control: BTreeMap::new(),
             contention: BTreeMap::new(),
             not_measured: BTreeMap::new(),
+            ended: None,
             histograms: BTreeMap::new(),
             fresh_histograms: BTreeMap::new(),
             timings: BTreeMap::new(),

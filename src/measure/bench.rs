@@ -492,9 +492,10 @@ impl<'a> Bench<'a> {
             self.label(at)
         );
         self.progress.step(&said);
-        let skipped = &mut self.head.record.evidence.skipped;
-        if !skipped.iter().any(|one| one.starts_with("measuring ended")) {
-            skipped.push(said);
+        let record = &mut self.head.record;
+        if record.ended.is_none() {
+            record.evidence.skipped.push(said.clone());
+            record.ended = Some(said);
         }
     }
 

@@ -101,6 +101,8 @@ pub struct Record {
     /// What each endpoint said to each request; none where it changes.
     said: BTreeMap<String, BTreeMap<u64, Option<u64>>>,
     not_measured: BTreeMap<MetricId, String>,
+    /// Why measuring ended early, if it did.
+    pub ended: Option<String>,
     /// What explains the numbers.
     pub evidence: Evidence,
 }
@@ -261,6 +263,7 @@ impl Record {
             confirmation,
             control: control.unwrap_or_default(),
             contention: self.contention.clone(),
+            ended: self.ended.clone(),
             not_measured,
             histograms: self.histograms.clone(),
             fresh_histograms: self.fresh_histograms.clone(),

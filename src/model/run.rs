@@ -36,6 +36,9 @@ pub struct Run {
     /// What was asked for and could not be measured, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_measured: BTreeMap<MetricId, String>,
+    /// Why measuring ended before the planned blocks were measured, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// Latency histograms per endpoint, one per block: HdrHistogram V2 + DEFLATE in base64,
     /// values in nanoseconds. Of endpoints that were driven at a rate: the response time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -32,6 +32,7 @@ fn run(commit: &str, measured_at: &str) -> Run {
         control: [].into(),
         contention: [].into(),
         not_measured: [(MetricId::bundle("web", Metric::Total), "no build".into())].into(),
+        ended: None,
         histograms: [("list projects".to_owned(), vec!["HISTFAAA".to_owned()])].into(),
         fresh_histograms: [].into(),
         timings: [].into(),

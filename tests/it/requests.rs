@@ -201,14 +201,14 @@ fn the_first_answer_of_a_fresh_process_is_timed_apart() {
 
 #[test]
 fn a_time_limit_ends_measuring_and_what_is_missing_is_no_pass() {
-    let long = "measure: { blocks: 8, block: 1 s, warm-up: 50 ms, time-limit: 4 s, contention-limit: 100% }";
+    let long = "measure: { blocks: 8, block: 1 s, warm-up: 50 ms, time-limit: 2 s, contention-limit: 100% }";
     let project = Sandbox::with_service(&config(&[FAST], &[long, TOLERANT]));
 
     let check = project.check();
 
     check
         .exits(5)
-        .says("measuring ended at its time limit of 4 s, in block ");
+        .says("measuring ended at its time limit of 2 s, in block ");
     let comment = check.comment();
     assert!(
         comment.contains("measuring ended at its time limit"),

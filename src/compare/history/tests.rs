@@ -38,6 +38,7 @@ fn run(day: u32, samples: &[(MetricId, &[f64])]) -> Run {
         control: BTreeMap::new(),
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
+        ended: None,
         histograms: BTreeMap::new(),
         fresh_histograms: BTreeMap::new(),
         timings: BTreeMap::new(),

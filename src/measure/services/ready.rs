@@ -58,8 +58,21 @@ async fn http(origin: &Origin, path: &str) -> Result<(), String> {
             "GET {path} answered {}",
             response.status().as_u16()
         )),
-        Err(error) if error.is_connect() => Err("connection refused".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(innermost(&error)),
+    }
+}
+
+/// What it comes down to: `connection refused`, or what is wrong with a certificate.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(refused) if refused.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "connection refused".to_owned()
+        }
+        Some(_) | None => cause.to_string(),
     }
 }
 
