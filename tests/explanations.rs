@@ -43,6 +43,7 @@ fn run(label: &str, samples: &[(MetricId, &[f64])], fresh: &[(MetricId, &[f64])]
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
         ended: None,
+        ended_endpoints: [].into(),
         histograms: BTreeMap::new(),
         fresh_histograms: BTreeMap::new(),
         timings: BTreeMap::new(),

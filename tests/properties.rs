@@ -43,6 +43,7 @@ fn run(first: &Values, fresh: &Values) -> Run {
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
         ended: None,
+        ended_endpoints: [].into(),
         histograms: BTreeMap::new(),
         fresh_histograms: BTreeMap::new(),
         timings: BTreeMap::new(),

@@ -41,6 +41,7 @@ fn prepared(address: &str, path: &str, load: Load) -> Result<Prepared, String> {
         },
         load,
         time_out: Duration::from_secs(10),
+        time_limit: None,
         session: None,
         cold_start: false,
         batch: None,

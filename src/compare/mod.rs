@@ -254,7 +254,9 @@ fn against_base(
         verdict
     };
     // What the time was too short for was asked for and not measured.
-    if let (Some(why), Verdict::Inconclusive(open)) = (&head.ended, &verdict)
+    let ended = head.ended.as_ref();
+    let ended = ended.or_else(|| head.ended_endpoints.get(id.subject.name()));
+    if let (Some(why), Verdict::Inconclusive(open)) = (ended, &verdict)
         && matches!(
             open,
             Inconclusive::TooFewBlocks { .. }

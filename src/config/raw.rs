@@ -223,6 +223,7 @@ pub(super) struct RawEndpoint {
     #[serde(default)]
     pub(super) load: RawLoad,
     pub(super) time_out: Option<Time>,
+    pub(super) time_limit: Option<Time>,
     #[serde(default)]
     pub(super) budgets: RawEndpointBudgets,
 }

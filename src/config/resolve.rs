@@ -249,6 +249,9 @@ fn endpoint(
     }
     let time_out = raw.time_out.unwrap_or(TIME_OUT);
     stack::not_zero(time_out, &at.key("time-out"))?;
+    if let Some(limit) = raw.time_limit {
+        stack::not_zero(limit, &at.key("time-limit"))?;
+    }
     let mut request = request(&raw.request, &raw.headers, body(raw, at)?, at)?;
     request.variables = varying::variables(&raw.variables, at)?;
     let names: Vec<&str> = raw.variables.names().collect();
@@ -262,6 +265,7 @@ fn endpoint(
         expect: expect(&raw.expect, &at.key("expect"))?,
         load: load(raw, at)?,
         time_out: time_out.duration(),
+        time_limit: raw.time_limit.map(Time::duration),
         session: raw.session.clone(),
     })
 }

@@ -296,6 +296,7 @@ pub(super) mod fixtures {
             contention: BTreeMap::new(),
             not_measured: BTreeMap::new(),
             ended: None,
+            ended_endpoints: [].into(),
             histograms: BTreeMap::new(),
             fresh_histograms: BTreeMap::new(),
             timings: BTreeMap::new(),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use time::OffsetDateTime;
@@ -125,6 +125,8 @@ pub struct Bench<'a> {
     base: Result<Arm, String>,
     /// Base once more, where it is asked for.
     control: Option<Arm>,
+    /// How long each endpoint was timed.
+    spent: BTreeMap<usize, Duration>,
     /// When measuring ends, whatever is missing then.
     deadline: Option<tokio::time::Instant>,
     /// How head compares so far, for who waits.
@@ -169,6 +171,7 @@ impl<'a> Bench<'a> {
             head: Arm::new(ArmName::Head, &checkout.head),
             base: Ok(Arm::new(ArmName::Base, &checkout.base)),
             control: None,
+            spent: BTreeMap::new(),
             deadline: None,
             so_far: SoFar::default(),
             progress,
@@ -439,6 +442,7 @@ impl<'a> Bench<'a> {
         self.connect(is_first).await?;
         let label = self.label(round);
         let mut order = endpoints.to_vec();
+        order.retain(|index| self.time_left(*index).is_none_or(|left| !left.is_zero()));
         self.random.shuffle(&mut order);
         self.progress.phase(PhaseKind::WarmUp);
         self.progress
@@ -461,7 +465,7 @@ impl<'a> Bench<'a> {
                 .map(|ratio| format!(" ({ratio} so far)"));
             let so_far = so_far.unwrap_or_default();
             self.progress.tick(&format!("{}{so_far}", at.label));
-            self.endpoint(&at, driven).await?;
+            self.endpoint_in_time(&at, driven).await?;
             self.read_memory(&mut memory);
         }
         if let Some(ratios) = self.so_far.summary() {
@@ -481,6 +485,48 @@ impl<'a> Bench<'a> {
                 format!("fresh block {}/{}", at.number, sampling.confirmation_blocks)
             }
         }
+    }
+
+    /// How long an endpoint may still be timed; none without a limit.
+    fn time_left(&self, index: usize) -> Option<Duration> {
+        let limit = self.prepared[index].endpoint.time_limit?;
+        let spent = self.spent.get(&index).copied().unwrap_or_default();
+        Some(limit.saturating_sub(spent))
+    }
+
+    /// Measures one block of one endpoint, for as long as it may be timed.
+    async fn endpoint_in_time(
+        &mut self,
+        at: &Place,
+        driven: &mut Arms,
+    ) -> Result<(), MeasureError> {
+        let start = Instant::now();
+        let measured = match self.time_left(at.index) {
+            None => self.endpoint(at, driven).await,
+            Some(left) => {
+                let within = tokio::time::timeout(left, self.endpoint(at, driven)).await;
+                within.unwrap_or(Ok(()))
+            }
+        };
+        *self.spent.entry(at.index).or_default() += start.elapsed();
+        if self.time_left(at.index).is_some_and(|left| left.is_zero()) {
+            let endpoint = &self.prepared[at.index].endpoint;
+            let limit = endpoint.time_limit.unwrap_or_default();
+            let said = format!(
+                "{}: measuring ended at its time limit of {} s, in {}",
+                endpoint.name,
+                limit.as_secs_f64(),
+                self.label(Round {
+                    stage: at.stage,
+                    number: at.number
+                })
+            );
+            self.progress.step(&said);
+            let record = &mut self.head.record;
+            record.evidence.skipped.push(said.clone());
+            record.ended_endpoints.insert(endpoint.name.clone(), said);
+        }
+        measured
     }
 
     /// What was measured so far stays; what has no answer then says that blocks are missing.

@@ -174,6 +174,8 @@ pub struct Endpoint {
     pub load: Load,
     /// Longest time one request may take.
     pub time_out: Duration,
+    /// Longest time that it may be timed in all, over all blocks.
+    pub time_limit: Option<Duration>,
     /// Name of the session that is sent, if any.
     pub session: Option<String>,
     /// Whether the first request of a fresh process is timed apart.

@@ -103,6 +103,8 @@ pub struct Record {
     not_measured: BTreeMap<MetricId, String>,
     /// Why measuring ended early, if it did.
     pub ended: Option<String>,
+    /// The same of single endpoints.
+    pub ended_endpoints: BTreeMap<String, String>,
     /// What explains the numbers.
     pub evidence: Evidence,
 }
@@ -264,6 +266,7 @@ impl Record {
             control: control.unwrap_or_default(),
             contention: self.contention.clone(),
             ended: self.ended.clone(),
+            ended_endpoints: self.ended_endpoints.clone(),
             not_measured,
             histograms: self.histograms.clone(),
             fresh_histograms: self.fresh_histograms.clone(),

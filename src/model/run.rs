@@ -39,6 +39,9 @@ pub struct Run {
     /// Why measuring ended before the planned blocks were measured, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
+    /// The same of single endpoints.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ended_endpoints: BTreeMap<String, String>,
     /// Latency histograms per endpoint, one per block: HdrHistogram V2 + DEFLATE in base64,
     /// values in nanoseconds. Of endpoints that were driven at a rate: the response time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

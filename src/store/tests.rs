@@ -33,6 +33,7 @@ fn run(commit: &str, measured_at: &str) -> Run {
         contention: [].into(),
         not_measured: [(MetricId::bundle("web", Metric::Total), "no build".into())].into(),
         ended: None,
+        ended_endpoints: [].into(),
         histograms: [("list projects".to_owned(), vec!["HISTFAAA".to_owned()])].into(),
         fresh_histograms: [].into(),
         timings: [].into(),

@@ -217,6 +217,24 @@ fn a_time_limit_ends_measuring_and_what_is_missing_is_no_pass() {
 }
 
 #[test]
+fn an_endpoint_may_have_a_time_limit_of_its_own() {
+    let slow = "  - { name: slow, service: app, request: GET /slow, time-limit: 500 ms }\n";
+    let project = Sandbox::with_service(&config(&[FAST, slow], &[SURE, TOLERANT]));
+
+    let check = project.check();
+
+    check
+        .exits(5)
+        .says("slow: measuring ended at its time limit of 0.5 s, in block ");
+    let run = check.run_file();
+    let blocks = |name: &str| {
+        let samples = &run["head"]["samples"][format!("endpoint/{name}/p50")];
+        samples.as_array().map_or(0, Vec::len)
+    };
+    assert!(blocks("slow") < blocks("fast"), "{check}");
+}
+
+#[test]
 fn a_rate_above_what_base_can_do_says_nothing_about_head() {
     let slow = "  - { name: slow, service: app, request: GET /slow, load: { rate: 2000/s, connections: 20 } }\n";
     let project = Sandbox::with_service(&config(&[slow], &[SHORT, TOLERANT]));

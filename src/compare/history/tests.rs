@@ -39,6 +39,7 @@ fn run(day: u32, samples: &[(MetricId, &[f64])]) -> Run {
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
         ended: None,
+        ended_endpoints: [].into(),
         histograms: BTreeMap::new(),
         fresh_histograms: BTreeMap::new(),
         timings: BTreeMap::new(),

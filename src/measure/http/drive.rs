@@ -667,6 +667,7 @@ mod tests {
             expect: Expect::default(),
             load,
             time_out: Duration::from_millis(300),
+            time_limit: None,
             session: None,
             cold_start: false,
             batch: None,

@@ -211,6 +211,7 @@ pub fn check(session: &Session, project: &std::path::Path) -> Result<(), Prepare
         expect: Expect::default(),
         load: Load::Closed { concurrency: 1 },
         time_out: LOGIN_WITHIN,
+        time_limit: None,
         session: None,
         cold_start: false,
         batch: None,

@@ -142,6 +142,7 @@ fn endpoint(body: Body) -> Endpoint {
         },
         load: Load::Closed { concurrency: 1 },
         time_out: Duration::from_secs(2),
+        time_limit: None,
         session: None,
         cold_start: false,
         batch: None,
