@@ -212,6 +212,9 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
         MeasureError::Service(ServiceError::NotReady { .. }) => {
             "check `ready` and `command`, or allow more time: `ready: { …, within: 60 s }`"
         }
+        MeasureError::Service(ServiceError::Speaks { .. }) => {
+            "check `tls`: `ca` is a PEM file of the project, or of `{{ data }}`"
+        }
         MeasureError::Build(BuildError::Weigh { .. }) => {
             "check `output`: it is the folder the build writes, relative to `directory`"
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tollgate::compare::{self, Policy};
 use tollgate::gate;
 use tollgate::model::{
-    Baseline, Contention, Machine, Metric, MetricId, Reference, Revision, Run, Samples,
+    Baseline, Contention, Disturbance, Machine, Metric, MetricId, Reference, Revision, Run, Samples,
 };
 use tollgate::report::{self, Explanation};
 
@@ -42,7 +42,11 @@ fn run(label: &str, samples: &[(MetricId, &[f64])], fresh: &[(MetricId, &[f64])]
         control: BTreeMap::new(),
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
+        ended: None,
+        ended_endpoints: [].into(),
         histograms: BTreeMap::new(),
+        fresh_histograms: BTreeMap::new(),
+        timings: BTreeMap::new(),
         open_loops: BTreeMap::new(),
         responses: BTreeMap::new(),
         evidence: tollgate::model::Evidence::default(),
@@ -73,6 +77,10 @@ fn explained(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) 
         head: &head.revision,
         against: "1a2b3c4d5e (main)",
         account: &account,
+        measured: report::Measured {
+            base: None,
+            head: &head,
+        },
         decision: &gate::decide(&comparisons, gate::Policy::default()),
         findings: &[],
     });
@@ -206,6 +214,8 @@ fn too_noisy_with_blocks_that_were_disturbed() {
     let base = run("main", &[(p50(), &base)], &[(p50(), &fresh_base)]);
     let mut head = run("pull request", &[(p50(), &head)], &[(p50(), &fresh_head)]);
     let block = |block: u32| Contention {
+        generator_cpu: 0.1,
+        by: Disturbance::OtherWork,
         late: 0.0,
         fresh: false,
         block,

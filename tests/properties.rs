@@ -42,7 +42,11 @@ fn run(first: &Values, fresh: &Values) -> Run {
         control: BTreeMap::new(),
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
+        ended: None,
+        ended_endpoints: [].into(),
         histograms: BTreeMap::new(),
+        fresh_histograms: BTreeMap::new(),
+        timings: BTreeMap::new(),
         open_loops: BTreeMap::new(),
         responses: BTreeMap::new(),
         evidence: Evidence::default(),
@@ -579,6 +583,10 @@ fn any_run_is_judged_decided_rendered_and_explained() {
                     head: &head.revision,
                     against: "odd",
                     account: &account,
+                    measured: report::Measured {
+                        base: None,
+                        head: &head,
+                    },
                     decision: &decision,
                     findings: &[],
                 });

@@ -2,6 +2,7 @@
 //! not built on. Prints one line of JSON.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tollgate::measure::arm::ArmName;
 use tollgate::measure::http::drive::{Switch, Target};
-use tollgate::measure::http::{Arms, Prepared, Recording};
+use tollgate::measure::http::{Arms, Origin, Prepared, Recording};
 use tollgate::measure::plan::{Arrivals, Body, Endpoint, Expect, Load, OpenLoad, Rate, Request};
 
 use crate::server::{histogram, microseconds};
@@ -32,6 +33,7 @@ fn prepared(address: &str, path: &str, load: Load) -> Result<Prepared, String> {
             path: path.to_owned(),
             headers: [].into(),
             body: Body::Empty,
+            variables: [].into(),
         },
         expect: Expect {
             status: Some(200),
@@ -39,11 +41,14 @@ fn prepared(address: &str, path: &str, load: Load) -> Result<Prepared, String> {
         },
         load,
         time_out: Duration::from_secs(10),
+        time_limit: None,
         session: None,
+        cold_start: false,
+        batch: None,
     };
     let prepared = Prepared::new(&endpoint, Path::new("."));
     prepared
-        .and_then(|prepared| prepared.at(address, None))
+        .and_then(|prepared| prepared.at(&Origin::plain(address), None))
         .map_err(|error| error.to_string())
 }
 
@@ -51,8 +56,9 @@ fn target(arm: ArmName, request: Prepared, address: &str) -> Target {
     Target {
         arm,
         request,
-        address: address.to_owned(),
+        origin: Origin::plain(address),
         login: None,
+        sequence: Rc::default(),
     }
 }
 

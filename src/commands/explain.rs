@@ -31,6 +31,10 @@ pub fn explain(arguments: &Explain) -> Result<(), Failure> {
         head: &run.file.head.revision,
         against: &run.against,
         account: &account,
+        measured: report::Measured {
+            base: run.file.base.as_ref().ok(),
+            head: &run.file.head,
+        },
         decision: &weighed.decision,
         findings: &weighed.findings,
     }));

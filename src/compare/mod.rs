@@ -27,8 +27,8 @@ pub use account::account;
 pub use policy::Policy;
 
 use crate::model::{
-    BudgetVerdict, Class, Comparison, Estimate, Inconclusive, Metric, MetricId, Reference, Run,
-    Samples, Subject, Target, Tolerance, Verdict, Weight,
+    BudgetVerdict, Class, Comparison, Disturbance, Estimate, Inconclusive, Metric, MetricId,
+    Reference, Run, Samples, Subject, Target, Tolerance, Verdict, Weight,
 };
 use estimate::Trimmed;
 use noisy::{Blocks, Confirmed, Escalated, First, LEAST_BLOCKS};
@@ -248,10 +248,24 @@ fn against_base(
                 .get(id)
                 .map_or(0, |samples| samples.values().len()),
             need: LEAST_BLOCKS,
+            by: disturbed_by(id, head),
         })
     } else {
         verdict
     };
+    // What the time was too short for was asked for and not measured.
+    let ended = head.ended.as_ref();
+    let ended = ended.or_else(|| head.ended_endpoints.get(id.subject.name()));
+    if let (Some(why), Verdict::Inconclusive(open)) = (ended, &verdict)
+        && matches!(
+            open,
+            Inconclusive::TooFewBlocks { .. }
+                | Inconclusive::Undecided { .. }
+                | Inconclusive::TooNoisy { .. }
+        )
+    {
+        return Verdict::Inconclusive(Inconclusive::NotMeasured { why: why.clone() });
+    }
     let Reference::Paired(base) = reference else {
         return verdict;
     };
@@ -275,6 +289,17 @@ fn is_contended(id: &MetricId, head: &Run) -> bool {
     };
     let blocks = head.contention.get(endpoint).into_iter().flatten();
     id.metric.is_wall_clock() && blocks.filter(|block| block.disturbed).count() > 0
+}
+
+/// What disturbed most of the blocks that do not count.
+fn disturbed_by(id: &MetricId, head: &Run) -> Disturbance {
+    let blocks = head.contention.get(id.subject.name()).into_iter().flatten();
+    let mut counts: BTreeMap<Disturbance, usize> = BTreeMap::new();
+    for block in blocks.filter(|block| block.disturbed) {
+        *counts.entry(block.by).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or(Disturbance::default(), |(by, _)| by)
 }
 
 /// How a metric is judged against the reference, other than by stored runs.

@@ -137,10 +137,13 @@ impl Policy {
             }
             Metric::ResponseBytes => (self.tolerances.count, RESPONSE_FLOOR_BYTES),
             // An answer that used to be right and now is wrong has no tolerance.
-            Metric::ErrorRate => (0.0, 0.0),
-            Metric::LatencyMean | Metric::Throughput | Metric::QueryMean | Metric::PeakMemory => {
-                return None;
-            }
+            Metric::ErrorRate | Metric::DifferentAnswers => (0.0, 0.0),
+            Metric::LatencyMean
+            | Metric::ColdStart
+            | Metric::Throughput
+            | Metric::BatchGain
+            | Metric::QueryMean
+            | Metric::PeakMemory => return None,
         };
         let is_noisy = id.metric.class() == Class::Noisy;
         let factor = if shared && is_noisy {
@@ -171,10 +174,13 @@ impl Policy {
             Metric::QueriesPerRequest | Metric::RowsPerRequest | Metric::ResponseBytes => {
                 self.weights.count
             }
-            Metric::ErrorRate => Weight::Gates,
-            Metric::LatencyMean | Metric::Throughput | Metric::QueryMean | Metric::PeakMemory => {
-                Weight::Shown
-            }
+            Metric::ErrorRate | Metric::DifferentAnswers => Weight::Gates,
+            Metric::LatencyMean
+            | Metric::ColdStart
+            | Metric::Throughput
+            | Metric::BatchGain
+            | Metric::QueryMean
+            | Metric::PeakMemory => Weight::Shown,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json_path::JsonPath;
 
 use super::error::{Flaw, list, quote};
+use super::varying;
 
 /// The request methods that can be sent.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -79,7 +80,14 @@ pub(super) fn request_line(text: &str) -> Result<(String, String), Flaw> {
         let flaw = Flaw::new("a request has no address, only a path");
         return Err(flaw.help("the address is that of its service; write for example `GET /api`"));
     }
-    url_path(path)?;
+    url_path(&varying::with_zeros(path)).map_err(|flaw| {
+        // Said of what is written, not of what was put in for the check.
+        if path.contains("{{") {
+            flaw.help("a path starts with `/` and has no spaces but in `{{ name }}`")
+        } else {
+            flaw
+        }
+    })?;
     Ok((method.to_owned(), path.to_owned()))
 }
 
@@ -146,7 +154,7 @@ pub(super) fn json_path(text: &str) -> Result<(String, JsonPath), Flaw> {
 
 /// The address of something that already runs: `scheme://host:port`.
 pub(super) fn url(text: &str) -> Result<String, Flaw> {
-    const SCHEMES: [&str; 5] = ["http", "postgresql", "postgres", "redis", "tcp"];
+    const SCHEMES: [&str; 6] = ["http", "https", "postgresql", "postgres", "redis", "tcp"];
     let example = "write for example `http://127.0.0.1:9000`";
     let Some((scheme, rest)) = text.split_once("://") else {
         let flaw = Flaw::new(format!("{} is no address", quote(text)));
@@ -162,7 +170,7 @@ pub(super) fn url(text: &str) -> Result<String, Flaw> {
         let flaw = Flaw::new(format!("{} has no host and port", quote(text)));
         return Err(flaw.help(example));
     }
-    if scheme == "http" && !path.is_empty() {
+    if ["http", "https"].contains(&scheme) && !path.is_empty() {
         let flaw = Flaw::new("the address of a service has no path");
         return Err(flaw.help("move the path into the `request` of its endpoints"));
     }

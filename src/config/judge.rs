@@ -202,8 +202,10 @@ fn of_endpoint(raw: &RawEndpointBudgets) -> Vec<(Metric, f64)> {
         (Metric::LatencyP50, raw.p50.map(|time| time.0)),
         (Metric::LatencyP95, raw.p95.map(|time| time.0)),
         (Metric::LatencyMean, raw.mean.map(|time| time.0)),
+        (Metric::ColdStart, raw.cold_start.map(|time| time.0)),
         (Metric::CpuPerRequest, raw.cpu.map(|time| time.0)),
         (Metric::Throughput, raw.throughput.map(|rate| rate.0)),
+        (Metric::BatchGain, raw.batch_gain.map(|count| count.0)),
         (Metric::ErrorRate, raw.error_rate.map(|share| share.0)),
         (
             Metric::QueriesPerRequest,
@@ -257,6 +259,9 @@ fn always_measured(endpoint: &Endpoint, services: &[Service]) -> Vec<Metric> {
     }
     if reaches_postgres(&endpoint.service, services) {
         metrics.push(Metric::QueriesPerRequest);
+    }
+    if endpoint.expect.same.is_some() {
+        metrics.push(Metric::DifferentAnswers);
     }
     metrics
 }

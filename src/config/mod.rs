@@ -22,6 +22,7 @@ mod stack;
 mod template;
 #[cfg(test)]
 mod tests;
+mod varying;
 mod yaml;
 
 pub use error::ConfigError;

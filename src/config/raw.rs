@@ -108,7 +108,22 @@ pub(super) struct RawService {
     pub(super) connection: Option<String>,
     pub(super) seed: Option<String>,
     pub(super) fresh: Option<RawFresh>,
+    pub(super) http2: Option<bool>,
+    pub(super) tls: Option<RawTls>,
+    pub(super) socket: Option<String>,
     pub(super) budgets: Option<RawServiceBudgets>,
+}
+
+/// Whom to trust at a service.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ ca: certs/ca.pem, name: localhost }`"
+)]
+pub(super) struct RawTls {
+    pub(super) ca: Option<String>,
+    pub(super) name: Option<String>,
 }
 
 /// The budgets of a service.
@@ -155,6 +170,8 @@ pub(super) enum RawFresh {
 )]
 pub(super) struct RawSession {
     pub(super) service: String,
+    #[serde(default)]
+    pub(super) before: Vec<RawStep>,
     pub(super) request: String,
     #[serde(default)]
     pub(super) headers: Entries<String>,
@@ -162,6 +179,22 @@ pub(super) struct RawSession {
     pub(super) token: Option<String>,
     pub(super) cookie: Option<String>,
     pub(super) header: Option<String>,
+}
+
+/// A request before the one that logs in.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ request: GET /csrf, capture: { csrf: $.token } }`"
+)]
+pub(super) struct RawStep {
+    pub(super) request: String,
+    #[serde(default)]
+    pub(super) headers: Entries<String>,
+    pub(super) json: Option<serde_json::Value>,
+    #[serde(default)]
+    pub(super) capture: Entries<String>,
 }
 
 /// An item of `endpoints`.
@@ -180,11 +213,17 @@ pub(super) struct RawEndpoint {
     pub(super) session: Option<String>,
     pub(super) json: Option<serde_json::Value>,
     pub(super) multipart: Option<Entries<OneOrMore>>,
+    pub(super) body: Option<String>,
+    #[serde(default)]
+    pub(super) variables: Entries<RawVariable>,
+    pub(super) batch: Option<RawBatch>,
+    pub(super) cold_start: Option<bool>,
     #[serde(default)]
     pub(super) expect: RawExpect,
     #[serde(default)]
     pub(super) load: RawLoad,
     pub(super) time_out: Option<Time>,
+    pub(super) time_limit: Option<Time>,
     #[serde(default)]
     pub(super) budgets: RawEndpointBudgets,
 }
@@ -203,6 +242,81 @@ pub(super) struct RawExpect {
     pub(super) json: Option<String>,
     pub(super) contains: Option<String>,
     pub(super) sha256: Option<String>,
+    pub(super) same_as_base: Option<SameAsBase>,
+}
+
+/// What must be as in base's answer: all of it, or what a JSON path finds.
+#[derive(Debug)]
+pub(super) enum SameAsBase {
+    All(bool),
+    Path(String),
+}
+
+impl<'de> Deserialize<'de> for SameAsBase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SameAsBaseVisitor)
+    }
+}
+
+struct SameAsBaseVisitor;
+
+impl Visitor<'_> for SameAsBaseVisitor {
+    type Value = SameAsBase;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`true` for the whole body, or a JSON path such as `$.cells`")
+    }
+
+    fn visit_bool<E: Error>(self, all: bool) -> Result<SameAsBase, E> {
+        Ok(SameAsBase::All(all))
+    }
+
+    fn visit_str<E: Error>(self, path: &str) -> Result<SameAsBase, E> {
+        Ok(SameAsBase::Path(path.to_owned()))
+    }
+}
+
+/// A variable of requests: a range, `sequence`, or a list.
+#[derive(Debug)]
+pub(super) enum RawVariable {
+    Text(String),
+    List(Vec<serde_json::Value>),
+}
+
+impl<'de> Deserialize<'de> for RawVariable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(VariableVisitor)
+    }
+}
+
+struct VariableVisitor;
+
+impl<'de> Visitor<'de> for VariableVisitor {
+    type Value = RawVariable;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a range such as `1..500`, `sequence`, or a list of texts and numbers")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<RawVariable, E> {
+        Ok(RawVariable::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<RawVariable, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(items)).map(RawVariable::List)
+    }
+}
+
+/// What one request does at once.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ size: 4, of: segment one image }`"
+)]
+pub(super) struct RawBatch {
+    pub(super) size: u32,
+    pub(super) of: Option<String>,
 }
 
 /// How an endpoint is driven.
@@ -238,6 +352,8 @@ pub(super) struct RawEndpointBudgets {
     pub(super) mean: Option<Time>,
     pub(super) p50: Option<Time>,
     pub(super) p95: Option<Time>,
+    pub(super) cold_start: Option<Time>,
+    pub(super) batch_gain: Option<Count>,
     pub(super) cpu: Option<Time>,
     pub(super) query_mean: Option<Time>,
     pub(super) queries_per_request: Option<Count>,
@@ -259,6 +375,8 @@ pub(super) struct RawMeasure {
     pub(super) confirmation_blocks: Option<u32>,
     pub(super) block: Option<Time>,
     pub(super) warm_up: Option<Time>,
+    pub(super) warm_up_limit: Option<Time>,
+    pub(super) time_limit: Option<Time>,
     pub(super) control: Option<bool>,
     pub(super) contention_limit: Option<Share>,
     pub(super) seed: Option<u64>,

@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::measure::Plan;
 use crate::measure::plan::{
-    Arrivals, Body, Endpoint, Expect, Frontend, Load, OpenLoad, Part, Proof, Rate, Request,
-    Sampling, Service, ServiceKind, Session,
+    Arrivals, Batch, Body, Endpoint, Expect, Frontend, Load, OpenLoad, Part, Rate, Request, Same,
+    Sampling, Service, ServiceKind, Session, Source, Step,
 };
 use crate::measure::probes::contention::CONTENTION_LIMIT;
 use crate::store;
@@ -18,10 +17,10 @@ use super::error::{Flaw, Problem, quote};
 use super::locate::KeyPath;
 use super::quantity::{RateOrAuto, Time};
 use super::raw::{
-    Entries, OneOrMore, RawArrivals, RawConfig, RawEndpoint, RawExpect, RawFrontend, RawLoad,
-    RawMeasure, RawSession,
+    Entries, OneOrMore, RawArrivals, RawBatch, RawConfig, RawEndpoint, RawExpect, RawFrontend,
+    RawLoad, RawMeasure, RawSession, SameAsBase,
 };
-use super::{Config, fields, judge, stack};
+use super::{Config, fields, judge, stack, varying};
 
 /// Longest time an install or a build may take, unless the frontend says otherwise.
 const BUILD_WITHIN: Time = Time(600_000.0);
@@ -30,6 +29,10 @@ const TIME_OUT: Time = Time(10_000.0);
 /// Most connections of an open loop, unless the endpoint says otherwise: what browsers of some
 /// dozen users open.
 const CONNECTIONS: u32 = 100;
+/// Untimed load of an endpoint before every block, unless the file says otherwise.
+const WARM_UP: Time = Time(1_000.0);
+/// How many times as long it may go on where an endpoint still gets faster.
+const WARM_UP_LIMIT: f64 = 4.0;
 /// An interval needs at least this many blocks.
 const LEAST_BLOCKS: u32 = 3;
 /// In a shorter block one stray request decides.
@@ -121,16 +124,74 @@ fn session(
     at: &KeyPath,
 ) -> Result<Session, Problem> {
     answers_http(&raw.service, services, &at.key("service"))?;
-    let body = raw.json.as_ref().map_or(Body::Empty, json_body);
+    let mut captured: Vec<&str> = Vec::new();
+    let mut before = Vec::new();
+    for (index, raw) in raw.before.iter().enumerate() {
+        let at = at.key("before").index(index);
+        let step = of_login(
+            &raw.request,
+            &raw.headers,
+            raw.json.as_ref(),
+            &captured,
+            &at,
+        )?;
+        let mut captures = Vec::new();
+        for (name, source) in &raw.capture.0 {
+            let at = at.key("capture").key(name);
+            varying::is_name(name).map_err(|flaw| flaw.at_key(&at))?;
+            let source = source_of(source).map_err(|flaw| flaw.at(&at))?;
+            captures.push((name.clone(), source));
+        }
+        captured.extend(raw.capture.names());
+        before.push(Step {
+            request: step,
+            captures,
+        });
+    }
     Ok(Session {
         name: fields::name(name).map_err(|flaw| flaw.at_key(at))?,
         service: raw.service.clone(),
-        request: request(&raw.request, &raw.headers, body, at)?,
+        before,
+        request: of_login(&raw.request, &raw.headers, raw.json.as_ref(), &captured, at)?,
         proof: proof(raw, at)?,
     })
 }
 
-fn proof(raw: &RawSession, at: &KeyPath) -> Result<Proof, Problem> {
+/// A request of a login: what was captured before it may be used in it, and the environment.
+fn of_login(
+    line: &str,
+    headers: &Entries<String>,
+    json: Option<&serde_json::Value>,
+    captured: &[&str],
+    at: &KeyPath,
+) -> Result<Request, Problem> {
+    let body = json.map_or(Body::Empty, json_body);
+    let request = request(line, headers, body, at)?;
+    let known = |name: &str| captured.contains(&name) || name.starts_with("env.");
+    let mut names = captured.to_vec();
+    names.push("env.PASSWORD");
+    varying::check(&request, &known, &names, at)?;
+    Ok(request)
+}
+
+/// Where an answer has what is kept of it.
+fn source_of(text: &str) -> Result<Source, Flaw> {
+    if text.starts_with('$') {
+        return fields::json_path(text).map(|(text, path)| Source::Json(text, path));
+    }
+    let named = |kind: &str| text.strip_prefix(kind).map(str::trim);
+    let (name, source): (_, fn(String) -> Source) = match (named("cookie "), named("header ")) {
+        (Some(name), _) => (name, Source::Cookie),
+        (None, Some(name)) => (name, Source::Header),
+        (None, None) => {
+            let flaw = Flaw::new(format!("{} says not where to look", quote(text)));
+            return Err(flaw.help("write `$.token`, `cookie NAME` or `header NAME`"));
+        }
+    };
+    fields::header(name, "").map(|()| source(name.to_owned()))
+}
+
+fn proof(raw: &RawSession, at: &KeyPath) -> Result<Source, Problem> {
     let name = |key: &str, name: &str| {
         fields::header(name, "").map_err(|flaw| flaw.at(&at.key(key)))?;
         Ok(name.to_owned())
@@ -138,10 +199,10 @@ fn proof(raw: &RawSession, at: &KeyPath) -> Result<Proof, Problem> {
     match (&raw.token, &raw.cookie, &raw.header) {
         (Some(path), None, None) => {
             let path = fields::json_path(path).map_err(|flaw| flaw.at(&at.key("token")))?;
-            Ok(Proof::Token(path.0, path.1))
+            Ok(Source::Json(path.0, path.1))
         }
-        (None, Some(cookie), None) => name("cookie", cookie).map(Proof::Cookie),
-        (None, None, Some(header)) => name("header", header).map(Proof::Header),
+        (None, Some(cookie), None) => name("cookie", cookie).map(Source::Cookie),
+        (None, None, Some(header)) => name("header", header).map(Source::Header),
         (None, None, None) => {
             let flaw = Flaw::new("the session does not say what proves it");
             let help = "add `token: $.token`, `cookie: NAME` or `header: NAME`: where the answer \
@@ -161,11 +222,14 @@ fn endpoints(raw: &RawConfig, services: &[Service]) -> Result<Vec<Endpoint>, Pro
     let names = raw.endpoints.iter().map(|raw| raw.name.as_str());
     names_differ("endpoint", names, &at)?;
     let sessions: Vec<&str> = raw.sessions.names().collect();
-    raw.endpoints
+    let endpoints = raw
+        .endpoints
         .iter()
         .enumerate()
         .map(|(index, raw)| endpoint(raw, services, &sessions, &at.index(index)))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    batches_have_singles(&endpoints, &raw.endpoints)?;
+    Ok(endpoints)
 }
 
 fn endpoint(
@@ -185,13 +249,23 @@ fn endpoint(
     }
     let time_out = raw.time_out.unwrap_or(TIME_OUT);
     stack::not_zero(time_out, &at.key("time-out"))?;
+    if let Some(limit) = raw.time_limit {
+        stack::not_zero(limit, &at.key("time-limit"))?;
+    }
+    let mut request = request(&raw.request, &raw.headers, body(raw, at)?, at)?;
+    request.variables = varying::variables(&raw.variables, at)?;
+    let names: Vec<&str> = raw.variables.names().collect();
+    varying::check(&request, &|name| names.contains(&name), &names, at)?;
     Ok(Endpoint {
         name,
         service: raw.service.clone(),
-        request: request(&raw.request, &raw.headers, body(raw, at)?, at)?,
+        request,
+        cold_start: raw.cold_start.unwrap_or(false) || raw.budgets.cold_start.is_some(),
+        batch: raw.batch.as_ref().map(|raw| batch(raw, at)).transpose()?,
         expect: expect(&raw.expect, &at.key("expect"))?,
         load: load(raw, at)?,
         time_out: time_out.duration(),
+        time_limit: raw.time_limit.map(Time::duration),
         session: raw.session.clone(),
     })
 }
@@ -200,9 +274,11 @@ fn answers_http(name: &str, services: &[Service], at: &KeyPath) -> Result<(), Pr
     stack::exists(name, services, at)?;
     let service = services.iter().find(|service| service.name == name);
     match service.map(|service| &service.kind) {
-        Some(ServiceKind::External { url }) if !url.starts_with("http://") => {
+        Some(ServiceKind::External { url })
+            if !url.starts_with("http://") && !url.starts_with("https://") =>
+        {
             let message = format!("service {} does not answer HTTP requests", quote(name));
-            let help = "its `url` would have to start with `http://`";
+            let help = "its `url` would have to start with `http://` or `https://`";
             Err(Flaw::new(message).help(help).at(at))
         }
         Some(ServiceKind::External { .. } | ServiceKind::Process(_)) | None => Ok(()),
@@ -227,17 +303,71 @@ fn request(
         path,
         headers: checked,
         body,
+        variables: BTreeMap::new(),
     })
 }
 
+fn batch(raw: &RawBatch, at: &KeyPath) -> Result<Batch, Problem> {
+    if raw.size < 2 {
+        let flaw = Flaw::new("a batch of one is no batch");
+        let help = "write how many a request does at once";
+        return Err(flaw.help(help).at(&at.key("batch").key("size")));
+    }
+    Ok(Batch {
+        size: raw.size,
+        of: raw.of.clone(),
+    })
+}
+
+/// What a batch does several of must be another endpoint that does one.
+fn batches_have_singles(endpoints: &[Endpoint], raw: &[RawEndpoint]) -> Result<(), Problem> {
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        let at = KeyPath::root().key("endpoints").index(index);
+        let batch = endpoint.batch.as_ref();
+        let of = batch.and_then(|batch| batch.of.as_deref());
+        if let Some(of) = of
+            && !endpoints
+                .iter()
+                .any(|other| other.name == of && other.name != endpoint.name)
+        {
+            let others = endpoints.iter().map(|other| other.name.as_str());
+            let others = others.filter(|name| *name != endpoint.name);
+            let flaw = Flaw::new(format!("there is no other endpoint {}", quote(of)));
+            let flaw = match endpoints.len() {
+                1 => flaw.help("add an endpoint that does one, and name it here"),
+                _ => flaw.suggest(of, others, "endpoints"),
+            };
+            return Err(flaw.at(&at.key("batch").key("of")));
+        }
+        let wants_gain = raw
+            .get(index)
+            .is_some_and(|raw| raw.budgets.batch_gain.is_some());
+        if wants_gain && of.is_none() {
+            let flaw = Flaw::new("a gain needs single requests to be compared with");
+            let help = "add `batch: { size: 4, of: NAME }` with the endpoint that does one";
+            return Err(flaw.help(help).at_key(&at.key("budgets").key("batch-gain")));
+        }
+    }
+    Ok(())
+}
+
 fn body(raw: &RawEndpoint, at: &KeyPath) -> Result<Body, Problem> {
-    match (&raw.json, &raw.multipart) {
-        (None, None) => Ok(Body::Empty),
-        (Some(json), None) => Ok(json_body(json)),
-        (None, Some(parts)) => multipart(parts, &at.key("multipart")),
-        (Some(_), Some(_)) => {
-            let flaw = Flaw::new("a request has one body: `json` or `multipart`");
-            Err(flaw.help("keep one").at_key(&at.key("multipart")))
+    match (&raw.json, &raw.multipart, &raw.body) {
+        (None, None, None) => Ok(Body::Empty),
+        (Some(json), None, None) => Ok(json_body(json)),
+        (None, Some(parts), None) => multipart(parts, &at.key("multipart")),
+        (None, None, Some(text)) => match part(text).map_err(|flaw| flaw.at(&at.key("body")))? {
+            Part::Text(text) => Ok(Body::Text(text)),
+            Part::File(path) => Ok(Body::File(path)),
+        },
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+            let flaw = Flaw::new("a request has one body: `json`, `multipart` or `body`");
+            let second = if raw.multipart.is_some() {
+                "multipart"
+            } else {
+                "body"
+            };
+            Err(flaw.help("keep one").at_key(&at.key(second)))
         }
     }
 }
@@ -286,8 +416,17 @@ fn expect(raw: &RawExpect, at: &KeyPath) -> Result<Expect, Problem> {
     }
     let json = raw.json.as_deref().map(fields::json_path).transpose();
     let sha256 = raw.sha256.as_deref().map(fields::sha256).transpose();
+    let same = match &raw.same_as_base {
+        None | Some(SameAsBase::All(false)) => None,
+        Some(SameAsBase::All(true)) => Some(Same::default()),
+        Some(SameAsBase::Path(path)) => {
+            let path = fields::json_path(path).map_err(|flaw| flaw.at(&at.key("same-as-base")))?;
+            Some(Same { path: Some(path) })
+        }
+    };
     Ok(Expect {
         status: raw.status,
+        same,
         headers: raw.headers.0.clone(),
         json: json.map_err(|flaw| flaw.at(&at.key("json")))?,
         contains: raw.contains.clone(),
@@ -366,11 +505,23 @@ fn sampling(raw: &RawMeasure) -> Result<Sampling, Problem> {
             .help("write for example `30%`, the default; `100%` counts every block")
             .at(&at.key("contention-limit")));
     }
+    let warm_up = raw.warm_up.unwrap_or(WARM_UP);
+    let warm_up_limit = raw.warm_up_limit.unwrap_or(Time(warm_up.0 * WARM_UP_LIMIT));
+    if warm_up_limit.0 < warm_up.0 {
+        let flaw = Flaw::new("the limit is shorter than every warm-up");
+        let help = "write as much as `warm-up` or more; as much means that nothing is added";
+        return Err(flaw.help(help).at(&at.key("warm-up-limit")));
+    }
+    if let Some(limit) = raw.time_limit {
+        stack::not_zero(limit, &at.key("time-limit"))?;
+    }
     Ok(Sampling {
         blocks: blocks(raw.blocks, 8, &at.key("blocks"))?,
         confirmation_blocks: blocks(raw.confirmation_blocks, 16, &at.key("confirmation-blocks"))?,
         block: block.duration(),
-        warm_up: raw.warm_up.map_or(Duration::from_secs(1), Time::duration),
+        warm_up: warm_up.duration(),
+        warm_up_limit: warm_up_limit.duration(),
+        time_limit: raw.time_limit.map(Time::duration),
         control: raw.control.unwrap_or(false),
         contention_limit: limit,
         seed: raw.seed.unwrap_or(1),

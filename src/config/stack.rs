@@ -1,9 +1,10 @@
 //! The services: what each is, what it needs, and the order they are started in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::measure::plan::{Fresh, Install, Process, Ready, Service, ServiceKind};
+use crate::measure::plan::{Fresh, Install, Process, Ready, Service, ServiceKind, Speaks, Tls};
 
 use super::error::{Flaw, Problem, quote};
 use super::locate::KeyPath;
@@ -66,7 +67,41 @@ fn service(name: &str, raw: &RawService, names: &[&str], at: &KeyPath) -> Result
         connection: raw.connection.clone(),
         seed: seed(raw, at)?,
         fresh: fresh(raw),
+        speaks: speaks(raw, at)?,
         name,
+    })
+}
+
+fn speaks(raw: &RawService, at: &KeyPath) -> Result<Speaks, Problem> {
+    let is_https = raw
+        .url
+        .as_deref()
+        .is_some_and(|url| url.starts_with("https://"));
+    let is_http = raw
+        .url
+        .as_deref()
+        .is_some_and(|url| url.starts_with("http://"));
+    if let Some(tls) = &raw.tls {
+        let at = at.key("tls");
+        if is_http {
+            let flaw = Flaw::new("an address that starts with `http://` has no TLS");
+            return Err(flaw.help("write `https://` in its `url`").at(&at));
+        }
+        if tls.ca.as_deref() == Some("") || tls.name.as_deref() == Some("") {
+            let flaw = Flaw::new("an empty text says nothing");
+            return Err(flaw
+                .help("write for example `{ ca: certs/ca.pem }`")
+                .at(&at));
+        }
+    }
+    let tls = raw.tls.as_ref().map(|tls| Tls {
+        ca: tls.ca.as_ref().map(PathBuf::from),
+        name: tls.name.clone(),
+    });
+    Ok(Speaks {
+        http2: raw.http2.unwrap_or(false),
+        tls: tls.or_else(|| is_https.then(Tls::default)),
+        socket: raw.socket.clone(),
     })
 }
 
@@ -275,14 +310,17 @@ fn templates<'a>(raw: &'a RawService, at: &KeyPath) -> Vec<(KeyPath, &'a str)> {
         ("command", &raw.command),
         ("connection", &raw.connection),
         ("seed", &raw.seed),
+        ("socket", &raw.socket),
     ];
+    let ca = raw.tls.as_ref().and_then(|tls| tls.ca.as_deref());
+    let ca = ca.map(|text| (at.key("tls").key("ca"), text));
     let lines = lines
         .into_iter()
         .filter_map(|(key, text)| Some((at.key(key), text.as_deref()?)));
     let variables = raw.environment.iter().flat_map(|entries| &entries.0);
     let environment = at.key("environment");
     let variables = variables.map(|(name, value)| (environment.key(name), value.as_str()));
-    lines.chain(variables).collect()
+    lines.chain(variables).chain(ca).collect()
 }
 
 /// The head arm listens on the next port, so fixed ports take two each.

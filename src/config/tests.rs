@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::measure::plan::{Arrivals, Body, Fresh, Load, OpenLoad, Part, Rate, Ready, ServiceKind};
+use crate::measure::plan::{
+    Arrivals, Body, Fresh, Load, OpenLoad, Part, Rate, Ready, ServiceKind, Variable,
+};
 use crate::model::{Metric, MetricId, Outcome, Weight};
 
 use super::*;
@@ -1012,5 +1014,171 @@ fn a_session_with_two_proofs() {
     8 | sessions: { ada: { service: api, request: POST /login, token: $.t, cookie: sid } }
       |             ^^^
       = help: keep one of `token`, `cookie` and `header`
+    ");
+}
+
+#[test]
+fn requests_may_vary_be_batches_and_be_compared_with_base() {
+    let plan = read(
+        r#"
+project: p
+services:
+  api: { command: x, http2: true, tls: { ca: certs/ca.pem, name: localhost }, socket: "{{ data }}/a.sock" }
+endpoints:
+  - { name: one, service: api, request: "GET /x/{{ id }}?q={{ q }}", variables: { id: 1..500, q: [a, 7], n: sequence } }
+  - { name: many, service: api, request: POST /x, body: "@images", batch: { size: 4, of: one }, expect: { same-as-base: $.x }, cold-start: true, budgets: { batch-gain: 2 } }
+  - { name: text, service: api, request: POST /x, body: plain, expect: { same-as-base: true }, budgets: { cold-start: 5 s } }
+measure: { warm-up: 2 s, time-limit: 20 min }
+"#,
+    )
+    .expect("a plan")
+    .plan;
+    let speaks = &plan.services[0].speaks;
+    assert!(speaks.http2);
+    assert_eq!(
+        speaks.tls.as_ref().unwrap().name.as_deref(),
+        Some("localhost")
+    );
+    let [one, many, text] = &plan.endpoints[..] else {
+        panic!("three endpoints")
+    };
+    let variables = &one.request.variables;
+    assert_eq!(variables["id"], Variable::Integers(1..=500));
+    assert_eq!(variables["q"], Variable::OneOf(vec!["a".into(), 7.into()]));
+    assert_eq!(variables["n"], Variable::Sequence);
+    assert_eq!(many.request.body, Body::File("images".into()));
+    assert_eq!(many.batch.as_ref().map(|batch| batch.size), Some(4));
+    assert!(many.expect.same.as_ref().unwrap().path.is_some());
+    assert_eq!(text.request.body, Body::Text("plain".to_owned()));
+    assert!(text.expect.same.as_ref().unwrap().path.is_none());
+    assert!(!one.cold_start && many.cold_start && text.cold_start);
+    assert_eq!(plan.sampling.warm_up_limit, Duration::from_secs(8));
+    assert_eq!(plan.sampling.time_limit, Some(Duration::from_secs(1200)));
+}
+
+#[test]
+fn a_variable_that_is_not_there_or_says_nothing() {
+    insta::assert_snapshot!(error_after_endpoint("    headers: { X: \"{{ id }}\" }\n    variables: { ids: 1..5 }\n"), @r#"
+    error: there is no variable `id`
+     --> tollgate.yml:8:19
+      |
+    8 |     headers: { X: "{{ id }}" }
+      |                   ^^^^^^^^^^
+      = help: did you mean `ids`?
+    "#);
+    let one = |text: &str| error(&ENDPOINT.replace("GET /", text));
+    insta::assert_snapshot!(one("GET /x/{{ id }}"), @r"
+    error: there is no variable `id`
+     --> tollgate.yml:7:14
+      |
+    7 |     request: GET /x/{{ id }}
+      |              ^^^^^^^^^^^^^^^
+      = help: add `variables: { id: 1..500 }`
+    ");
+    insta::assert_snapshot!(error_after_endpoint("    variables: { id: 9..1 }\n"), @r"
+    error: there is no number in `9..1`
+     --> tollgate.yml:8:22
+      |
+    8 |     variables: { id: 9..1 }
+      |                      ^^^^
+      = help: write `1..9`
+    ");
+    insta::assert_snapshot!(error_after_endpoint("    variables: { id: random }\n"), @r"
+    error: `random` is no variable
+     --> tollgate.yml:8:22
+      |
+    8 |     variables: { id: random }
+      |                      ^^^^^^
+      = help: write for example `1..500`, `sequence` or `[cell, nucleus]`
+    ");
+    insta::assert_snapshot!(error_after_endpoint("    variables: { id: [] }\n"), @r"
+    error: there is nothing to choose from
+     --> tollgate.yml:8:22
+      |
+    8 |     variables: { id: [] }
+      |                      ^
+      = help: write for example `1..500`, `sequence` or `[cell, nucleus]`
+    ");
+    insta::assert_snapshot!(error_after_endpoint("    variables: { id: 5 }\n"), @r"
+    error: expected a range such as `1..500`, `sequence`, or a list of texts and numbers, found `5`
+     --> tollgate.yml:8:22
+      |
+    8 |     variables: { id: 5 }
+      |                      ^
+    ");
+}
+
+#[test]
+fn a_batch_of_nothing_and_a_gain_over_nothing() {
+    insta::assert_snapshot!(error_after_endpoint("    batch: { size: 1 }\n"), @r"
+    error: a batch of one is no batch
+     --> tollgate.yml:8:20
+      |
+    8 |     batch: { size: 1 }
+      |                    ^
+      = help: write how many a request does at once
+    ");
+    insta::assert_snapshot!(error_after_endpoint("    batch: { size: 4, of: b }\n"), @r"
+    error: there is no other endpoint `b`
+     --> tollgate.yml:8:27
+      |
+    8 |     batch: { size: 4, of: b }
+      |                           ^
+      = help: add an endpoint that does one, and name it here
+    ");
+    insta::assert_snapshot!(error_after_endpoint("    batch: { size: 4 }\n    budgets: { batch-gain: 2 }\n"), @r"
+    error: a gain needs single requests to be compared with
+     --> tollgate.yml:9:16
+      |
+    9 |     budgets: { batch-gain: 2 }
+      |                ^^^^^^^^^^
+      = help: add `batch: { size: 4, of: NAME }` with the endpoint that does one
+    ");
+}
+
+#[test]
+fn tls_without_https_and_a_login_with_an_unknown_step() {
+    let text = ENDPOINT.replace("command: x", "url: http://127.0.0.1:80, tls: { name: x }");
+    insta::assert_snapshot!(error(&text), @r"
+    error: an address that starts with `http://` has no TLS
+     --> tollgate.yml:3:41
+      |
+    3 |   api: { url: http://127.0.0.1:80, tls: { name: x } }
+      |                                         ^
+      = help: write `https://` in its `url`
+    ");
+    let session = "sessions:\n  ada: { service: api, before: [{ request: GET /c, capture: { csrf: token } }], request: POST /l, token: $.t }\n";
+    insta::assert_snapshot!(error_after_endpoint(session), @r"
+    error: `token` says not where to look
+     --> tollgate.yml:9:69
+      |
+    9 |   ada: { service: api, before: [{ request: GET /c, capture: { csrf: token } }], request: POST /l, token: $.t }
+      |                                                                     ^^^^^
+      = help: write `$.token`, `cookie NAME` or `header NAME`
+    ");
+    let session = "sessions:\n  ada: { service: api, request: POST /l, headers: { X: \"{{ csfr }}\" }, before: [{ request: GET /c, capture: { csrf: $.x } }], token: $.t }\n";
+    insta::assert_snapshot!(error_after_endpoint(session), @r#"
+    error: there is no variable `csfr`
+     --> tollgate.yml:9:56
+      |
+    9 |   ada: { service: api, request: POST /l, headers: { X: "{{ csfr }}" }, before: [{ request: GET /c, capture: { csrf: $.x 
+      |                                                        ^^^^^^^^^^^^
+      = help: did you mean `csrf`?
+    "#);
+    insta::assert_snapshot!(error_after_endpoint("measure: { warm-up: 2 s, warm-up-limit: 1 s }\n"), @r"
+    error: the limit is shorter than every warm-up
+     --> tollgate.yml:8:41
+      |
+    8 | measure: { warm-up: 2 s, warm-up-limit: 1 s }
+      |                                         ^^^
+      = help: write as much as `warm-up` or more; as much means that nothing is added
+    ");
+    insta::assert_snapshot!(error_after_endpoint("    body: x\n    json: {}\n"), @r"
+    error: a request has one body: `json`, `multipart` or `body`
+     --> tollgate.yml:8:5
+      |
+    8 |     body: x
+      |     ^^^^
+      = help: keep one
     ");
 }

@@ -295,7 +295,11 @@ pub(super) mod fixtures {
             control: BTreeMap::new(),
             contention: BTreeMap::new(),
             not_measured: BTreeMap::new(),
+            ended: None,
+            ended_endpoints: [].into(),
             histograms: BTreeMap::new(),
+            fresh_histograms: BTreeMap::new(),
+            timings: BTreeMap::new(),
             open_loops: BTreeMap::new(),
             responses: BTreeMap::new(),
             evidence: Evidence {

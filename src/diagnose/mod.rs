@@ -6,11 +6,13 @@
 mod budget;
 mod bundles;
 mod changed_code;
+mod different_answers;
 mod duplicate_package;
 mod eager_route;
 mod new_dependency;
 mod place;
 mod query_count;
+mod rate_not_kept;
 mod row_count;
 mod slow_query;
 #[cfg(test)]
@@ -35,7 +37,8 @@ pub struct Case<'a> {
 pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
 
 /// The rules that explain with a cause of their own.
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 9] = [
+    different_answers::rule,
     whole_import::rule,
     eager_route::rule,
     duplicate_package::rule,
@@ -43,6 +46,7 @@ const RULES: [Rule; 7] = [
     query_count::rule,
     row_count::rule,
     slow_query::rule,
+    rate_not_kept::rule,
 ];
 
 /// Rules for what is left: they see which metrics are explained already.

@@ -2,10 +2,13 @@
 //!
 //! Must not know the other arms: what they do together is the bench's.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use super::bench::MeasureError;
 use super::checkout::Tree;
-use super::http::session::{self, Pass, SessionError};
+use super::http::session::{self, Pass};
 use super::plan::{Fresh, Plan, Service};
 use super::probes::postgres::{self, Counters, Probe};
 use super::process::tree::Usage;
@@ -59,6 +62,8 @@ pub(super) struct Arm {
     pub(super) record: Record,
     pub(super) passes: BTreeMap<String, Pass>,
     probes: BTreeMap<String, Result<Probe, String>>,
+    /// How many requests each endpoint was sent.
+    sequences: BTreeMap<String, Rc<Cell<u64>>>,
 }
 
 impl Arm {
@@ -71,7 +76,14 @@ impl Arm {
             record: Record::default(),
             passes: BTreeMap::new(),
             probes: BTreeMap::new(),
+            sequences: BTreeMap::new(),
         }
+    }
+
+    /// Counts the requests that an endpoint is sent over the whole run.
+    pub(super) fn sequence(&mut self, endpoint: &str) -> Rc<Cell<u64>> {
+        let sequence = self.sequences.entry(endpoint.to_owned()).or_default();
+        Rc::clone(sequence)
     }
 
     /// Gives its services fresh processes.
@@ -99,12 +111,12 @@ impl Arm {
     }
 
     /// Logs in and connects the probes: once, and again where the service is fresh.
-    pub(super) async fn connect(&mut self, plan: &Plan, first: bool) -> Result<(), SessionError> {
+    pub(super) async fn connect(&mut self, plan: &Plan, first: bool) -> Result<(), MeasureError> {
         let Some(stack) = &self.stack else {
             return Ok(());
         };
         for session in &plan.sessions {
-            let pass = session::log_in(session, &stack.address(&session.service)).await?;
+            let pass = session::log_in(session, &stack.origin(&session.service)?).await?;
             self.passes.insert(session.name.clone(), pass);
         }
         for service in stack.services().iter().filter(|s| stack::is_postgres(s)) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use time::OffsetDateTime;
@@ -29,7 +29,7 @@ use super::probes::machine;
 use super::process::Supervisor;
 use super::process::step::StepError;
 use super::process::tree::{self, Usage};
-use super::progress::Progress;
+use super::progress::{Progress, SoFar};
 use super::record::{Circumstances, EndpointBlock, Record, Stage};
 use super::services::{ServiceError, Stack};
 use super::sources;
@@ -86,6 +86,13 @@ impl MeasureError {
     }
 }
 
+/// One block.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    stage: Stage,
+    number: u32,
+}
+
 /// One block of one endpoint.
 #[derive(Debug)]
 struct Place {
@@ -118,6 +125,12 @@ pub struct Bench<'a> {
     base: Result<Arm, String>,
     /// Base once more, where it is asked for.
     control: Option<Arm>,
+    /// How long each endpoint was timed.
+    spent: BTreeMap<usize, Duration>,
+    /// When measuring ends, whatever is missing then.
+    deadline: Option<tokio::time::Instant>,
+    /// How head compares so far, for who waits.
+    so_far: SoFar,
     /// Shows what is going on and keeps the time.
     pub progress: Progress,
 }
@@ -158,6 +171,9 @@ impl<'a> Bench<'a> {
             head: Arm::new(ArmName::Head, &checkout.head),
             base: Ok(Arm::new(ArmName::Base, &checkout.base)),
             control: None,
+            spent: BTreeMap::new(),
+            deadline: None,
+            so_far: SoFar::default(),
             progress,
         })
     }
@@ -237,6 +253,8 @@ impl<'a> Bench<'a> {
         {
             self.base = Err(error.to_string());
         }
+        let limit = self.plan.sampling.time_limit;
+        self.deadline = limit.map(|limit| tokio::time::Instant::now() + limit);
         self.progress.phase(PhaseKind::Start);
         let names: Vec<&str> = self.plan.services.iter().map(|s| s.name.as_str()).collect();
         self.progress.step(&names.join(", "));
@@ -393,46 +411,138 @@ impl<'a> Bench<'a> {
         let numbers = *done + 1..=*done + count;
         *done += count;
         for number in numbers {
-            self.progress.phase(PhaseKind::Start);
-            let is_first = number == 1 && stage == Stage::First;
-            if !is_first {
-                self.refresh().await?;
-            }
-            self.connect(is_first).await?;
-            let label = match stage {
-                Stage::First => format!("block {number}/{}", self.plan.sampling.blocks),
-                Stage::Confirmation => format!(
-                    "fresh block {number}/{}",
-                    self.plan.sampling.confirmation_blocks
-                ),
+            let round = Round { stage, number };
+            let Some(deadline) = self.deadline else {
+                self.block(endpoints, round).await?;
+                continue;
             };
-            let mut order = endpoints.to_vec();
-            self.random.shuffle(&mut order);
-            self.progress.phase(PhaseKind::WarmUp);
-            self.progress
-                .step(&format!("{label}, {} endpoints", order.len()));
-            let mut driven = self.warm_up(&order).await?;
-            self.progress.phase(PhaseKind::Measure);
-            self.pin();
-            let mut memory = BTreeMap::new();
-            for (index, driven) in order.iter().zip(&mut driven) {
-                let at = Place {
-                    stage,
-                    number,
-                    index: *index,
-                    label: format!("{label}, {}", self.prepared[*index].endpoint.name),
-                };
-                self.progress.tick(&at.label);
-                self.endpoint(&at, driven).await?;
-                self.read_memory(&mut memory);
+            match tokio::time::timeout_at(deadline, self.block(endpoints, round)).await {
+                Ok(measured) => measured?,
+                Err(_) => {
+                    self.unpin();
+                    self.say_that_time_is_up(round);
+                    break;
+                }
             }
-            self.keep_memory(stage, number, &memory);
-            self.unpin();
         }
         if self.machine_changed.is_none() {
             self.machine_changed = machine::change(&self.machine, &machine::fingerprint());
         }
         Ok(())
+    }
+
+    /// Fresh processes, warmed up, and every one of these endpoints once.
+    async fn block(&mut self, endpoints: &[usize], round: Round) -> Result<(), MeasureError> {
+        let Round { stage, number } = round;
+        self.progress.phase(PhaseKind::Start);
+        let is_first = number == 1 && stage == Stage::First;
+        if !is_first {
+            self.refresh().await?;
+        }
+        self.connect(is_first).await?;
+        let label = self.label(round);
+        let mut order = endpoints.to_vec();
+        order.retain(|index| self.time_left(*index).is_none_or(|left| !left.is_zero()));
+        self.random.shuffle(&mut order);
+        self.progress.phase(PhaseKind::WarmUp);
+        self.progress
+            .step(&format!("{label}, {} endpoints", order.len()));
+        let mut driven = self.warm_up(&order, round).await?;
+        self.progress.phase(PhaseKind::Measure);
+        self.pin();
+        let mut memory = BTreeMap::new();
+        for (index, driven) in order.iter().zip(&mut driven) {
+            let name = &self.prepared[*index].endpoint.name;
+            let at = Place {
+                stage,
+                number,
+                index: *index,
+                label: format!("{label}, {name}"),
+            };
+            let so_far = self
+                .so_far
+                .of(name)
+                .map(|ratio| format!(" ({ratio} so far)"));
+            let so_far = so_far.unwrap_or_default();
+            self.progress.tick(&format!("{}{so_far}", at.label));
+            self.endpoint_in_time(&at, driven).await?;
+            self.read_memory(&mut memory);
+        }
+        if let Some(ratios) = self.so_far.summary() {
+            self.progress.step(&format!("{label}: {ratios}"));
+        }
+        self.keep_memory(stage, number, &memory);
+        self.keep_batch_gains(round, &order);
+        self.unpin();
+        Ok(())
+    }
+
+    fn label(&self, at: Round) -> String {
+        let sampling = &self.plan.sampling;
+        match at.stage {
+            Stage::First => format!("block {}/{}", at.number, sampling.blocks),
+            Stage::Confirmation => {
+                format!("fresh block {}/{}", at.number, sampling.confirmation_blocks)
+            }
+        }
+    }
+
+    /// How long an endpoint may still be timed; none without a limit.
+    fn time_left(&self, index: usize) -> Option<Duration> {
+        let limit = self.prepared[index].endpoint.time_limit?;
+        let spent = self.spent.get(&index).copied().unwrap_or_default();
+        Some(limit.saturating_sub(spent))
+    }
+
+    /// Measures one block of one endpoint, for as long as it may be timed.
+    async fn endpoint_in_time(
+        &mut self,
+        at: &Place,
+        driven: &mut Arms,
+    ) -> Result<(), MeasureError> {
+        let start = Instant::now();
+        let measured = match self.time_left(at.index) {
+            None => self.endpoint(at, driven).await,
+            Some(left) => {
+                let within = tokio::time::timeout(left, self.endpoint(at, driven)).await;
+                within.unwrap_or(Ok(()))
+            }
+        };
+        *self.spent.entry(at.index).or_default() += start.elapsed();
+        if self.time_left(at.index).is_some_and(|left| left.is_zero()) {
+            let endpoint = &self.prepared[at.index].endpoint;
+            let limit = endpoint.time_limit.unwrap_or_default();
+            let said = format!(
+                "{}: measuring ended at its time limit of {} s, in {}",
+                endpoint.name,
+                limit.as_secs_f64(),
+                self.label(Round {
+                    stage: at.stage,
+                    number: at.number
+                })
+            );
+            self.progress.step(&said);
+            let record = &mut self.head.record;
+            record.evidence.skipped.push(said.clone());
+            record.ended_endpoints.insert(endpoint.name.clone(), said);
+        }
+        measured
+    }
+
+    /// What was measured so far stays; what has no answer then says that blocks are missing.
+    fn say_that_time_is_up(&mut self, at: Round) {
+        let limit = self.plan.sampling.time_limit.unwrap_or_default();
+        let said = format!(
+            "measuring ended at its time limit of {} s, in {}",
+            limit.as_secs_f64(),
+            self.label(at)
+        );
+        self.progress.step(&said);
+        let record = &mut self.head.record;
+        if record.ended.is_none() {
+            record.evidence.skipped.push(said.clone());
+            record.ended = Some(said);
+        }
     }
 
     /// Gives the services and the generator their cores for timing.
@@ -516,21 +626,54 @@ impl<'a> Bench<'a> {
 
     /// Opens the connections of a block and warms both arms up, endpoint by endpoint, twice
     /// round: what the first endpoints compile serves the last ones, and the other way round.
-    async fn warm_up(&mut self, order: &[usize]) -> Result<Vec<Arms>, MeasureError> {
+    /// Endpoints that still get faster then go on for as long as that helps.
+    async fn warm_up(&mut self, order: &[usize], at: Round) -> Result<Vec<Arms>, MeasureError> {
         let mut all = Vec::new();
         for index in order {
-            all.push(Arms::new(self.requests(&self.prepared[*index])?));
+            all.push(Arms::new(self.requests(*index)?));
         }
-        let warm_up = self.for_all_arms(self.plan.sampling.warm_up);
+        self.take_cold_starts(order, &mut all, at).await;
+        let length = self.for_all_arms(self.plan.sampling.warm_up) / WARM_UP_ROUNDS;
         for _ in 0..WARM_UP_ROUNDS {
             for arms in &mut all {
-                arms.warm_up(warm_up / WARM_UP_ROUNDS).await;
+                arms.warm_up(length).await;
             }
         }
+        let limit = self.for_all_arms(self.plan.sampling.warm_up_limit);
         for (index, arms) in order.iter().zip(&mut all) {
+            let mut spent = length * WARM_UP_ROUNDS;
+            while !arms.is_steady() && spent < limit {
+                arms.warm_up(length).await;
+                spent += length;
+            }
+            if !arms.is_steady() {
+                self.progress.step(&format!(
+                    "{}: still got faster after {:.1} s of warming up",
+                    self.prepared[*index].endpoint.name,
+                    spent.as_secs_f64()
+                ));
+            }
             self.find_rate(*index, arms).await;
         }
         Ok(all)
+    }
+
+    /// Keeps how long the first request of a fresh process takes, where that is asked for. In the
+    /// order of the configuration: who is first pays for what the others share.
+    async fn take_cold_starts(&mut self, order: &[usize], all: &mut [Arms], at: Round) {
+        let mut asked: Vec<(usize, &mut Arms)> = order.iter().copied().zip(all).collect();
+        asked.retain(|(index, _)| self.prepared[*index].endpoint.cold_start);
+        asked.sort_by_key(|(index, _)| *index);
+        for (index, arms) in asked {
+            let firsts = arms.first_answers(&mut self.random).await;
+            let endpoint = self.prepared[index].endpoint.name.clone();
+            for (name, time) in firsts {
+                if let Some(arm) = self.arm_mut(name) {
+                    arm.record
+                        .take_cold_start(at.stage, at.number, &endpoint, time);
+                }
+            }
+        }
     }
 
     /// Finds out once what base can answer, where the rate depends on that. All arms get the same
@@ -586,6 +729,8 @@ impl<'a> Bench<'a> {
             steal: load.steal,
             foreign: load.foreign,
             late: load.late,
+            generator_cpu: load.generator_cpu,
+            by: load.by,
             repeated,
             disturbed,
         });
@@ -608,10 +753,14 @@ impl<'a> Bench<'a> {
         timed: Vec<Timed>,
         contention: impl Fn(contention::Load) -> Contention,
     ) {
-        let endpoint = self.prepared[at.index].endpoint.name.clone();
+        let endpoint = &self.prepared[at.index].endpoint;
+        let items = endpoint.batch.as_ref().map_or(1, |batch| batch.size);
+        let endpoint = endpoint.name.clone();
+        self.so_far.take(&endpoint, &timed);
         for one in timed {
             let block = EndpointBlock {
                 recording: one.recording,
+                items,
                 cpu: one.cpu,
                 statements: one.statements,
                 contention: contention(one.load),
@@ -646,26 +795,33 @@ impl<'a> Bench<'a> {
         length * running.max(2) / 2
     }
 
-    /// The request for each arm that runs.
-    fn requests(&self, prepared: &Prepared) -> Result<Vec<Target>, MeasureError> {
+    /// The requests for each arm that runs.
+    fn requests(&mut self, index: usize) -> Result<Vec<Target>, MeasureError> {
+        let prepared = self.prepared[index].clone();
+        let endpoint = &prepared.endpoint;
+        let is_its = |session: &&Session| Some(&session.name) == endpoint.session.as_ref();
+        let session = self.plan.sessions.iter().find(is_its);
         let mut requests = Vec::new();
-        for arm in self.arms() {
+        for arm in self.arms_mut() {
+            let sequence = arm.sequence(&endpoint.name);
             let Some(stack) = &arm.stack else {
                 continue;
             };
-            let is_its =
-                |session: &&Session| Some(&session.name) == prepared.endpoint.session.as_ref();
-            let session = self.plan.sessions.iter().find(is_its);
+            let login = match session {
+                Some(session) => Some(Login {
+                    session: session.clone(),
+                    origin: stack.origin(&session.service)?,
+                }),
+                None => None,
+            };
             let pass = session.and_then(|session| arm.passes.get(&session.name));
-            let address = stack.address(&prepared.endpoint.service);
+            let origin = stack.origin(&endpoint.service)?;
             requests.push(Target {
                 arm: arm.name,
-                request: prepared.at(&address, pass)?,
-                login: session.map(|session| Login {
-                    session: session.clone(),
-                    address: stack.address(&session.service),
-                }),
-                address,
+                request: prepared.at(&origin, pass)?,
+                origin,
+                login,
+                sequence,
             });
         }
         Ok(requests)
@@ -690,6 +846,19 @@ impl<'a> Bench<'a> {
         for ((name, service), usages) in readings {
             if let Some(arm) = self.arm_mut(*name) {
                 arm.record.take_usage(stage, number, service, usages);
+            }
+        }
+    }
+
+    fn keep_batch_gains(&mut self, at: Round, order: &[usize]) {
+        for index in order {
+            let endpoint = self.prepared[*index].endpoint.clone();
+            let Some(batch) = &endpoint.batch else {
+                continue;
+            };
+            for arm in self.arms_mut() {
+                let record = &mut arm.record;
+                record.take_batch_gain(at.stage, at.number, &endpoint.name, batch);
             }
         }
     }
@@ -751,12 +920,17 @@ impl<'a> Bench<'a> {
 
     /// What is measured so far.
     pub fn run_file(&self, phases: Vec<Phase>) -> RunFile {
+        let endpoints = self.plan.endpoints.iter();
+        let same = endpoints.filter(|endpoint| endpoint.expect.same.is_some());
+        let same: Vec<String> = same.map(|endpoint| endpoint.name.clone()).collect();
         let run = |arm: &Arm, other: Option<&Arm>, control: Option<&Arm>| {
             arm.record.run(&Circumstances {
                 revision: &arm.tree.revision,
                 machine: &self.machine,
                 machine_changed: self.machine_changed.as_deref(),
                 measured_at: &self.measured_at,
+                is_head: arm.name == ArmName::Head,
+                same: &same,
                 other: other.map(|arm| &arm.record),
                 control: control.map(|arm| &arm.record),
             })

@@ -60,8 +60,9 @@ pub(super) async fn time(
     let switch = Freezer {
         stacks: stacks.collect(),
     };
+    let is_one_at_a_time = driven.is_one_at_a_time();
     let recordings = driven.drive(site.length, random, &switch).await;
-    switch.thaw_all();
+    drop(switch);
     let cpu_after = cpu(arms, site.service);
     let under_way = recordings.iter().map(|(_, answers)| answers.driven).sum();
     let loads = earlier.until(&watch.read(), under_way);
@@ -73,11 +74,15 @@ pub(super) async fn time(
             .zip(cpu_before.get(&name))
             .map(|(now, then)| now.saturating_sub(*then)),
         statements: between(before.get(&name), after.get(&name)),
-        load: loads
-            .get(&name)
-            .copied()
-            .unwrap_or_default()
-            .and_late(recording.lateness()),
+        load: {
+            let load = loads.get(&name).copied().unwrap_or_default();
+            let load = load.and_late(recording.lateness());
+            if is_one_at_a_time {
+                load
+            } else {
+                load.and_several()
+            }
+        },
         recording,
     });
     timed.collect()
@@ -156,6 +161,13 @@ struct Freezer<'s> {
 impl Freezer<'_> {
     fn thaw_all(&self) {
         self.stacks.iter().for_each(|(_, stack)| stack.thaw());
+    }
+}
+
+/// Nothing stays frozen when driving is broken off.
+impl Drop for Freezer<'_> {
+    fn drop(&mut self) {
+        self.thaw_all();
     }
 }
 

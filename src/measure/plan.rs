@@ -4,6 +4,7 @@
 //! expression that has to parse has been parsed.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,6 +75,29 @@ pub struct Service {
     pub seed: Option<String>,
     /// Whether each block gets a fresh process.
     pub fresh: Fresh,
+    /// What is spoken at its address.
+    pub speaks: Speaks,
+}
+
+/// What a service speaks at its address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Speaks {
+    /// HTTP/2 instead of HTTP/1.1: chosen in the TLS handshake, with prior knowledge without TLS.
+    pub http2: bool,
+    /// TLS, where it does.
+    pub tls: Option<Tls>,
+    /// Path of the unix socket it listens on instead of its port, a template.
+    pub socket: Option<String>,
+}
+
+/// Whom to trust at a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// File of the certificates that may have signed its own, in PEM: relative to the project, or
+    /// a template such as `{{ data }}/ca.pem`. None: those that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// Name that its certificate must have. None: that of its address.
+    pub name: Option<String>,
 }
 
 /// What a service is.
@@ -150,8 +174,23 @@ pub struct Endpoint {
     pub load: Load,
     /// Longest time one request may take.
     pub time_out: Duration,
+    /// Longest time that it may be timed in all, over all blocks.
+    pub time_limit: Option<Duration>,
     /// Name of the session that is sent, if any.
     pub session: Option<String>,
+    /// Whether the first request of a fresh process is timed apart.
+    pub cold_start: bool,
+    /// What one request does at once, where it is a batch.
+    pub batch: Option<Batch>,
+}
+
+/// A request that does the work of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// How many.
+    pub size: u32,
+    /// The endpoint that does one of them.
+    pub of: Option<String>,
 }
 
 /// What is sent.
@@ -165,6 +204,19 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// Body.
     pub body: Body,
+    /// What stands for `{{ name }}` in path, headers and JSON.
+    pub variables: BTreeMap<String, Variable>,
+}
+
+/// What differs from request to request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variable {
+    /// One of these integers, at random.
+    Integers(RangeInclusive<i64>),
+    /// One of these texts or numbers, at random.
+    OneOf(Vec<serde_json::Value>),
+    /// 1, 2, 3, … over the whole run of an arm, never twice the same.
+    Sequence,
 }
 
 /// The body of a request.
@@ -174,6 +226,11 @@ pub enum Body {
     Empty,
     /// JSON text.
     Json(String),
+    /// Text as it is.
+    Text(String),
+    /// The content of a file, relative to the project; of a folder, of its files one after the
+    /// other, in the order of their names.
+    File(PathBuf),
     /// Multipart form: field name and value. Values that are files are relative to the project
     /// and sent in this order.
     Multipart(Vec<(String, Part)>),
@@ -184,7 +241,7 @@ pub enum Body {
 pub enum Part {
     /// Plain text.
     Text(String),
-    /// The content of a file, relative to the project.
+    /// The content of a file, relative to the project; of a folder as for [`Body::File`].
     File(PathBuf),
 }
 
@@ -201,6 +258,15 @@ pub struct Expect {
     pub contains: Option<String>,
     /// SHA-256 of the body.
     pub sha256: Option<[u8; 32]>,
+    /// What must be the same as in base's answer to the same request; none where it may differ.
+    pub same: Option<Same>,
+}
+
+/// What must be the same in all arms.
+#[derive(Debug, Clone, Default)]
+pub struct Same {
+    /// What this JSON path finds, with the text it was parsed from; none for the whole body.
+    pub path: Option<(String, serde_json_path::JsonPath)>,
 }
 
 /// How an endpoint is driven.
@@ -261,6 +327,10 @@ pub struct Sampling {
     pub block: Duration,
     /// Untimed load of each endpoint before each block, both arms at once.
     pub warm_up: Duration,
+    /// Longest untimed load of an endpoint that still gets faster.
+    pub warm_up_limit: Duration,
+    /// Longest time that measuring may take in all, from the first start of a service.
+    pub time_limit: Option<Duration>,
     /// Whether base is measured a second time beside itself in the first stage: an A/A control.
     pub control: bool,
     /// Share of a block that other work may take; above it, the block is measured again.
@@ -276,19 +346,32 @@ pub struct Session {
     pub name: String,
     /// Service to log in at.
     pub service: String,
-    /// The login request.
+    /// What is asked before, for what the login needs. Cookies that are set on the way are sent.
+    pub before: Vec<Step>,
+    /// The login request. `{{ name }}` in it stands for what was captured before, and
+    /// `{{ env.NAME }}` for a variable of the environment.
     pub request: Request,
-    /// Where the answer has what proves it.
-    pub proof: Proof,
+    /// Where the answer has what proves it later: what a JSON path finds is sent as
+    /// `Authorization: Bearer`, a cookie as cookie, a header as the same header.
+    pub proof: Source,
 }
 
-/// Where the answer to a login has what proves it later, and so how it is sent.
+/// A request before the one that logs in.
 #[derive(Debug, Clone)]
-pub enum Proof {
-    /// A text at this JSON path, here with the text it was parsed from: `Authorization: Bearer`.
-    Token(String, serde_json_path::JsonPath),
+pub struct Step {
+    /// What is sent, with the same expressions.
+    pub request: Request,
+    /// What is kept of the answer, by name.
+    pub captures: Vec<(String, Source)>,
+}
+
+/// Where the answer to a request has something.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// What this JSON path finds, with the text it was parsed from.
+    Json(String, serde_json_path::JsonPath),
     /// The cookie of this name.
     Cookie(String),
-    /// The header of this name, sent as the same header.
+    /// The header of this name.
     Header(String),
 }

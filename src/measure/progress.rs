@@ -2,17 +2,84 @@
 //!
 //! Writes to standard error only: standard output is data.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::arm::ArmName;
+use super::block::Timed;
 use crate::model::{Phase, PhaseKind};
 
 /// Says something that belongs to no phase.
 #[expect(clippy::print_stderr, reason = "talk goes to standard error")]
 pub fn note(text: &str) {
     eprintln!("note: {text}");
+}
+
+/// How the p50 of head compares with that of base in the blocks so far: for who waits, and no
+/// verdict.
+#[derive(Debug, Default)]
+pub struct SoFar {
+    /// Sum of the log ratios, and how many.
+    ratios: BTreeMap<String, (f64, u32)>,
+}
+
+/// Endpoints that a summary names.
+const NAMED: usize = 3;
+
+impl SoFar {
+    /// Takes what was timed of one endpoint in one block.
+    pub(super) fn take(&mut self, endpoint: &str, timed: &[Timed]) {
+        let p50 = |name: ArmName| {
+            let one = timed.iter().find(|one| one.name == name)?;
+            (one.recording.good() > 0).then(|| one.recording.quantile_ms(0.5))
+        };
+        if let (Some(base), Some(head)) = (p50(ArmName::Base), p50(ArmName::Head)) {
+            let sum = self.ratios.entry(endpoint.to_owned()).or_default();
+            sum.0 += (head / base).ln();
+            sum.1 += 1;
+        }
+    }
+
+    fn change(sum: &(f64, u32)) -> f64 {
+        (sum.0 / f64::from(sum.1)).exp_m1()
+    }
+
+    /// `+1.2 %`; none where there is nothing yet.
+    pub(super) fn of(&self, endpoint: &str) -> Option<String> {
+        self.ratios
+            .get(endpoint)
+            .map(|sum| percent(Self::change(sum)))
+    }
+
+    /// The endpoints that differ most, with how much.
+    pub(super) fn summary(&self) -> Option<String> {
+        let mut all: Vec<(&String, f64)> = self
+            .ratios
+            .iter()
+            .map(|(name, sum)| (name, Self::change(sum)))
+            .collect();
+        all.sort_by(|one, other| other.1.abs().total_cmp(&one.1.abs()));
+        let named = all.iter().take(NAMED);
+        let named: Vec<String> = named
+            .map(|(name, change)| format!("{name} {}", percent(*change)))
+            .collect();
+        let rest = all.len().saturating_sub(NAMED);
+        let others = match rest {
+            0 => String::new(),
+            1 => ", one other closer".to_owned(),
+            rest => format!(", {rest} others closer"),
+        };
+        (!named.is_empty()).then(|| format!("p50 so far {}{others}", named.join(", ")))
+    }
+}
+
+/// A change as the report writes it.
+fn percent(change: f64) -> String {
+    let sign = if change < 0.0 { '−' } else { '+' };
+    format!("{sign}{:.1} %", change.abs() * 100.0)
 }
 
 /// Shows what is going on and keeps the time of every phase.

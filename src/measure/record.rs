@@ -9,10 +9,11 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use super::http::Recording;
-use super::http::recording::quantile_ms;
+use super::http::recording::{Parts, quantile_ms};
+use super::plan::Batch;
 use super::probes::postgres::{self, Counter, Counters};
 use super::process::tree::Usage;
-use crate::model::evidence::Statement;
+use crate::model::evidence::{Answers, Statement};
 use crate::model::{
     Class, Contention, Evidence, Machine, Metric, MetricId, OpenLoop, Responses, Revision, Run,
     Samples,
@@ -36,6 +37,8 @@ pub enum Stage {
 pub struct EndpointBlock {
     /// The answers.
     pub recording: Recording,
+    /// How much each answer did: more than one of a batch.
+    pub items: u32,
     /// CPU time of the service's process tree; none when it is no process of ours.
     pub cpu: Option<Duration>,
     /// What the databases did; none when there is none, or the reason.
@@ -55,10 +58,29 @@ pub struct Circumstances<'a> {
     pub machine_changed: Option<&'a str>,
     /// When.
     pub measured_at: &'a str,
+    /// Whether it is judged; base and a control are not.
+    pub is_head: bool,
     /// The arm it is compared with.
     pub other: Option<&'a Record>,
     /// The same revision measured beside it.
     pub control: Option<&'a Record>,
+    /// The endpoints whose answers must be those of base.
+    pub same: &'a [String],
+}
+
+/// Requests whose answers are compared, over all blocks.
+const MOST_SAID: usize = 256;
+
+/// The share of different ones, or why there is none.
+fn share_of_different(answers: Answers) -> Result<f64, &'static str> {
+    match (answers.compared, answers.changing) {
+        (0, 0) => Err("no request was answered rightly by both arms"),
+        (0, _) => Err(
+            "the same request gets another answer each time: name the part that must be the same, \
+             for example `same-as-base: $.cells`",
+        ),
+        (compared, _) => Ok(f64::from(answers.different) / f64::from(compared)),
+    }
 }
 
 /// Values by metric and number of the block.
@@ -70,11 +92,19 @@ pub struct Record {
     first: Blocks,
     confirmation: Blocks,
     histograms: BTreeMap<String, Vec<String>>,
+    fresh_histograms: BTreeMap<String, Vec<String>>,
+    parts: BTreeMap<String, Parts>,
     open_loops: BTreeMap<String, Vec<OpenLoop>>,
     responses: BTreeMap<String, Responses>,
     statements: BTreeMap<String, (Counters, f64)>,
     contention: BTreeMap<String, Vec<Contention>>,
+    /// What each endpoint said to each request; none where it changes.
+    said: BTreeMap<String, BTreeMap<u64, Option<u64>>>,
     not_measured: BTreeMap<MetricId, String>,
+    /// Why measuring ended early, if it did.
+    pub ended: Option<String>,
+    /// The same of single endpoints.
+    pub ended_endpoints: BTreeMap<String, String>,
     /// What explains the numbers.
     pub evidence: Evidence,
 }
@@ -97,6 +127,7 @@ impl Record {
         let recording = &block.recording;
         let is_disturbed = block.contention.disturbed;
         self.count(endpoint, recording);
+        self.keep_said(endpoint, recording);
         self.contention
             .entry(endpoint.to_owned())
             .or_default()
@@ -121,13 +152,48 @@ impl Record {
                 }
             }
         }
-        if stage == Stage::First && recording.good() > 0 && !is_disturbed {
-            self.keep_histogram(endpoint, recording.judged());
+        if recording.good() == 0 || is_disturbed {
+            return;
+        }
+        self.keep_histogram(stage, endpoint, recording.judged());
+        match self.parts.get_mut(endpoint) {
+            Some(parts) => parts.add(recording),
+            None => {
+                let parts = Parts::of(recording);
+                self.parts.insert(endpoint.to_owned(), parts);
+            }
+        }
+        if stage == Stage::First {
             if let Some(open_loop) = open_loop(recording) {
                 let all = self.open_loops.entry(endpoint.to_owned()).or_default();
                 all.push(open_loop);
             }
         }
+    }
+
+    /// Takes how many times faster a batch of `size` was in a block than as many single requests:
+    /// where both were measured in it.
+    pub fn take_batch_gain(&mut self, stage: Stage, number: u32, endpoint: &str, batch: &Batch) {
+        let blocks = match stage {
+            Stage::First => &self.first,
+            Stage::Confirmation => &self.confirmation,
+        };
+        let p50 = |endpoint: &str| {
+            let id = MetricId::endpoint(endpoint, Metric::LatencyP50);
+            blocks.get(&id)?.get(&number).copied()
+        };
+        let single = batch.of.as_deref().and_then(p50);
+        if let (Some(single), Some(all)) = (single, p50(endpoint)) {
+            let gain = single * f64::from(batch.size) / all;
+            let id = MetricId::endpoint(endpoint, Metric::BatchGain);
+            self.push(stage, number, id, gain);
+        }
+    }
+
+    /// Takes how long the first request of a fresh process took.
+    pub fn take_cold_start(&mut self, stage: Stage, number: u32, endpoint: &str, time: Duration) {
+        let id = MetricId::endpoint(endpoint, Metric::ColdStart);
+        self.push(stage, number, id, time.as_secs_f64() * 1000.0);
     }
 
     /// Takes the memory of one service over a block: the mean of its readings, and the peak.
@@ -156,6 +222,12 @@ impl Record {
     pub fn run(&self, now: &Circumstances<'_>) -> Run {
         let mut evidence = self.evidence.clone();
         evidence.statements.extend(self.statements());
+        if let Some(base) = now.other.filter(|_| now.is_head) {
+            for endpoint in self.said.keys() {
+                let answers = self.answers(base, endpoint);
+                evidence.answers.insert(endpoint.clone(), answers);
+            }
+        }
         let mut not_measured = self.not_measured.clone();
         self.miss_what_was_disturbed(&mut not_measured);
         let mut first = aligned(&self.first, now.other.map(|other| &other.first));
@@ -163,6 +235,20 @@ impl Record {
             &self.confirmation,
             now.other.map(|other| &other.confirmation),
         );
+        self.miss_what_base_cannot_sustain(now, &mut [&mut first, &mut fresh], &mut not_measured);
+        for endpoint in now.same {
+            let id = MetricId::endpoint(endpoint, Metric::DifferentAnswers);
+            let answers = now.other.map(|other| self.answers(other, endpoint));
+            match answers.map(share_of_different) {
+                Some(Ok(share)) => {
+                    first.insert(id, [(1, if now.is_head { share } else { 0.0 })].into());
+                }
+                Some(Err(why)) => {
+                    not_measured.insert(id, why.to_owned());
+                }
+                None => {}
+            }
+        }
         if let Some(why) = now.machine_changed {
             for blocks in [&mut first, &mut fresh] {
                 leave_out_what_depends_on_the_machine(blocks, why, &mut not_measured);
@@ -179,8 +265,16 @@ impl Record {
             confirmation,
             control: control.unwrap_or_default(),
             contention: self.contention.clone(),
+            ended: self.ended.clone(),
+            ended_endpoints: self.ended_endpoints.clone(),
             not_measured,
             histograms: self.histograms.clone(),
+            fresh_histograms: self.fresh_histograms.clone(),
+            timings: self
+                .parts
+                .iter()
+                .map(|(endpoint, parts)| (endpoint.clone(), parts.timing()))
+                .collect(),
             open_loops: self.open_loops.clone(),
             responses: self.responses.clone(),
             evidence,
@@ -207,6 +301,42 @@ impl Record {
         }
     }
 
+    /// Where base cannot keep up with the rate, waiting grows for as long as it is measured, in
+    /// both arms: such times say how long that was and nothing else.
+    fn miss_what_base_cannot_sustain(
+        &self,
+        now: &Circumstances<'_>,
+        blocks: &mut [&mut Blocks],
+        not_measured: &mut BTreeMap<MetricId, String>,
+    ) {
+        let base = now.other.filter(|_| now.is_head).unwrap_or(self);
+        for (endpoint, loops) in &base.open_loops {
+            let asked: f64 = loops.iter().map(|one| one.asked).sum();
+            let answered: f64 = loops.iter().map(|one| one.answered).sum();
+            if answered >= asked * SUSTAINED {
+                continue;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "blocks of a run")]
+            let count = loops.len().max(1) as f64;
+            let why = format!(
+                "base answered {:.0} of {:.0} requests a second: above what it can do, waiting \
+                 grows for as long as it is measured; ask for a lower `rate`, or for `auto`",
+                answered / count,
+                asked / count
+            );
+            for metric in [Metric::LatencyP50, Metric::LatencyP95, Metric::LatencyMean] {
+                let id = MetricId::endpoint(endpoint, metric);
+                let had = blocks
+                    .iter_mut()
+                    .filter_map(|blocks| blocks.remove(&id))
+                    .count();
+                if had > 0 {
+                    not_measured.insert(id, why.clone());
+                }
+            }
+        }
+    }
+
     fn count(&mut self, endpoint: &str, recording: &Recording) {
         let responses = self.responses.entry(endpoint.to_owned()).or_default();
         responses.good += recording.good();
@@ -218,12 +348,46 @@ impl Record {
         }
     }
 
-    fn keep_histogram(&mut self, endpoint: &str, latencies: &Histogram<u64>) {
+    fn keep_said(&mut self, endpoint: &str, recording: &Recording) {
+        let said = self.said.entry(endpoint.to_owned()).or_default();
+        for (request, answer) in &recording.said {
+            let is_room = said.len() < MOST_SAID;
+            match said.get_mut(request) {
+                Some(earlier) if earlier != answer => *earlier = None,
+                Some(_) => {}
+                None if is_room => {
+                    said.insert(*request, *answer);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// How the answers to the same requests compare with those of the other arm.
+    pub fn answers(&self, other: &Self, endpoint: &str) -> Answers {
+        let mut answers = Answers::default();
+        let of = |record: &Self| record.said.get(endpoint).cloned().unwrap_or_default();
+        let theirs = of(other);
+        for (request, ours) in of(self) {
+            match (ours, theirs.get(&request)) {
+                (Some(ours), Some(Some(theirs))) => {
+                    answers.compared += 1;
+                    answers.different += u32::from(ours != *theirs);
+                }
+                (None, Some(_)) | (Some(_), Some(None)) => answers.changing += 1,
+                (_, None) => {}
+            }
+        }
+        answers
+    }
+
+    fn keep_histogram(&mut self, stage: Stage, endpoint: &str, latencies: &Histogram<u64>) {
+        let kept = match stage {
+            Stage::First => &mut self.histograms,
+            Stage::Confirmation => &mut self.fresh_histograms,
+        };
         if let Some(text) = as_text(latencies) {
-            self.histograms
-                .entry(endpoint.to_owned())
-                .or_default()
-                .push(text);
+            kept.entry(endpoint.to_owned()).or_default().push(text);
         }
     }
 
@@ -260,6 +424,10 @@ fn open_loop(recording: &Recording) -> Option<OpenLoop> {
     })
 }
 
+/// An arm that answers less than this share of what it is asked does not keep up. A Poisson
+/// schedule of a few hundred requests ends up to some per cent short of its rate.
+const SUSTAINED: f64 = 0.9;
+
 /// Why there is no latency.
 const DISTURBED: &str = "the machine was busy with other work in every block";
 
@@ -287,7 +455,7 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
     numbers.extend([
         (Metric::LatencyP50, recording.quantile_ms(0.5)),
         (Metric::LatencyMean, recording.mean_ms()),
-        (Metric::Throughput, good / minutes),
+        (Metric::Throughput, good * f64::from(block.items) / minutes),
         (Metric::ResponseBytes, bytes / good),
     ]);
     if recording.good() >= LEAST_FOR_TAIL {
@@ -396,7 +564,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::measure::http::connection::{Answer, Good};
+    use crate::measure::http::connection::{Answer, Good, Said};
+    use crate::model::Disturbance;
 
     fn p50() -> MetricId {
         MetricId::endpoint("list", Metric::LatencyP50)
@@ -416,11 +585,16 @@ mod tests {
                 latency: Duration::from_millis(milliseconds),
                 connect: None,
                 bytes: 100,
+                said: Said {
+                    request: 1,
+                    answer: Some(1),
+                },
             }));
         }
         recording.driven = Duration::from_millis(milliseconds * 10);
         EndpointBlock {
             recording,
+            items: 1,
             cpu: Some(Duration::from_millis(10)),
             statements: None,
             contention: Contention {
@@ -431,6 +605,8 @@ mod tests {
                 steal: 0.0,
                 foreign: 0.4,
                 late: 0.0,
+                generator_cpu: 0.1,
+                by: Disturbance::OtherWork,
                 repeated: disturbed,
                 disturbed,
             },
@@ -470,8 +646,10 @@ mod tests {
             machine: &machine,
             machine_changed,
             measured_at: "",
+            is_head: true,
             other,
             control,
+            same: &[],
         })
     }
 

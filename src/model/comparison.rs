@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::metric::MetricId;
+use super::run::Disturbance;
 
 /// A value with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -113,12 +114,15 @@ pub enum Inconclusive {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blocks: Option<u32>,
     },
-    /// Other work on the machine disturbed too many blocks.
+    /// Other work on the machine, or our own, disturbed too many blocks.
     Contended {
         /// Blocks that count.
         have: usize,
         /// Blocks needed.
         need: usize,
+        /// What disturbed most of the others.
+        #[serde(default)]
+        by: Disturbance,
     },
     /// The stored runs are from another class of machine.
     OtherMachine {
@@ -185,10 +189,14 @@ impl fmt::Display for Inconclusive {
                     ),
                 }
             }
-            Self::Contended { have, need } => write!(
-                f,
-                "the machine was busy with other work: {have} of {need} blocks were undisturbed"
-            ),
+            Self::Contended { have, need, by } => {
+                let why = match by {
+                    Disturbance::OtherWork => "the machine was busy with other work",
+                    Disturbance::Hypervisor => "the hypervisor took the machine away",
+                    Disturbance::LoadGenerator => "the load generator could not keep up",
+                };
+                write!(f, "{why}: {have} of {need} blocks were undisturbed")
+            }
             Self::OtherMachine { stored } => {
                 write!(f, "stored runs are from another machine ({stored})")
             }

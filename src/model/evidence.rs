@@ -20,8 +20,22 @@ pub struct Evidence {
     pub call_sites: Vec<CallSite>,
     /// Lines that head changed against base; empty for base.
     pub changed: Vec<ChangedLines>,
+    /// Per endpoint: how its answers compare with base's; empty for base.
+    pub answers: BTreeMap<String, Answers>,
     /// What could not be read, with the reason.
     pub skipped: Vec<String>,
+}
+
+/// How the answers to the same requests compare, by checksums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Answers {
+    /// Requests that both arms answered always alike.
+    pub compared: u32,
+    /// How many of these head answered otherwise than base.
+    pub different: u32,
+    /// Requests that one arm answered now like this and now like that.
+    pub changing: u32,
 }
 
 /// What a frontend ships.

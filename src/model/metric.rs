@@ -61,12 +61,19 @@ pub enum Metric {
     LatencyP95,
     /// Mean latency of good responses; judged against budgets only, never against base.
     LatencyMean,
+    /// Latency of the first request that a fresh process answers; judged against budgets only.
+    ColdStart,
     /// CPU time of the service's process tree per request.
     CpuPerRequest,
-    /// Good responses per minute at the configured load.
+    /// Good responses per minute at the configured load; of a batch, what its responses did.
     Throughput,
+    /// How many times faster a batch is than as many single requests: their latency p50 divided
+    /// by that of the batch.
+    BatchGain,
     /// Share of responses that were wrong: status, body, time-out or refused connection.
     ErrorRate,
+    /// Share of the same requests that were answered otherwise than by base.
+    DifferentAnswers,
     /// SQL statements the database ran per request.
     QueriesPerRequest,
     /// Mean execution time of a SQL statement.
@@ -83,7 +90,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in report order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::InitialJs,
         Self::InitialCss,
         Self::Total,
@@ -91,9 +98,12 @@ impl Metric {
         Self::LatencyP50,
         Self::LatencyP95,
         Self::LatencyMean,
+        Self::ColdStart,
         Self::CpuPerRequest,
         Self::Throughput,
+        Self::BatchGain,
         Self::ErrorRate,
+        Self::DifferentAnswers,
         Self::QueriesPerRequest,
         Self::QueryMean,
         Self::RowsPerRequest,
@@ -112,9 +122,12 @@ impl Metric {
             Self::LatencyP50 => "p50",
             Self::LatencyP95 => "p95",
             Self::LatencyMean => "mean",
+            Self::ColdStart => "cold-start",
             Self::CpuPerRequest => "cpu",
             Self::Throughput => "throughput",
+            Self::BatchGain => "batch-gain",
             Self::ErrorRate => "error-rate",
+            Self::DifferentAnswers => "different-answers",
             Self::QueriesPerRequest => "queries-per-request",
             Self::QueryMean => "query-mean",
             Self::RowsPerRequest => "rows-per-request",
@@ -134,9 +147,12 @@ impl Metric {
             Self::LatencyP50 => "latency p50",
             Self::LatencyP95 => "latency p95",
             Self::LatencyMean => "latency mean",
+            Self::ColdStart => "cold start",
             Self::CpuPerRequest => "CPU per request",
             Self::Throughput => "throughput",
+            Self::BatchGain => "batch gain",
             Self::ErrorRate => "error rate",
+            Self::DifferentAnswers => "different answers",
             Self::QueriesPerRequest => "queries per request",
             Self::QueryMean => "query mean",
             Self::RowsPerRequest => "rows per request",
@@ -159,18 +175,19 @@ impl Metric {
             Self::LatencyP50
             | Self::LatencyP95
             | Self::LatencyMean
+            | Self::ColdStart
             | Self::CpuPerRequest
             | Self::QueryMean => Unit::Milliseconds,
             Self::Throughput => Unit::PerMinute,
-            Self::ErrorRate => Unit::Share,
-            Self::QueriesPerRequest | Self::RowsPerRequest => Unit::Count,
+            Self::ErrorRate | Self::DifferentAnswers => Unit::Share,
+            Self::QueriesPerRequest | Self::RowsPerRequest | Self::BatchGain => Unit::Count,
         }
     }
 
     /// Which direction is good.
     pub fn better(self) -> Better {
         match self {
-            Self::Throughput => Better::Higher,
+            Self::Throughput | Self::BatchGain => Better::Higher,
             Self::InitialJs
             | Self::InitialCss
             | Self::Total
@@ -178,8 +195,10 @@ impl Metric {
             | Self::LatencyP50
             | Self::LatencyP95
             | Self::LatencyMean
+            | Self::ColdStart
             | Self::CpuPerRequest
             | Self::ErrorRate
+            | Self::DifferentAnswers
             | Self::QueriesPerRequest
             | Self::QueryMean
             | Self::RowsPerRequest
@@ -196,13 +215,16 @@ impl Metric {
             Self::LatencyP50
             | Self::LatencyP95
             | Self::LatencyMean
+            | Self::ColdStart
             | Self::Throughput
+            | Self::BatchGain
             | Self::QueryMean => true,
             Self::InitialJs
             | Self::InitialCss
             | Self::Total
             | Self::Size
             | Self::ErrorRate
+            | Self::DifferentAnswers
             | Self::QueriesPerRequest
             | Self::RowsPerRequest
             | Self::ResponseBytes
@@ -220,6 +242,7 @@ impl Metric {
             | Self::Total
             | Self::Size
             | Self::ErrorRate
+            | Self::DifferentAnswers
             | Self::QueriesPerRequest
             | Self::RowsPerRequest
             | Self::ResponseBytes => Class::Exact,
@@ -228,9 +251,12 @@ impl Metric {
             }
             // The mean and the maximum are never judged against base: both varied by more
             // than a tenth on unchanged code. They exist for budgets.
-            Self::LatencyMean | Self::Throughput | Self::QueryMean | Self::PeakMemory => {
-                Class::BudgetOnly
-            }
+            Self::LatencyMean
+            | Self::ColdStart
+            | Self::Throughput
+            | Self::BatchGain
+            | Self::QueryMean
+            | Self::PeakMemory => Class::BudgetOnly,
         }
     }
 }

@@ -25,6 +25,9 @@ pub use finding::{
     Confidence, Expected, Finding, Location, Priority, Provenance, Recommendation, Risk,
 };
 pub use metric::{Better, Class, Metric, MetricId, Subject, Unit};
-pub use run::{Contention, Machine, OpenLoop, Phase, PhaseKind, Responses, Revision, Run, RunFile};
+pub use run::{
+    Contention, Disturbance, Machine, OpenLoop, Phase, PhaseKind, Responses, Revision, Run,
+    RunFile, Timing,
+};
 pub use samples::Samples;
 pub use shift::{History, Night, Shift, Unjudged};

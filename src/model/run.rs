@@ -36,10 +36,22 @@ pub struct Run {
     /// What was asked for and could not be measured, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_measured: BTreeMap<MetricId, String>,
+    /// Why measuring ended before the planned blocks were measured, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// The same of single endpoints.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ended_endpoints: BTreeMap<String, String>,
     /// Latency histograms per endpoint, one per block: HdrHistogram V2 + DEFLATE in base64,
     /// values in nanoseconds. Of endpoints that were driven at a rate: the response time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub histograms: BTreeMap<String, Vec<String>>,
+    /// The same of the fresh blocks of the second stage.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fresh_histograms: BTreeMap<String, Vec<String>>,
+    /// What the latencies of each endpoint are made of, over all blocks that count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timings: BTreeMap<String, Timing>,
     /// How the endpoints that were driven at a rate kept up with it, one per block of the first
     /// stage whose latencies count.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -155,12 +167,57 @@ pub struct Contention {
     /// 0 to 1.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub late: f64,
+    /// Share of the time under way that the load generator's own thread was on a core, 0 to 1.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub generator_cpu: f64,
+    /// What took most of the block.
+    #[serde(default, skip_serializing_if = "Disturbance::is_other_work")]
+    pub by: Disturbance,
     /// Whether the block was measured a second time because the first was disturbed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
     /// Whether it was disturbed the second time too: its wall-clock metrics do not count.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disturbed: bool,
+}
+
+/// What latencies are made of: medians in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Timing {
+    /// From the first byte out to the first byte in.
+    pub first_byte: f64,
+    /// From the first byte in to the last.
+    pub body: f64,
+    /// Opening a connection, with its handshake; no part of a latency. None where none was opened
+    /// while it was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<f64>,
+    /// Connections opened while it was timed: one for each request where none is kept alive.
+    pub connections: u64,
+}
+
+/// What keeps a block from being timed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disturbance {
+    /// Processes that belong to neither arm.
+    #[default]
+    OtherWork,
+    /// The hypervisor ran something else.
+    Hypervisor,
+    /// Our own requests left late, or our own thread had no time left.
+    LoadGenerator,
+}
+
+impl Disturbance {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_other_work(&self) -> bool {
+        *self == Self::OtherWork
+    }
 }
 
 /// How an endpoint kept up with a rate during one block.
@@ -290,9 +347,9 @@ enum BaseArm {
 }
 
 impl RunFile {
-    /// The version written today. 2 added `control` and `contention`, 3
-    /// `open-loops`.
-    pub const FORMAT: u32 = 3;
+    /// The version written today. 2 added `control` and `contention`, 3 `open-loops`, 4 what
+    /// disturbed a block and the parts of a latency.
+    pub const FORMAT: u32 = 4;
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use super::escape;
 use super::forest::{WIDTH, forest};
 use super::format;
+use super::parts::{self, Measured};
 use super::rows::{self, Row};
 use super::sentences;
 use crate::model::account::{
@@ -12,8 +13,8 @@ use crate::model::account::{
     Series, UsualRange, Values,
 };
 use crate::model::{
-    Better, BudgetVerdict, Comparison, Decision, Estimate, Finding, Inconclusive, Metric, Outcome,
-    Revision, Verdict, Weight,
+    Better, BudgetVerdict, Comparison, Decision, Disturbance, Estimate, Finding, Inconclusive,
+    Metric, Outcome, Revision, Verdict, Weight,
 };
 
 /// One metric of a run and all that is said about it.
@@ -25,6 +26,8 @@ pub struct Explanation<'a> {
     pub against: &'a str,
     /// The verdict and its numbers.
     pub account: &'a Account,
+    /// What was measured of both.
+    pub measured: Measured<'a>,
     /// What the gate says of the whole run.
     pub decision: &'a Decision,
     /// What explains the metrics of the run.
@@ -60,6 +63,12 @@ pub fn explain(explanation: &Explanation<'_>) -> String {
         Basis::Blocks(blocks) => by_blocks(blocks, comparison),
         Basis::Stored(stored) => by_stored(stored, comparison),
     });
+    let id = &comparison.id;
+    sections.extend(parts::of_latency(
+        id.metric,
+        &id.subject,
+        explanation.measured,
+    ));
     sections.push(target(comparison));
     sections.push(what_to_do(comparison));
     sections.push(causes(explanation));
@@ -641,6 +650,13 @@ fn what_to_do(comparison: &Comparison) -> Vec<String> {
              (`confirmation-blocks`), or give this kind of metric a wider tolerance: \
              `gate: { tolerance: … }`."
         }
+        Inconclusive::Contended {
+            by: Disturbance::LoadGenerator,
+            ..
+        } => {
+            "Give the load generator a core of its own, or ask for less: a lower `rate`, fewer \
+             requests at once."
+        }
         Inconclusive::Contended { .. } => {
             "Run the check again when nothing else uses the machine; processor time is judged all \
              the same."
@@ -691,9 +707,12 @@ fn meaning(metric: Metric) -> String {
         Metric::LatencyP50 => "median latency of good responses in milliseconds, per block",
         Metric::LatencyP95 => "95th percentile of good responses in milliseconds, per block",
         Metric::LatencyMean => "mean latency of good responses in milliseconds, per block",
+        Metric::ColdStart => "latency of the first request of a fresh process in milliseconds",
         Metric::CpuPerRequest => "processor milliseconds of the service for each request",
         Metric::Throughput => "good responses per minute at the configured load",
+        Metric::BatchGain => "how many times faster a batch is than as many single requests",
         Metric::ErrorRate => "share of responses that were wrong",
+        Metric::DifferentAnswers => "share of the same requests answered otherwise than by base",
         Metric::QueriesPerRequest => "SQL statements the database ran for each request",
         Metric::QueryMean => "mean execution time of a SQL statement in milliseconds",
         Metric::RowsPerRequest => "rows the database returned for each request",

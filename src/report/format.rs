@@ -188,6 +188,7 @@ fn counted(metric: Metric) -> &'static str {
     match metric {
         Metric::QueriesPerRequest => "queries",
         Metric::RowsPerRequest => "rows",
+        Metric::BatchGain => "times",
         Metric::InitialJs
         | Metric::InitialCss
         | Metric::Total
@@ -195,9 +196,11 @@ fn counted(metric: Metric) -> &'static str {
         | Metric::LatencyP50
         | Metric::LatencyP95
         | Metric::LatencyMean
+        | Metric::ColdStart
         | Metric::CpuPerRequest
         | Metric::Throughput
         | Metric::ErrorRate
+        | Metric::DifferentAnswers
         | Metric::QueryMean
         | Metric::ResponseBytes
         | Metric::Memory

@@ -9,6 +9,7 @@ mod fit;
 mod forest;
 mod format;
 mod json;
+mod parts;
 mod phrase;
 mod rows;
 mod sentences;
@@ -20,6 +21,7 @@ mod view;
 
 pub use escape::{plain, prose as inert};
 pub use explain::{Explanation, explain, verdicts};
+pub use parts::Measured;
 
 use crate::model::{Comparison, Decision, Finding, Machine, Phase, Responses, Revision};
 

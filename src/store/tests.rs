@@ -32,7 +32,11 @@ fn run(commit: &str, measured_at: &str) -> Run {
         control: [].into(),
         contention: [].into(),
         not_measured: [(MetricId::bundle("web", Metric::Total), "no build".into())].into(),
+        ended: None,
+        ended_endpoints: [].into(),
         histograms: [("list projects".to_owned(), vec!["HISTFAAA".to_owned()])].into(),
+        fresh_histograms: [].into(),
+        timings: [].into(),
         open_loops: [].into(),
         responses: [("list projects".to_owned(), Responses::default())].into(),
         evidence: Evidence::default(),
@@ -491,7 +495,7 @@ async fn a_run_of_a_newer_format_is_not_guessed_at() {
         .unwrap();
     let error = store.show(PROJECT, "aaaa1111").await.unwrap_err();
     let text = told(&error).replace(folder.path().to_str().unwrap(), "[folder]");
-    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 3");
+    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 4");
     assert_eq!(error.hint(), Some("update tollgate"));
 }
 

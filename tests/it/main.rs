@@ -26,6 +26,8 @@ mod frontends;
 mod github;
 /// Ctrl-C, SIGTERM and `kill -9`, at several moments.
 mod interrupts;
+/// What is sent: variables, folders of files, batches; and over what.
+mod requests;
 /// Services that do not start, do not answer or do not stay.
 mod services;
 /// Logging in, and what happens to the token.

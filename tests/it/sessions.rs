@@ -155,11 +155,11 @@ fn a_session_that_the_login_does_not_give_is_named() {
     for (proof, said) in [
         (
             "cookie: session",
-            "the login's answer sets no cookie `session`",
+            "the answer to the login sets no cookie `session`",
         ),
         (
             "header: X-Token",
-            "the login's answer has no header `X-Token`",
+            "the answer to the login has no header `X-Token`",
         ),
     ] {
         let session = SESSION.replace("token: $.token", proof);

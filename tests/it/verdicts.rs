@@ -34,9 +34,12 @@ fn an_unchanged_service_passes_and_leaves_three_results() {
             let latencies = &arm["samples"][format!("endpoint/{endpoint}/p50")];
             let latencies = latencies.as_array().map_or(0, Vec::len);
             let contention = arm["contention"][endpoint].as_array().expect("each block");
+            // On a busy machine a suspicion needs fresh blocks, which are counted apart.
+            let is_first = |one: &&Value| one["fresh"] != true;
+            let contention: Vec<_> = contention.iter().filter(is_first).collect();
             let numbers: Vec<_> = contention.iter().map(|one| one["block"].as_u64()).collect();
             assert_eq!(numbers, [Some(1), Some(2), Some(3)], "{arm:#}");
-            let counts = |one: &&Value| one["disturbed"] != true;
+            let counts = |one: &&&Value| one["disturbed"] != true;
             let counted = contention.iter().filter(counts).count();
             assert_eq!(
                 latencies, counted,

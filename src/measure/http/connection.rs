@@ -1,16 +1,20 @@
 //! One connection, one request at a time, and the check of what comes back.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::prepare::Prepared;
+use super::origin::{Origin, Transport};
+use super::prepare::{Message, Prepared};
 use super::quote::quote;
+use super::socket::Wait;
+use super::two::Two;
+use super::vary::Number;
 use super::wire::{Response, Wire, WireError};
 use crate::measure::install::hex;
 use crate::measure::plan::Expect;
@@ -37,6 +41,17 @@ pub struct Good {
     pub connect: Option<Duration>,
     /// Body bytes, without chunk marks.
     pub bytes: u64,
+    /// What it said.
+    pub said: Said,
+}
+
+/// What was said to which request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// Equal for equal requests.
+    pub request: u64,
+    /// Equal for equal answers; none where they change from answer to answer.
+    pub answer: Option<u64>,
 }
 
 /// A wrong answer.
@@ -59,21 +74,34 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that is opened with the first request.
-    pub fn to(address: &str) -> Self {
+    pub fn to(origin: &Origin) -> Self {
         Self {
             line: Line {
-                address: address.to_owned(),
-                wire: None,
+                origin: origin.clone(),
+                talk: None,
                 known_good: None,
+                is_varying: false,
             },
             alarm: Alarm::default(),
         }
     }
 
     /// Sends one request and checks the answer.
-    pub async fn send(&mut self, prepared: &Prepared) -> Answer {
+    pub(super) async fn send(&mut self, prepared: &Prepared, number: Number, wait: Wait) -> Answer {
+        let message = match prepared.message(number) {
+            Ok(message) => message,
+            Err(error) => {
+                return Answer::Wrong(Wrong {
+                    status: None,
+                    kind: "no request".to_owned(),
+                    example: error.to_string(),
+                });
+            }
+        };
         let limit = prepared.endpoint.time_out;
-        match self.alarm.within(limit, self.line.ask(prepared)).await {
+        let began = Cell::new(None);
+        let asked = self.line.ask(prepared, &message, wait, &began);
+        match self.alarm.within(limit, &began, asked).await {
             Some(Ok(good)) => Answer::Good(good),
             Some(Err(wrong)) => Answer::Wrong(wrong),
             None => Answer::Wrong(Wrong {
@@ -88,45 +116,113 @@ impl Connection {
 /// The connection itself, and what was found good on it.
 #[derive(Debug)]
 struct Line {
-    address: String,
-    wire: Option<Wire<TcpStream>>,
+    origin: Origin,
+    talk: Option<Talk>,
     /// The answer that was found good last: most repeat it, and comparing bytes is cheaper than
     /// parsing them again.
-    known_good: Option<(u16, Vec<u8>)>,
+    known_good: Option<KnownGood>,
+    /// Whether the same request was answered in two ways: then no answer says much.
+    is_varying: bool,
+}
+
+/// An answer that was found good.
+#[derive(Debug)]
+struct KnownGood {
+    status: u16,
+    body: Vec<u8>,
+    /// To which request.
+    request: u64,
+    said: Option<u64>,
+}
+
+/// An open connection in the protocol that is spoken there.
+#[derive(Debug)]
+enum Talk {
+    One(Box<Wire<Transport>>),
+    Two(Two),
+}
+
+impl Talk {
+    fn is_reusable(&self) -> bool {
+        match self {
+            Self::One(wire) => wire.is_reusable(),
+            Self::Two(two) => two.is_reusable(),
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        message: &Message,
+        wait: Wait,
+        began: &Cell<Option<Instant>>,
+    ) -> Result<Response<'_>, WireError> {
+        match self {
+            Self::One(wire) => {
+                let is_head = message.is_head();
+                wire.exchange(message.pieces(), is_head, wait, began).await
+            }
+            Self::Two(two) => two.exchange(message.for_two(), began).await,
+        }
+    }
 }
 
 impl Line {
-    async fn ask(&mut self, prepared: &Prepared) -> Result<Good, Wrong> {
+    async fn ask(
+        &mut self,
+        prepared: &Prepared,
+        message: &Message,
+        wait: Wait,
+        began: &Cell<Option<Instant>>,
+    ) -> Result<Good, Wrong> {
+        let mut judge = Judge {
+            prepared,
+            request: message.key,
+            known_good: &mut self.known_good,
+            is_varying: &mut self.is_varying,
+        };
         // One that was given up in the middle, or that the server closes, is not reusable.
-        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_reusable()) {
-            match wire.exchange(prepared.bytes(), prepared.is_head()).await {
-                Ok(response) => return check(&response, None, prepared, &mut self.known_good),
+        if let Some(talk) = self.talk.as_mut().filter(|talk| talk.is_reusable()) {
+            match talk.exchange(message, wait, began).await {
+                Ok(response) => return judge.check(&response, None),
                 // The server may close an idle connection just as we use it: once more, on a new
                 // one.
                 Err(WireError::NotAnswered(_)) => {}
                 Err(error) => return Err(lost(&error)),
             }
         }
-        self.wire = None;
+        self.talk = None;
+        began.set(None);
         let start = Instant::now();
-        let stream = open(&self.address).await?;
+        let talk = self.talk.insert(open(&self.origin).await?);
         let connect = start.elapsed();
-        let wire = self.wire.insert(Wire::new(stream));
-        let response = wire.exchange(prepared.bytes(), prepared.is_head()).await;
+        let response = talk.exchange(message, wait, began).await;
         let response = response.map_err(|error| lost(&error))?;
-        check(&response, Some(connect), prepared, &mut self.known_good)
+        judge.check(&response, Some(connect))
     }
 }
 
-async fn open(address: &str) -> Result<TcpStream, Wrong> {
-    let refused = |error: std::io::Error| Wrong {
+async fn open(origin: &Origin) -> Result<Talk, Wrong> {
+    let failed = |why: &dyn std::fmt::Display, kind: &str| Wrong {
         status: None,
-        kind: "connection refused".to_owned(),
-        example: format!("no connection to {address}: {error}"),
+        kind: kind.to_owned(),
+        example: format!("no connection to {}: {why}", origin.shown()),
     };
-    let stream = TcpStream::connect(address).await.map_err(refused)?;
-    stream.set_nodelay(true).map_err(refused)?;
-    Ok(stream)
+    // What a handshake finds wrong is no refusal.
+    let refused = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::InvalidData | std::io::ErrorKind::Other => {
+            failed(&error, "no handshake")
+        }
+        _ => failed(&error, "connection refused"),
+    };
+    if origin.is_http2 {
+        let stream = origin.open_for_two().await.map_err(refused)?;
+        let two = Two::over(stream).await;
+        return two
+            .map(Talk::Two)
+            .map_err(|error| failed(&error, "no handshake"));
+    }
+    let transport = origin.open().await.map_err(refused)?;
+    Ok(Talk::One(Box::new(Wire::new(transport))))
 }
 
 fn lost(error: &WireError) -> Wrong {
@@ -141,29 +237,75 @@ fn lost(error: &WireError) -> Wrong {
     }
 }
 
-fn check(
-    response: &Response<'_>,
-    connect: Option<Duration>,
-    prepared: &Prepared,
-    known_good: &mut Option<(u16, Vec<u8>)>,
-) -> Result<Good, Wrong> {
-    let (status, body) = (response.status, response.body);
-    let expect = &prepared.endpoint.expect;
-    let is_known = known_good
-        .as_ref()
-        .is_some_and(|known| known.0 == status && known.1 == body);
-    if !is_known {
-        meets(status, body, expect, prepared.token())?;
-        *known_good = Some((status, body.to_vec()));
+/// Judges the answers that come over one connection.
+struct Judge<'l> {
+    prepared: &'l Prepared,
+    request: u64,
+    known_good: &'l mut Option<KnownGood>,
+    is_varying: &'l mut bool,
+}
+
+impl Judge<'_> {
+    fn check(&mut self, response: &Response<'_>, connect: Option<Duration>) -> Result<Good, Wrong> {
+        let (status, body) = (response.status, response.body);
+        let expect = &self.prepared.endpoint.expect;
+        let known = self.known_good.as_ref();
+        let same = known.filter(|known| known.status == status && known.body == body);
+        let said = match same {
+            Some(known) => known.said,
+            None => {
+                meets(status, body, expect, self.prepared.token())?;
+                let said = self.said(body);
+                *self.known_good = Some(KnownGood {
+                    status,
+                    body: body.to_vec(),
+                    request: self.request,
+                    said,
+                });
+                said
+            }
+        };
+        has_headers(response, &expect.headers)?;
+        Ok(Good {
+            sent: response.sent,
+            first_byte: response.first_byte - response.sent,
+            latency: response.last_byte - response.sent,
+            connect,
+            bytes: body.len() as u64,
+            said: Said {
+                request: self.request,
+                answer: said,
+            },
+        })
     }
-    has_headers(response, &expect.headers)?;
-    Ok(Good {
-        sent: response.sent,
-        first_byte: response.first_byte - response.sent,
-        latency: response.last_byte - response.sent,
-        connect,
-        bytes: body.len() as u64,
-    })
+
+    /// A checksum of what this answer says; none where that changes from answer to answer.
+    fn said(&mut self, body: &[u8]) -> Option<u64> {
+        let path = self.prepared.endpoint.expect.same.as_ref();
+        let checksum = match path.and_then(|same| same.path.as_ref()) {
+            None if *self.is_varying => return None,
+            None => checksum(body),
+            Some((_, path)) => {
+                let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+                checksum(serde_json::to_string(&path.query(&value)).ok()?.as_bytes())
+            }
+        };
+        let earlier = self.known_good.as_ref();
+        if earlier.is_some_and(|earlier| {
+            earlier.request == self.request && earlier.said != Some(checksum)
+        }) {
+            *self.is_varying = true;
+            return None;
+        }
+        Some(checksum)
+    }
+}
+
+/// The first eight bytes of a SHA-256: the same for ever, as `run.json` needs it.
+fn checksum(bytes: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&Sha256::digest(bytes)[..8]);
+    u64::from_be_bytes(first)
 }
 
 /// A time limit that costs next to nothing while it is kept: the timer is only set anew when it
@@ -174,20 +316,29 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// What the future gives, or none after `limit`.
-    async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Option<F::Output> {
-        let deadline = tokio::time::Instant::now() + limit;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        // It was set for an earlier request, and rings too early: never too late.
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
-        }
+    /// What the future gives, or none `limit` after `began`, or after now where it is not known
+    /// when that was. The clock is not even read for what is ready at once.
+    async fn within<F: Future>(
+        &mut self,
+        limit: Duration,
+        began: &Cell<Option<Instant>>,
+        future: F,
+    ) -> Option<F::Output> {
         let mut future = pin!(future);
+        let mut deadline = None;
         poll_fn(|context| {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Some(output));
+            }
+            let deadline = *deadline.get_or_insert_with(|| {
+                tokio::time::Instant::from_std(began.get().unwrap_or_else(Instant::now)) + limit
+            });
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            // It was set for an earlier request, and rings too early: never too late.
+            if timer.deadline() > deadline {
+                timer.as_mut().reset(deadline);
             }
             while timer.as_mut().poll(context).is_ready() {
                 if tokio::time::Instant::now() >= deadline {
@@ -284,12 +435,14 @@ fn meets(status: u16, body: &[u8], expect: &Expect, token: Option<&str>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::http::wire::Headers;
 
     fn expect(status: Option<u16>, json: Option<&str>, contains: Option<&str>) -> Expect {
         Expect {
             status,
             headers: Vec::new(),
             sha256: None,
+            same: None,
             json: json.map(|path| {
                 let parsed = serde_json_path::JsonPath::parse(path).unwrap();
                 (path.to_owned(), parsed)
@@ -332,7 +485,9 @@ mod tests {
         let now = Instant::now();
         let response = Response {
             status: 200,
-            head: b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
+            headers: Headers::Raw(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
+            ),
             body: b"",
             sent: now,
             first_byte: now,

@@ -9,15 +9,20 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::arrivals::Schedule;
 use super::connection::{Answer, Connection, Wrong};
+use super::origin::Origin;
 use super::pacer::Pacer;
 use super::prepare::Prepared;
 use super::recording::{Due, Recording};
 use super::session::{self, Login};
+use super::socket::{HOLD, Wait};
+use super::vary::Number;
 use crate::measure::arm::ArmName;
 use crate::measure::plan::{Endpoint, Load, OpenLoad, Rate};
 
@@ -29,6 +34,10 @@ const SATURATING: u32 = 16;
 const UNAUTHORIZED: u16 = 401;
 /// Connections that an open loop is warmed up with.
 const WARM_CONNECTIONS: u32 = 4;
+
+/// A warm-up whose median is below this share of that of the one before is not over. Both arms
+/// are driven at once then, and identical ones differ by some per cent.
+const STILL_WARMING: f64 = 0.95;
 
 /// The arms of one endpoint: those that run.
 #[derive(Debug)]
@@ -43,23 +52,28 @@ pub struct Target {
     pub arm: ArmName,
     /// The request, ready for its address.
     pub request: Prepared,
-    /// `host:port`.
-    pub address: String,
+    /// Where it goes.
+    pub origin: Origin,
     /// How to log in again when the pass of its session is refused.
     pub login: Option<Login>,
+    /// How many requests it was sent in the whole run.
+    pub sequence: Rc<Cell<u64>>,
 }
 
 #[derive(Debug)]
 struct Arm {
     caller: Rc<Caller>,
     connections: Vec<Connection>,
+    /// Median latencies of its warm-ups, in order.
+    warmth: Vec<Duration>,
 }
 
 /// Sends the requests of one arm, and logs in again where its pass has run out.
 #[derive(Debug)]
 struct Caller {
     prepared: RefCell<Rc<Prepared>>,
-    address: String,
+    origin: Origin,
+    sequence: Rc<Cell<u64>>,
     login: Option<Login>,
     /// Held while logging in: whoever waits for that takes the pass of who did it.
     turn: tokio::sync::Mutex<()>,
@@ -75,21 +89,27 @@ impl Caller {
     }
 
     fn connection(&self) -> Connection {
-        Connection::to(&self.address)
+        Connection::to(&self.origin)
     }
 
     /// Sends a request. Also says whether it had to log in first, which nobody may be timed for.
-    async fn call(&self, connection: &mut Connection) -> (Answer, bool) {
+    async fn call(&self, connection: &mut Connection, turn: Turn, wait: Wait) -> (Answer, bool) {
         let prepared = Rc::clone(&self.prepared.borrow());
         let logins = self.logins.get();
-        let answer = connection.send(&prepared).await;
+        self.sequence.set(self.sequence.get() + 1);
+        let number = Number {
+            index: turn.index,
+            seed: turn.seed,
+            sequence: self.sequence.get(),
+        };
+        let answer = connection.send(&prepared, number, wait).await;
         let has_run_out =
             matches!(&answer, Answer::Wrong(wrong) if wrong.status == Some(UNAUTHORIZED));
         if !has_run_out || self.is_refused.get() || !self.log_in_after(logins).await {
             return (answer, false);
         }
         let prepared = Rc::clone(&self.prepared.borrow());
-        let answer = connection.send(&prepared).await;
+        let answer = connection.send(&prepared, number, wait).await;
         if matches!(&answer, Answer::Wrong(wrong) if wrong.status == Some(UNAUTHORIZED)) {
             self.is_refused.set(true);
         }
@@ -105,11 +125,11 @@ impl Caller {
         if self.logins.get() > logins {
             return true;
         }
-        let pass = session::log_in(&login.session, &login.address).await;
+        let pass = session::log_in(&login.session, &login.origin).await;
         let request = Rc::clone(&self.prepared.borrow());
         let renewed = pass
             .ok()
-            .and_then(|pass| request.at(&self.address, Some(&pass)).ok());
+            .and_then(|pass| request.at(&self.origin, Some(&pass)).ok());
         match renewed {
             Some(renewed) => {
                 self.prepared.replace(Rc::new(renewed));
@@ -122,6 +142,13 @@ impl Caller {
             }
         }
     }
+}
+
+/// Which request of what is driven now: the same one is sent to all arms.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    index: u64,
+    seed: u64,
 }
 
 /// Called when a slice of one arm begins: freezes and thaws.
@@ -142,7 +169,8 @@ impl Arms {
                 };
                 let caller = Caller {
                     prepared: RefCell::new(Rc::new(target.request)),
-                    address: target.address,
+                    origin: target.origin,
+                    sequence: target.sequence,
                     login: target.login,
                     turn: tokio::sync::Mutex::new(()),
                     logins: Cell::new(0),
@@ -151,6 +179,7 @@ impl Arms {
                 let arm = Arm {
                     connections: (0..count.max(1)).map(|_| caller.connection()).collect(),
                     caller: Rc::new(caller),
+                    warmth: Vec::new(),
                 };
                 (target.arm, arm)
             })
@@ -163,29 +192,75 @@ impl Arms {
         self.arms.retain(|(name, _)| running.contains(name));
     }
 
+    /// How long the first request takes: one arm after the other, in random order. None where it
+    /// was answered wrongly.
+    pub async fn first_answers(&mut self, random: &mut fastrand::Rng) -> Vec<(ArmName, Duration)> {
+        let mut order: Vec<usize> = (0..self.arms.len()).collect();
+        random.shuffle(&mut order);
+        let mut firsts = Vec::new();
+        for index in order {
+            let (name, arm) = &mut self.arms[index];
+            let turn = Turn { index: 0, seed: 0 };
+            let connection = &mut arm.connections[0];
+            let (answer, _) = arm.caller.call(connection, turn, Wait::Yielding).await;
+            if let Answer::Good(good) = answer {
+                firsts.push((*name, good.latency));
+            }
+        }
+        firsts
+    }
+
     /// Sends untimed requests to all arms for `length`, at the same time: nothing is measured, so
     /// sharing the cores does no harm, and each arm gets the same number. Warming up one arm
     /// after the other would take twice as long.
     pub async fn warm_up(&mut self, length: Duration) {
         let end = Instant::now() + length;
         let mut wrong = 0_u64;
+        let mut turn = Turn { index: 0, seed: 0 };
+        let mut times: Vec<Vec<Duration>> = vec![Vec::new(); self.arms.len()];
         while Instant::now() < end && wrong < GIVE_UP_AFTER {
-            let senders = self.arms.iter_mut().flat_map(|(_, arm)| {
-                let caller = &arm.caller;
-                arm.connections
-                    .iter_mut()
-                    .map(move |connection| caller.call(connection))
-            });
+            let senders = self
+                .arms
+                .iter_mut()
+                .enumerate()
+                .flat_map(|(index, (_, arm))| {
+                    let caller = &arm.caller;
+                    arm.connections
+                        .iter_mut()
+                        .map(move |connection| async move {
+                            let (answer, _) = caller.call(connection, turn, Wait::Yielding).await;
+                            (index, answer)
+                        })
+                });
             let answers = join_all(senders).await;
-            wrong = if answers
-                .iter()
-                .all(|(answer, _)| matches!(answer, Answer::Good(_)))
-            {
-                0
-            } else {
-                wrong + 1
-            };
+            turn.index += 1;
+            let mut are_good = true;
+            for (index, answer) in &answers {
+                match answer {
+                    Answer::Good(good) => times[*index].push(good.latency),
+                    Answer::Wrong(_) => are_good = false,
+                }
+            }
+            wrong = if are_good { 0 } else { wrong + 1 };
         }
+        for ((_, arm), mut times) in self.arms.iter_mut().zip(times) {
+            let middle = times.len() / 2;
+            if times.len() > middle {
+                let (_, median, _) = times.select_nth_unstable(middle);
+                arm.warmth.push(*median);
+            }
+        }
+    }
+
+    /// Whether no arm got faster lately: what still compiles or fills its caches would be timed
+    /// at its best in the last blocks and at its worst in the first.
+    pub fn is_steady(&self) -> bool {
+        self.arms
+            .iter()
+            .all(|(_, arm)| match arm.warmth.as_slice() {
+                [.., before, last] => last.as_secs_f64() > before.as_secs_f64() * STILL_WARMING,
+                [_] | [] => true,
+            })
     }
 
     /// How many good answers a second base gives at most, or else the first arm that runs: with
@@ -199,7 +274,7 @@ impl Arms {
             Load::Closed { concurrency } => concurrency,
             Load::Open(open) => open.connections.min(SATURATING),
         };
-        let recording = arm.drive_closed(concurrency, length).await;
+        let recording = arm.drive_closed(concurrency, length, 0).await;
         #[expect(clippy::cast_precision_loss, reason = "requests of a second or two")]
         let good = recording.good() as f64;
         good / recording.driven.as_secs_f64()
@@ -216,6 +291,12 @@ impl Arms {
         }
     }
 
+    /// Whether there is never more than one request under way.
+    pub fn is_one_at_a_time(&self) -> bool {
+        let is_one = |arm: &Arm| arm.caller.endpoint().load == Load::Closed { concurrency: 1 };
+        self.arms.iter().all(|(_, arm)| is_one(arm))
+    }
+
     /// Drives all arms for `length` together; returns what each answered, in the order given.
     pub async fn drive(
         &mut self,
@@ -223,11 +304,7 @@ impl Arms {
         random: &mut fastrand::Rng,
         switch: &impl Switch,
     ) -> Vec<(ArmName, Recording)> {
-        let one_at_a_time = self
-            .arms
-            .iter()
-            .all(|(_, arm)| arm.caller.endpoint().load == Load::Closed { concurrency: 1 });
-        if one_at_a_time {
+        if self.is_one_at_a_time() {
             self.drive_in_rounds(length, random).await
         } else {
             self.drive_slices(length, random, switch).await
@@ -246,28 +323,44 @@ impl Arms {
             .map(|(turn, _)| (*turn, Recording::new()))
             .collect();
         let mut order: Vec<usize> = (0..self.arms.len()).collect();
-        let end = Instant::now() + length;
+        let mut turn = Turn {
+            index: 0,
+            seed: random.u64(..),
+        };
+        let mut now = Instant::now();
+        let end = now + length;
+        let mut others_ran = now;
         // At least one round, however slow the endpoint is.
         loop {
             random.shuffle(&mut order);
             for index in &order {
                 let (_, arm) = &mut self.arms[*index];
-                let start = Instant::now();
-                let (answer, has_logged_in) = arm.caller.call(&mut arm.connections[0]).await;
+                let start = now;
+                let connection = &mut arm.connections[0];
+                let (answer, has_logged_in) =
+                    arm.caller.call(connection, turn, Wait::Holding).await;
+                now = Instant::now();
                 let recording = &mut recordings[*index].1;
                 recording.driven += match &answer {
                     Answer::Good(good) if has_logged_in => good.latency,
-                    Answer::Good(_) | Answer::Wrong(_) => start.elapsed(),
+                    Answer::Good(_) | Answer::Wrong(_) => now - start,
                 };
                 recording.logins += u64::from(has_logged_in);
                 recording.take(answer);
             }
+            turn.index += 1;
             // What a control answers is no reason to measure the others any shorter.
             let is_over = recordings
                 .iter()
                 .any(|(name, taken)| *name != ArmName::Control && is_hopeless(taken));
-            if Instant::now() >= end || is_over {
+            if now >= end || is_over {
                 return recordings;
+            }
+            // Requests that hold the thread never let go of it by themselves.
+            if now - others_ran > HOLD {
+                tokio::task::yield_now().await;
+                now = Instant::now();
+                others_ran = now;
             }
         }
     }
@@ -289,12 +382,10 @@ impl Arms {
             let (turn, arm) = &mut self.arms[index];
             switch.to(*turn);
             let load = arm.caller.endpoint().load;
+            let seed = seeds[usize::from(position >= count)];
             let answers = match load {
-                Load::Closed { concurrency } => arm.drive_closed(concurrency, slice).await,
-                Load::Open(open) => {
-                    let seed = seeds[usize::from(position >= count)];
-                    arm.drive_open(&open, slice, seed).await
-                }
+                Load::Closed { concurrency } => arm.drive_closed(concurrency, slice, seed).await,
+                Load::Open(open) => arm.drive_open(&open, slice, seed).await,
             };
             match &mut taken[index] {
                 Some(earlier) => earlier.merge(answers),
@@ -317,32 +408,54 @@ struct Shared {
     idle: RefCell<Vec<Connection>>,
     /// Requests that were taken up and are not sent.
     waiting: RefCell<VecDeque<Due>>,
+    /// The next request.
+    turn: Cell<Turn>,
+}
+
+impl Shared {
+    fn next_turn(&self) -> Turn {
+        let turn = self.turn.get();
+        self.turn.set(Turn {
+            index: turn.index + 1,
+            ..turn
+        });
+        turn
+    }
 }
 
 impl Arm {
-    fn shared(&mut self, recording: Recording) -> Rc<Shared> {
+    fn shared(&mut self, recording: Recording, seed: u64) -> Rc<Shared> {
         Rc::new(Shared {
             caller: Rc::clone(&self.caller),
             recording: RefCell::new(recording),
             idle: RefCell::new(std::mem::take(&mut self.connections)),
             waiting: RefCell::default(),
+            turn: Cell::new(Turn { index: 0, seed }),
         })
     }
 
     /// All connections at once until the slice is over; what is under way then is awaited, each
     /// request no longer than its time-out.
-    async fn drive_closed(&mut self, concurrency: u32, length: Duration) -> Recording {
-        let shared = self.shared(Recording::new());
+    async fn drive_closed(&mut self, concurrency: u32, length: Duration, seed: u64) -> Recording {
+        let shared = self.shared(Recording::new(), seed);
         let start = Instant::now();
         let end = start + length;
-        let all = LocalSet::new();
+        let all = FuturesUnordered::new();
         for _ in 0..concurrency.max(1) {
             let connection = shared.idle.borrow_mut().pop();
             let mut connection = connection.unwrap_or_else(|| self.caller.connection());
             let shared = Rc::clone(&shared);
-            all.spawn_local(async move {
-                while Instant::now() < end && !is_hopeless(&shared.recording.borrow()) {
-                    let (answer, has_logged_in) = shared.caller.call(&mut connection).await;
+            all.push(async move {
+                let mut now = start;
+                while now < end && !is_hopeless(&shared.recording.borrow()) {
+                    let (answer, has_logged_in) = shared
+                        .caller
+                        .call(&mut connection, shared.next_turn(), Wait::Yielding)
+                        .await;
+                    now = match &answer {
+                        Answer::Good(good) => good.sent + good.latency,
+                        Answer::Wrong(_) => Instant::now(),
+                    };
                     let mut recording = shared.recording.borrow_mut();
                     recording.logins += u64::from(has_logged_in);
                     recording.take(answer);
@@ -350,17 +463,17 @@ impl Arm {
                 shared.idle.borrow_mut().push(connection);
             });
         }
-        all.await;
+        all.collect::<()>().await;
         self.take_back(&shared, start)
     }
 
     /// Sends each request when it is due. When the slice is over, what was due is awaited for as
     /// long as one request may take; what is not answered then is counted as that.
     async fn drive_open(&mut self, open: &OpenLoad, length: Duration, seed: u64) -> Recording {
-        let shared = self.shared(Recording::of_open_loop());
+        let shared = self.shared(Recording::of_open_loop(), seed);
         let start = Instant::now();
         let driven = LocalSet::new()
-            .run_until(self.send_when_due(&shared, open, start, length, seed))
+            .run_until(self.send_when_due(&shared, open, start, length))
             .await;
         if let Err(error) = driven {
             shared.wrong("no timer", format!("the timer failed: {error}"));
@@ -376,7 +489,6 @@ impl Arm {
         open: &OpenLoad,
         start: Instant,
         length: Duration,
-        seed: u64,
     ) -> std::io::Result<()> {
         let Rate::PerSecond(rate) = open.rate else {
             unreachable!("the rate is known before anything is driven")
@@ -384,7 +496,7 @@ impl Arm {
         let mut pacer = Pacer::new()?;
         let mut workers = JoinSet::new();
         let mut sent = 0_u64;
-        let schedule = Schedule::new(open.arrivals, rate, seed);
+        let schedule = Schedule::new(open.arrivals, rate, shared.turn.get().seed);
         // At least one, however low the rate is: a slice without a request says nothing.
         for offset in schedule.enumerate().map_while(|(index, at)| {
             let is_due = index == 0 || at < length;
@@ -451,7 +563,11 @@ async fn work_off(shared: Rc<Shared>, mut connection: Connection) {
     loop {
         let next = shared.waiting.borrow_mut().pop_front();
         let Some(due) = next else { break };
-        let (answer, has_logged_in) = shared.caller.call(&mut connection).await;
+        let turn = shared.next_turn();
+        let (answer, has_logged_in) = shared
+            .caller
+            .call(&mut connection, turn, Wait::Yielding)
+            .await;
         let due = (!has_logged_in).then_some(due);
         let mut recording = shared.recording.borrow_mut();
         recording.logins += u64::from(has_logged_in);
@@ -496,11 +612,28 @@ mod tests {
 
     /// A server that answers request number `n`, counted over all connections, after some
     /// milliseconds with some text; without a text it never does.
-    async fn serve(answer: fn(u64) -> (u64, Option<&'static str>)) -> String {
+    fn serve(answer: fn(u64) -> (u64, Option<&'static str>)) -> String {
+        let (told, address) = std::sync::mpsc::channel();
+        // In a thread of its own: a request may hold the one that it is sent from.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            LocalSet::new().block_on(&runtime, answer_with(answer, told));
+        });
+        address.recv().unwrap()
+    }
+
+    async fn answer_with(
+        answer: fn(u64) -> (u64, Option<&'static str>),
+        told: std::sync::mpsc::Sender<String>,
+    ) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        told.send(listener.local_addr().unwrap().to_string())
+            .unwrap();
         let count = Rc::new(std::cell::Cell::new(0));
-        tokio::task::spawn_local(async move {
+        {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let count = Rc::clone(&count);
                 tokio::task::spawn_local(async move {
@@ -517,8 +650,7 @@ mod tests {
                     }
                 });
             }
-        });
-        address
+        }
     }
 
     fn arm(name: ArmName, address: &str, load: Load) -> Target {
@@ -530,18 +662,23 @@ mod tests {
                 path: "/".to_owned(),
                 headers: [].into(),
                 body: Body::Empty,
+                variables: [].into(),
             },
             expect: Expect::default(),
             load,
             time_out: Duration::from_millis(300),
+            time_limit: None,
             session: None,
+            cold_start: false,
+            batch: None,
         };
         let prepared = Prepared::new(&endpoint, Path::new(".")).unwrap();
         Target {
             arm: name,
-            request: prepared.at(address, None).unwrap(),
-            address: address.to_owned(),
+            request: prepared.at(&Origin::plain(address), None).unwrap(),
+            origin: Origin::plain(address),
             login: None,
+            sequence: Rc::default(),
         }
     }
 
@@ -566,7 +703,7 @@ mod tests {
         LocalSet::new().block_on(&runtime, async {
             let mut all = Vec::new();
             for name in names {
-                all.push(arm(*name, &serve(answer).await, load));
+                all.push(arm(*name, &serve(answer), load));
             }
             let mut random = fastrand::Rng::with_seed(3);
             let driven = Arms::new(all)

@@ -8,13 +8,18 @@
 mod arrivals;
 pub mod connection;
 pub mod drive;
+mod origin;
 pub mod pacer;
 pub mod prepare;
 mod quote;
 pub mod recording;
 pub mod session;
+mod socket;
+mod two;
+mod vary;
 mod wire;
 
 pub use drive::Arms;
+pub use origin::Origin;
 pub use prepare::Prepared;
 pub use recording::Recording;

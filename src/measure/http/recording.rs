@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::connection::{Answer, Good, Wrong};
+use super::connection::{Answer, Good, Said, Wrong};
+use crate::model::Timing;
 
 /// Latencies are kept to three significant digits from 1 µs to 60 s, in nanoseconds.
 const LOWEST: u64 = 1_000;
 /// See [`LOWEST`].
 const HIGHEST: u64 = 60_000_000_000;
+
+/// Requests whose answers are compared with those of the other arm.
+const MOST_SAID: usize = 64;
 
 /// What one arm answered.
 #[derive(Debug, Clone)]
@@ -20,6 +24,8 @@ pub struct Recording {
     pub latencies: Histogram<u64>,
     /// From the first byte out to the first byte in, of good answers, in nanoseconds.
     pub first_bytes: Histogram<u64>,
+    /// From then to the last byte in, in nanoseconds.
+    pub bodies: Histogram<u64>,
     /// How long connections took to open, in nanoseconds.
     pub connects: Histogram<u64>,
     /// What only an open loop has.
@@ -30,6 +36,8 @@ pub struct Recording {
     pub wrong: BTreeMap<String, u64>,
     /// The first wrong answer in words.
     pub example: Option<String>,
+    /// What was said to the first requests that differ, by request; none where it changes.
+    pub said: BTreeMap<u64, Option<u64>>,
     /// How often a request had to log in again: that was the service's work and its database's
     /// too, and belongs to no request.
     pub logins: u64,
@@ -72,11 +80,13 @@ impl Recording {
         Self {
             latencies: histogram(),
             first_bytes: histogram(),
+            bodies: histogram(),
             connects: histogram(),
             open: None,
             bytes: 0,
             wrong: BTreeMap::new(),
             example: None,
+            said: BTreeMap::new(),
             logins: 0,
             driven: Duration::ZERO,
             due_within: Duration::ZERO,
@@ -115,6 +125,7 @@ impl Recording {
     fn take_good(&mut self, good: &Good, due: Option<Due>) {
         record(&mut self.latencies, good.latency);
         record(&mut self.first_bytes, good.first_byte);
+        record(&mut self.bodies, good.latency - good.first_byte);
         if let Some(connect) = good.connect {
             record(&mut self.connects, connect);
         }
@@ -125,6 +136,17 @@ impl Recording {
             record(&mut open.queue_waits, waited);
         }
         self.bytes += good.bytes;
+        self.take_said(good.said);
+    }
+
+    fn take_said(&mut self, said: Said) {
+        if let Some(earlier) = self.said.get_mut(&said.request) {
+            if *earlier != said.answer {
+                *earlier = None;
+            }
+        } else if self.said.len() < MOST_SAID {
+            self.said.insert(said.request, said.answer);
+        }
     }
 
     /// Takes how late a request of an open loop was taken up.
@@ -147,6 +169,7 @@ impl Recording {
     pub fn merge(&mut self, other: Self) {
         add(&mut self.latencies, &other.latencies);
         add(&mut self.first_bytes, &other.first_bytes);
+        add(&mut self.bodies, &other.bodies);
         add(&mut self.connects, &other.connects);
         match (&mut self.open, &other.open) {
             (Some(open), Some(other)) => {
@@ -158,6 +181,12 @@ impl Recording {
             (_, None) => {}
         }
         self.bytes += other.bytes;
+        for (request, answer) in &other.said {
+            self.take_said(Said {
+                request: *request,
+                answer: *answer,
+            });
+        }
         self.logins += other.logins;
         self.driven += other.driven;
         self.due_within += other.due_within;
@@ -203,6 +232,43 @@ impl Recording {
     /// The mean of what is judged, in milliseconds.
     pub fn mean_ms(&self) -> f64 {
         self.judged().mean() / 1e6
+    }
+}
+
+/// Adds up what latencies are made of, over blocks.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    first_bytes: Histogram<u64>,
+    bodies: Histogram<u64>,
+    connects: Histogram<u64>,
+}
+
+impl Parts {
+    /// Of one block.
+    pub fn of(recording: &Recording) -> Self {
+        Self {
+            first_bytes: recording.first_bytes.clone(),
+            bodies: recording.bodies.clone(),
+            connects: recording.connects.clone(),
+        }
+    }
+
+    /// Adds another block.
+    pub fn add(&mut self, recording: &Recording) {
+        add(&mut self.first_bytes, &recording.first_bytes);
+        add(&mut self.bodies, &recording.bodies);
+        add(&mut self.connects, &recording.connects);
+    }
+
+    /// The medians.
+    pub fn timing(&self) -> Timing {
+        let median = |times: &Histogram<u64>| quantile_ms(times, 0.5);
+        Timing {
+            first_byte: median(&self.first_bytes),
+            body: median(&self.bodies),
+            connect: (!self.connects.is_empty()).then(|| median(&self.connects)),
+            connections: self.connects.len(),
+        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! Logging in: never timed, and what proves the session is never written anywhere.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use http::HeaderMap;
+
+use super::origin::Origin;
 use super::prepare::{PrepareError, Prepared};
-use crate::measure::plan::{Body, Endpoint, Expect, Load, Proof, Session};
+use super::vary::{Number, Place, fill};
+use crate::measure::plan::{self, Body, Endpoint, Expect, Load, Session, Source, Variable};
 
 /// How long a login may take.
 const LOGIN_WITHIN: Duration = Duration::from_secs(10);
@@ -30,8 +35,8 @@ impl std::fmt::Debug for Pass {
 pub struct Login {
     /// The session.
     pub session: Session,
-    /// `host:port` of the service to log in at.
-    pub address: String,
+    /// Where to log in.
+    pub origin: Origin,
 }
 
 /// A login that gave no pass.
@@ -44,78 +49,148 @@ pub struct SessionError {
     pub why: String,
 }
 
-/// Logs in at `address`.
-pub async fn log_in(session: &Session, address: &str) -> Result<Pass, SessionError> {
+/// Logs in there.
+pub async fn log_in(session: &Session, origin: &Origin) -> Result<Pass, SessionError> {
     let failed = |why: String| SessionError {
         session: session.name.clone(),
         why,
     };
-    let client = reqwest::Client::builder()
-        .no_proxy()
+    let client = origin
+        .untimed()
         .redirect(reqwest::redirect::Policy::none())
+        .cookie_store(true)
         .timeout(LOGIN_WITHIN)
         .build()
         .map_err(|error| failed(error.to_string()))?;
-    let method = reqwest::Method::from_bytes(session.request.method.as_bytes())
-        .map_err(|error| failed(error.to_string()))?;
-    let url = format!("http://{address}{}", session.request.path);
-    let mut request = client.request(method, url);
-    for (name, value) in &session.request.headers {
-        request = request.header(name, value);
+    let mut known = of_environment(session).map_err(failed)?;
+    for step in &session.before {
+        let line = format!("{} {}", step.request.method, step.request.path);
+        let answer = ask(&client, origin, &step.request, &known, &line).await;
+        let answer = answer.map_err(failed)?;
+        for (name, source) in &step.captures {
+            let found = answer.find(source, &line).map_err(failed)?;
+            known.insert(name.clone(), Variable::OneOf(vec![found]));
+        }
     }
-    if let Body::Json(text) = &session.request.body {
-        request = request
+    let answer = ask(&client, origin, &session.request, &known, "the login").await;
+    let found = answer
+        .and_then(|answer| answer.find(&session.proof, "the login"))
+        .map_err(failed)?;
+    let serde_json::Value::String(secret) = found else {
+        return Err(failed("what proves the session is no text".to_owned()));
+    };
+    let (header, value) = match &session.proof {
+        Source::Json(..) => ("authorization", format!("Bearer {secret}")),
+        Source::Cookie(name) => ("cookie", format!("{name}={secret}")),
+        Source::Header(name) => (name.as_str(), secret.clone()),
+    };
+    Ok(Pass {
+        header: header.to_owned(),
+        value,
+        secret,
+    })
+}
+
+/// What stands for each `{{ env.NAME }}` of a login.
+fn of_environment(session: &Session) -> Result<BTreeMap<String, Variable>, String> {
+    let requests = session.before.iter().map(|step| &step.request);
+    let mut known = BTreeMap::new();
+    for request in requests.chain([&session.request]) {
+        let body = match &request.body {
+            Body::Json(text) => text.as_str(),
+            Body::Empty | Body::Text(_) | Body::File(_) | Body::Multipart(_) => "",
+        };
+        let texts = [request.path.as_str(), body].into_iter();
+        for text in texts.chain(request.headers.values().map(String::as_str)) {
+            for part in text.split("{{").skip(1) {
+                let whole = part.split("}}").next().unwrap_or_default().trim();
+                let Some(name) = whole.strip_prefix("env.") else {
+                    continue;
+                };
+                let value = std::env::var(name)
+                    .map_err(|_| format!("the environment variable `{name}` is not set"))?;
+                known.insert(whole.to_owned(), Variable::OneOf(vec![value.into()]));
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// An answer on the way of a login.
+struct LoginAnswer {
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+/// Sends one request of a login; `what` is what errors call it.
+async fn ask(
+    client: &reqwest::Client,
+    origin: &Origin,
+    request: &plan::Request,
+    known: &BTreeMap<String, Variable>,
+    what: &str,
+) -> Result<LoginAnswer, String> {
+    let number = Number {
+        index: 0,
+        seed: 0,
+        sequence: 0,
+    };
+    let filled = |text: &str, place| fill(text, known, number, place);
+    let method = reqwest::Method::from_bytes(request.method.as_bytes())
+        .map_err(|error| error.to_string())?;
+    let url = origin.url(&filled(&request.path, Place::Path));
+    let mut sent = client.request(method, url);
+    for (name, value) in &request.headers {
+        sent = sent.header(name, filled(value, Place::Header));
+    }
+    if let Body::Json(text) = &request.body {
+        sent = sent
             .header("content-type", "application/json")
-            .body(text.clone());
+            .body(filled(text, Place::Json));
     }
-    let response = request
-        .send()
-        .await
-        .map_err(|error| failed(format!("the login was not answered: {error}")))?;
+    // The address is known, and a query may hold a secret.
+    let lost = |error: reqwest::Error| format!("{what} was not answered: {}", error.without_url());
+    let response = sent.send().await.map_err(lost)?;
     let status = response.status();
-    if !status.is_success() {
-        return Err(failed(format!("the login answered {}", status.as_u16())));
+    if !status.is_success() && !status.is_redirection() {
+        return Err(format!("{what} answered {}", status.as_u16()));
     }
-    match &session.proof {
-        Proof::Token(text, path) => {
-            let value: serde_json::Value = response
-                .json()
-                .await
-                .map_err(|error| failed(format!("the login's answer is no JSON: {error}")))?;
-            let found = path.query(&value).all();
-            let [serde_json::Value::String(token)] = found.as_slice() else {
-                let why = format!("`{text}` does not name one text in the login's answer");
-                return Err(failed(why));
-            };
-            Ok(Pass {
-                header: "authorization".to_owned(),
-                value: format!("Bearer {token}"),
-                secret: token.clone(),
-            })
-        }
-        Proof::Cookie(name) => {
-            let set = response.headers().get_all("set-cookie").iter();
-            let found = set
-                .filter_map(|value| cookie(value.to_str().ok()?, name))
-                .next_back();
-            let secret = found
-                .ok_or_else(|| failed(format!("the login's answer sets no cookie `{name}`")))?;
-            Ok(Pass {
-                header: "cookie".to_owned(),
-                value: format!("{name}={secret}"),
-                secret,
-            })
-        }
-        Proof::Header(name) => {
-            let value = response.headers().get(name);
-            let secret = value
-                .and_then(|value| value.to_str().ok())
-                .ok_or_else(|| failed(format!("the login's answer has no header `{name}`")))?;
-            Ok(Pass {
-                header: name.clone(),
-                value: secret.to_owned(),
-                secret: secret.to_owned(),
-            })
+    let headers = response.headers().clone();
+    let body = response.bytes().await.map_err(lost)?.to_vec();
+    Ok(LoginAnswer { headers, body })
+}
+
+impl LoginAnswer {
+    /// What is there; a text or, in JSON, any plain value.
+    fn find(&self, source: &Source, what: &str) -> Result<serde_json::Value, String> {
+        match source {
+            Source::Json(text, path) => {
+                let value: serde_json::Value = serde_json::from_slice(&self.body)
+                    .map_err(|error| format!("the answer to {what} is no JSON: {error}"))?;
+                let found = path.query(&value).all();
+                match found.as_slice() {
+                    [one] if !one.is_array() && !one.is_object() => Ok((*one).clone()),
+                    _ => Err(format!(
+                        "`{text}` does not name one text in the answer to {what}"
+                    )),
+                }
+            }
+            Source::Cookie(name) => {
+                let set = self.headers.get_all("set-cookie").iter();
+                let found = set
+                    .filter_map(|value| cookie(value.to_str().ok()?, name))
+                    .next_back();
+                let found =
+                    found.ok_or_else(|| format!("the answer to {what} sets no cookie `{name}`"))?;
+                Ok(found.into())
+            }
+            Source::Header(name) => {
+                let value = self.headers.get(name);
+                let found = value
+                    .and_then(|value| value.to_str().ok())
+                    .ok_or_else(|| format!("the answer to {what} has no header `{name}`"))?;
+                Ok(found.into())
+            }
         }
     }
 }
@@ -136,7 +211,10 @@ pub fn check(session: &Session, project: &std::path::Path) -> Result<(), Prepare
         expect: Expect::default(),
         load: Load::Closed { concurrency: 1 },
         time_out: LOGIN_WITHIN,
+        time_limit: None,
         session: None,
+        cold_start: false,
+        batch: None,
     };
     Prepared::new(&endpoint, project).map(drop)
 }

@@ -3,11 +3,14 @@
 //! Only framing: where a response begins and ends, and when. Whether it is a good one is judged
 //! elsewhere. The hot path of every measurement, so it keeps its buffers and parses in place.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 use std::time::Instant;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use http::HeaderMap;
+
+use super::socket::{Stream, Wait};
 
 /// What one read asks for at most; most responses fit.
 const READ: usize = 16 * 1024;
@@ -39,8 +42,8 @@ pub(super) enum WireError {
 pub(super) struct Response<'w> {
     /// Its status.
     pub(super) status: u16,
-    /// Status line and headers.
-    pub(super) head: &'w [u8],
+    /// Its headers.
+    pub(super) headers: Headers<'w>,
     /// Its body, without chunk marks.
     pub(super) body: &'w [u8],
     /// When the request began to leave.
@@ -51,20 +54,36 @@ pub(super) struct Response<'w> {
     pub(super) last_byte: Instant,
 }
 
+/// The headers of a response.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Headers<'w> {
+    /// Status line and headers as they came.
+    Raw(&'w [u8]),
+    /// Understood already.
+    Parsed(&'w HeaderMap),
+}
+
 impl Response<'_> {
     /// The values of a header, as text.
     pub(super) fn header(&self, name: &str) -> Vec<String> {
-        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        // It was parsed before, so it can be.
-        let _complete = response.parse(self.head);
-        let named = response
-            .headers
-            .iter()
-            .filter(|header| header.name.eq_ignore_ascii_case(name));
-        named
-            .map(|header| String::from_utf8_lossy(header.value).into_owned())
-            .collect()
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        match self.headers {
+            Headers::Raw(head) => {
+                let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+                let mut response = httparse::Response::new(&mut headers);
+                // It was parsed before, so it can be.
+                let _complete = response.parse(head);
+                let named = response.headers.iter();
+                named
+                    .filter(|header| header.name.eq_ignore_ascii_case(name))
+                    .map(|header| text(header.value))
+                    .collect()
+            }
+            Headers::Parsed(headers) => {
+                let named = headers.get_all(name).iter();
+                named.map(|value| text(value.as_bytes())).collect()
+            }
+        }
     }
 }
 
@@ -72,15 +91,21 @@ impl Response<'_> {
 #[derive(Debug)]
 pub(super) struct Wire<S> {
     stream: S,
-    /// What was read and belongs to the current response.
-    read: Vec<u8>,
+    /// Room for what is read, the start of it filled: what belongs to the current response.
+    room: Vec<u8>,
+    filled: usize,
+    /// When the last of it had come.
+    came: Instant,
     /// A chunked body, put together.
     joined: Vec<u8>,
+    /// The head that came last, for which request and understood: most responses repeat it, and
+    /// comparing bytes is cheaper than parsing them again.
+    known: Option<(bool, Vec<u8>, Head)>,
     is_reusable: bool,
 }
 
 /// The status line and headers, understood.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
     status: u16,
     length: usize,
@@ -96,13 +121,16 @@ enum Framing {
     UntilClosed,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: Stream> Wire<S> {
     /// Over an open stream.
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
-            read: Vec::with_capacity(READ),
+            room: vec![0; READ],
+            filled: 0,
+            came: Instant::now(),
             joined: Vec::new(),
+            known: None,
             is_reusable: true,
         }
     }
@@ -112,23 +140,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.is_reusable
     }
 
-    /// Sends a request and reads what comes back. `is_head`: a HEAD request, answered without the
-    /// body its headers tell of.
+    /// Sends a request, in two pieces, and reads what comes back. `is_head`: a HEAD request, answered without the
+    /// body its headers tell of. `began` is told when the request begins to leave.
     pub(super) async fn exchange(
         &mut self,
-        request: &[u8],
+        request: [&[u8]; 2],
         is_head: bool,
+        wait: Wait,
+        began: &Cell<Option<Instant>>,
     ) -> Result<Response<'_>, WireError> {
-        self.read.clear();
+        self.filled = 0;
         // Until the response is whole, nothing else can be sent.
         self.is_reusable = false;
         let sent = Instant::now();
+        began.set(Some(sent));
         // A server may answer and close before it has read everything: its answer counts.
-        let written = self.stream.write_all(request).await;
-        if let Err(error) = self.fill().await {
+        let mut written = Ok(());
+        for bytes in request.into_iter().filter(|bytes| !bytes.is_empty()) {
+            if written.is_ok() {
+                written = self.stream.send(bytes).await;
+            }
+        }
+        if let Err(error) = self.fill_by(wait).await {
             return Err(WireError::NotAnswered(written.err().unwrap_or(error)));
         }
-        let first_byte = Instant::now();
+        let first_byte = self.came;
         let (start, head) = self.head(is_head).await?;
         let begin = start + head.length;
         let (body, end) = match head.body {
@@ -136,45 +172,69 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             Framing::Chunked => self.chunked(begin).await?,
             Framing::UntilClosed => self.until_closed(begin).await?,
         };
-        let last_byte = Instant::now();
         // Bytes nobody asked for would be taken for the next answer.
-        let is_all = end == self.read.len();
+        let is_all = end == self.filled;
         self.is_reusable = head.keeps_alive && is_all && written.is_ok();
         Ok(Response {
             status: head.status,
-            head: &self.read[start..begin],
+            headers: Headers::Raw(&self.room[start..begin]),
             body: match body {
-                Some(range) => &self.read[range],
+                Some(range) => &self.room[range],
                 None => &self.joined,
             },
             sent,
             first_byte,
-            last_byte,
+            last_byte: self.came,
         })
     }
 
     /// Reads some more; the end of the connection is an error.
     async fn fill(&mut self) -> io::Result<()> {
-        if self.read.capacity() - self.read.len() < READ / 4 {
-            self.read.reserve(READ);
+        self.fill_by(Wait::Yielding).await
+    }
+
+    async fn fill_by(&mut self, wait: Wait) -> io::Result<()> {
+        // Doubled as it fills, whatever length a head claims.
+        if self.room.len() - self.filled < READ / 4 {
+            self.room.resize(self.room.len() * 2, 0);
         }
-        match self.stream.read_buf(&mut self.read).await? {
-            0 => Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the other side closed it",
-            )),
-            _ => Ok(()),
+        let count = self
+            .stream
+            .receive(&mut self.room[self.filled..], wait)
+            .await?;
+        // Before anything is made of it: understanding an answer is no part of its latency.
+        self.came = Instant::now();
+        self.filled += count;
+        if count == 0 {
+            let why = "the other side closed it";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
         }
+        Ok(())
+    }
+
+    /// What was read so far.
+    fn read(&self) -> &[u8] {
+        &self.room[..self.filled]
     }
 
     /// The final head and where it starts: after interim ones such as `100 Continue`.
     async fn head(&mut self, is_head: bool) -> Result<(usize, Head), WireError> {
+        if let Some((of_head, bytes, head)) = &self.known
+            && *of_head == is_head
+            && self.read().starts_with(bytes)
+        {
+            return Ok((0, *head));
+        }
         let mut start = 0;
         loop {
-            match parse(&self.read[start..], is_head)? {
+            match parse(&self.read()[start..], is_head)? {
                 Some(head) if head.status < 200 => start += head.length,
-                Some(head) => return Ok((start, head)),
-                None if self.read.len() - start > MOST_HEAD => {
+                Some(head) => {
+                    let bytes = &self.read()[start..start + head.length];
+                    self.known = Some((is_head, bytes.to_vec(), head));
+                    return Ok((start, head));
+                }
+                None if self.filled - start > MOST_HEAD => {
                     let why = format!("its head is longer than {} KiB", MOST_HEAD / 1024);
                     return Err(WireError::Malformed(why));
                 }
@@ -186,10 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     async fn fixed(&mut self, begin: usize, length: u64) -> Result<Body, WireError> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let end = begin + length;
-        if end > self.read.len() {
-            self.read.reserve(end - self.read.len());
-        }
-        while self.read.len() < end {
+        while self.filled < end {
             self.fill().await.map_err(WireError::Lost)?;
         }
         Ok((Some(begin..end), end))
@@ -197,11 +254,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     async fn until_closed(&mut self, begin: usize) -> Result<Body, WireError> {
         loop {
-            within_reason(self.read.len() as u64)?;
+            within_reason(self.filled as u64)?;
             match self.fill().await {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    let end = self.read.len();
+                    let end = self.filled;
                     return Ok((Some(begin..end), end));
                 }
                 Err(error) => return Err(WireError::Lost(error)),
@@ -215,12 +272,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let mut at = begin;
         loop {
             let length = loop {
-                match httparse::parse_chunk_size(&self.read[at..]) {
+                match httparse::parse_chunk_size(&self.read()[at..]) {
                     Ok(httparse::Status::Complete((line, length))) => {
                         at += line;
                         break length;
                     }
-                    Ok(httparse::Status::Partial) if self.read.len() - at <= MOST_CHUNK_LINE => {
+                    Ok(httparse::Status::Partial) if self.filled - at <= MOST_CHUNK_LINE => {
                         self.fill().await.map_err(WireError::Lost)?;
                     }
                     Ok(httparse::Status::Partial) | Err(_) => {
@@ -234,11 +291,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             within_reason(self.joined.len() as u64 + length)?;
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             let end = at + length;
-            while self.read.len() < end + 2 {
+            while self.filled < end + 2 {
                 self.fill().await.map_err(WireError::Lost)?;
             }
-            self.joined.extend_from_slice(&self.read[at..end]);
-            if self.read[end..end + 2] != *b"\r\n" {
+            self.joined.extend_from_slice(&self.room[at..end]);
+            if self.room[end..end + 2] != *b"\r\n" {
                 let why = "a chunk is longer than it says".to_owned();
                 return Err(WireError::Malformed(why));
             }
@@ -249,10 +306,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Where the empty line after the last chunk ends.
     async fn trailers(&mut self, mut at: usize) -> Result<usize, WireError> {
         loop {
-            match self.read[at..].windows(2).position(|two| two == b"\r\n") {
+            match self.read()[at..].windows(2).position(|two| two == b"\r\n") {
                 Some(0) => return Ok(at + 2),
                 Some(line) => at += line + 2,
-                None if self.read.len() - at > MOST_HEAD => {
+                None if self.filled - at > MOST_HEAD => {
                     return Err(WireError::Malformed("its trailers do not end".to_owned()));
                 }
                 None => self.fill().await.map_err(WireError::Lost)?,
@@ -264,7 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 /// Where a body is in what was read (none: it was put together elsewhere), and where it ends.
 type Body = (Option<Range<usize>>, usize);
 
-fn within_reason(length: u64) -> Result<(), WireError> {
+pub(super) fn within_reason(length: u64) -> Result<(), WireError> {
     if length <= MOST_BODY {
         return Ok(());
     }
@@ -341,7 +398,20 @@ fn has_token(list: &[u8], word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+    use crate::measure::http::socket::Through;
+
+    async fn exchange<'w>(
+        wire: &'w mut Wire<Through<tokio::io::DuplexStream>>,
+        request: &[u8],
+        is_head: bool,
+    ) -> Result<Response<'w>, WireError> {
+        let request = [request, b""];
+        wire.exchange(request, is_head, Wait::Yielding, &Cell::default())
+            .await
+    }
 
     /// What is read of these bytes, which come in pieces of this size.
     async fn read_in(pieces: usize, bytes: &[u8]) -> Result<(u16, String, bool), String> {
@@ -354,8 +424,8 @@ mod tests {
             let _closed = theirs.write_all(&bytes).await;
         };
         let client = async move {
-            let mut wire = Wire::new(ours);
-            let response = wire.exchange(b"GET", false).await;
+            let mut wire = Wire::new(Through(ours));
+            let response = exchange(&mut wire, b"GET", false).await;
             let response = response.map_err(|error| error.to_string())?;
             let body = String::from_utf8_lossy(response.body).into_owned();
             Ok((response.status, body, wire.is_reusable()))
@@ -450,9 +520,10 @@ mod tests {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
         theirs.write_all(head).await.unwrap();
-        let mut wire = Wire::new(ours);
-        let response = wire.exchange(b"HEAD", true).await.unwrap();
-        assert_eq!((response.head, response.body), (&head[..], &b""[..]));
+        let mut wire = Wire::new(Through(ours));
+        let response = exchange(&mut wire, b"HEAD", true).await.unwrap();
+        assert_eq!(response.header("content-length"), ["5"]);
+        assert_eq!(response.body, b"");
         assert!(wire.is_reusable());
     }
 }

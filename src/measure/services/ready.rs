@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::measure::http::Origin;
 use crate::measure::plan::Ready;
 
 /// How long one attempt may take.
@@ -14,8 +15,8 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// Where to ask.
 #[derive(Debug, Clone)]
 pub struct Target<'a> {
-    /// `host:port`.
-    pub address: &'a str,
+    /// Where it listens.
+    pub origin: &'a Origin,
     /// Address of its database, where it has one.
     pub connection: Option<&'a str>,
 }
@@ -24,10 +25,14 @@ pub struct Target<'a> {
 pub async fn attempt(ready: &Ready, target: &Target<'_>) -> Result<(), String> {
     let answer = async {
         match ready {
-            Ready::Tcp => connect(target.address).await.map(drop),
-            Ready::Http { path } => http(target.address, path).await,
+            Ready::Tcp => target
+                .origin
+                .reach()
+                .await
+                .map_err(|error| error.to_string()),
+            Ready::Http { path } => http(target.origin, path).await,
             Ready::Postgres { query } => postgres(target, query).await,
-            Ready::Redis => redis(target.address).await,
+            Ready::Redis => redis(target.origin.authority()).await,
         }
     };
     match tokio::time::timeout(ATTEMPT, answer).await {
@@ -42,20 +47,32 @@ async fn connect(address: &str) -> Result<TcpStream, String> {
         .map_err(|error| error.to_string())
 }
 
-async fn http(address: &str, path: &str) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .no_proxy()
+async fn http(origin: &Origin, path: &str) -> Result<(), String> {
+    let client = origin
+        .untimed()
         .build()
         .map_err(|error| error.to_string())?;
-    let url = format!("http://{address}{path}");
-    match client.get(url).send().await {
+    match client.get(origin.url(path)).send().await {
         Ok(response) if response.status().is_success() => Ok(()),
         Ok(response) => Err(format!(
             "GET {path} answered {}",
             response.status().as_u16()
         )),
-        Err(error) if error.is_connect() => Err("connection refused".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(innermost(&error)),
+    }
+}
+
+/// What it comes down to: `connection refused`, or what is wrong with a certificate.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(refused) if refused.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "connection refused".to_owned()
+        }
+        Some(_) | None => cause.to_string(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::ready::{self, Target};
 use super::template::Values;
 use crate::measure::arm::ArmName;
+use crate::measure::http::Origin;
 use crate::measure::plan::{Fresh, Process, Ready, Service, ServiceKind};
 use crate::measure::process::spawn::last_lines;
 use crate::measure::process::step::{self, Step, StepError};
@@ -69,6 +70,14 @@ pub enum ServiceError {
         when: &'static str,
         /// The last lines it wrote.
         last_lines: Vec<String>,
+    },
+    /// What it speaks at its address cannot be spoken from here.
+    #[error("service `{service}`: {why}")]
+    Speaks {
+        /// Which service.
+        service: String,
+        /// Why.
+        why: String,
     },
     /// It runs and does not answer.
     #[error("service `{service}` was not ready within {} s: {answer}{}", within.as_secs(), quote(last_lines))]
@@ -236,6 +245,25 @@ impl Stack {
             .fill(&format!("{{{{ services.{service}.address }}}}"))
     }
 
+    /// Where a service's requests go, and what is spoken there.
+    pub fn origin(&self, name: &str) -> Result<Origin, ServiceError> {
+        let address = self.address(name);
+        let Some(service) = self.services.iter().find(|service| service.name == name) else {
+            return Ok(Origin::plain(&address));
+        };
+        let values = self.values_of(service);
+        let path = |text: &str| self.project.join(values.fill(text));
+        let mut speaks = service.speaks.clone();
+        if let Some(ca) = speaks.tls.as_mut().and_then(|tls| tls.ca.as_mut()) {
+            *ca = path(&ca.to_string_lossy());
+        }
+        let socket = speaks.socket.as_deref().map(path);
+        Origin::new(&address, &speaks, socket).map_err(|why| ServiceError::Speaks {
+            service: name.to_owned(),
+            why,
+        })
+    }
+
     /// Address of a service's database, where it has one.
     pub fn connection(&self, service: &Service) -> Option<String> {
         let connection = service.connection.as_ref()?;
@@ -348,15 +376,21 @@ impl Stack {
     }
 
     async fn wait_until_ready(&mut self, service: &Service) -> Result<(), ServiceError> {
-        let address = self.address(&service.name);
         let connection = self.connection(service);
-        let target = Target {
-            address: &address,
-            connection: connection.as_deref(),
-        };
         let deadline = Instant::now() + service.within;
         loop {
-            let answer = ready::attempt(&service.ready, &target).await;
+            // A certificate may be made while it starts.
+            let answer = match self.origin(&service.name) {
+                Ok(origin) => {
+                    let target = Target {
+                        origin: &origin,
+                        connection: connection.as_deref(),
+                    };
+                    ready::attempt(&service.ready, &target).await
+                }
+                Err(ServiceError::Speaks { why, .. }) => Err(why),
+                Err(error) => return Err(error),
+            };
             // Asked after the attempt: what answers on our port may be a stranger, while ours
             // has ended because the port was taken.
             self.still_runs(service)?;
@@ -455,14 +489,15 @@ fn port_of(service: &str, listener: &TcpListener) -> Result<u16, ServiceError> {
         })
 }
 
-/// Host and port of a URL or `host:port`; port 80 when it names none.
+/// Host and port of a URL or `host:port`; without one, 443 for HTTPS and 80 otherwise.
 fn host_and_port(url: &str) -> (String, u16) {
+    let usual = if url.starts_with("https://") { 443 } else { 80 };
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or(rest);
     let authority = authority.rsplit('@').next().unwrap_or(authority);
     match authority.rsplit_once(':') {
-        Some((host, port)) => (host.to_owned(), port.parse().unwrap_or(80)),
-        None => (authority.to_owned(), 80),
+        Some((host, port)) => (host.to_owned(), port.parse().unwrap_or(usual)),
+        None => (authority.to_owned(), usual),
     }
 }
 
