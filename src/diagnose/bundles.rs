@@ -361,8 +361,13 @@ pub(super) mod fixtures {
             path: name.to_owned(),
             raw: gzip * 3,
             gzip,
+            gzip_level_6: None,
+            brotli: None,
             load,
             content: String::new(),
+            digest: String::new(),
+            source: None,
+            was: None,
         }
     }
 

@@ -372,7 +372,7 @@ impl<'a> Bench<'a> {
                 Subject::Endpoint { endpoint: name } => *name == endpoint.name,
                 // Memory after a block is what all endpoints of the service leave behind.
                 Subject::Service { service } => *service == endpoint.service,
-                Subject::Bundle { .. } | Subject::Asset { .. } => false,
+                Subject::Bundle { .. } | Subject::Asset { .. } | Subject::Entry { .. } => false,
             })
         };
         (0..self.prepared.len())

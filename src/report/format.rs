@@ -190,6 +190,7 @@ fn counted(metric: Metric) -> &'static str {
         Metric::RowsPerRequest => "rows",
         Metric::InitialJs
         | Metric::InitialCss
+        | Metric::OnDemand
         | Metric::Total
         | Metric::Size
         | Metric::LatencyP50

@@ -1,8 +1,7 @@
 //! Building a frontend and weighing what came out, once for each state of its sources.
 //!
 //! What is cached is what was read from the output, not the output: `.tollgate/cache/bundle/`.
-//! The user's configuration is not touched: a Vite build gets two flags more, which are
-//! byte-neutral for everything it ships.
+//! The user's configuration is not touched: some bundlers get a flag more (`flags.rs`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{BundleError, weigh};
+use super::{BundleError, Output, flags, loading, weigh};
 use crate::measure::checkout::{Checkout, Tree};
 use crate::measure::install::{self, hex, install};
 use crate::measure::plan::Frontend;
@@ -21,9 +20,10 @@ use crate::measure::progress::Progress;
 use crate::model::PhaseKind;
 use crate::model::evidence::BundleEvidence;
 
-/// Flags that make Vite write its manifest and source maps beside the shipped files, which stay
-/// the same to the byte (measured with Vite 7 and 8).
-const VITE_FLAGS: &str = "--manifest --sourcemap hidden";
+/// What is kept in the cache, and how it is found out; another number when either changes.
+const FORMAT: &str = "2";
+/// What bundlers and frameworks put into a build from the environment.
+const PREFIXES: [&str; 4] = ["VITE_", "NEXT_PUBLIC_", "REACT_APP_", "PUBLIC_"];
 /// Bundle evidence kept in the cache.
 const KEPT: usize = 40;
 
@@ -96,7 +96,7 @@ pub async fn build(
     progress: &mut Progress,
 ) -> Result<Built, BuildError> {
     let directory = site.tree.project.join(&frontend.directory);
-    let line = with_vite_flags(&frontend.build, &directory);
+    let line = flags::added(&frontend.build, &directory);
     let kept = site
         .cache
         .join("bundle")
@@ -116,7 +116,15 @@ pub async fn build(
     let output = directory.join(&frontend.output);
     let name = frontend.directory.to_string_lossy();
     let shown = frontend.directory.join(&frontend.output);
-    let weighed = weigh(&output, &directory, &name).map_err(|source| BuildError::Weigh {
+    let built = Output {
+        folder: &output,
+        frontend: &directory,
+        directory: &name,
+        stats: frontend.stats.as_deref(),
+        brotli: frontend.brotli,
+        cache: Some(&site.cache.join("sizes")),
+    };
+    let weighed = weigh(&built).map_err(|source| BuildError::Weigh {
         frontend: frontend.name.clone(),
         // The worktree is gone when this is read: the folder is named as the user knows it.
         source: source.seen_from(&shown),
@@ -167,6 +175,9 @@ async fn run_build(
     let directory = site.tree.project.join(&frontend.directory);
     // A committed or copied output must not pass for what this build wrote.
     let _absent = fs::remove_dir_all(directory.join(&frontend.output));
+    for name in [loading::OWN_STATS, loading::OWN_METAFILE] {
+        let _absent = fs::remove_file(directory.join(name));
+    }
     let step = Step {
         line,
         directory: &directory,
@@ -182,35 +193,6 @@ async fn run_build(
         })
 }
 
-/// Adds the flags where the line ends in a Vite build, itself or through an npm script.
-fn with_vite_flags(line: &str, directory: &Path) -> String {
-    if ends_in_vite_build(line) {
-        return format!("{line} {VITE_FLAGS}");
-    }
-    let Some(script) = line.trim().strip_prefix("npm run ") else {
-        return line.to_owned();
-    };
-    match script_of(directory, script.trim()) {
-        Some(text) if ends_in_vite_build(&text) => format!("{line} -- {VITE_FLAGS}"),
-        Some(_) | None => line.to_owned(),
-    }
-}
-
-/// Whether flags appended to a shell line would reach `vite build`.
-fn ends_in_vite_build(line: &str) -> bool {
-    let last = line.rsplit(['&', ';', '|']).next().unwrap_or(line).trim();
-    let words: Vec<&str> = last.split_whitespace().collect();
-    words
-        .windows(2)
-        .any(|pair| pair[0].ends_with("vite") && pair[1] == "build")
-}
-
-fn script_of(directory: &Path, name: &str) -> Option<String> {
-    let text = fs::read_to_string(directory.join("package.json")).ok()?;
-    let package: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some(package["scripts"][name].as_str()?.to_owned())
-}
-
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
 fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
     let sources = if frontend.sources.is_empty() {
@@ -222,9 +204,13 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
     let install = frontend.install.as_ref().map_or("", |step| &step.run);
     let directory = frontend.directory.to_string_lossy();
     let output = frontend.output.to_string_lossy();
+    let stats = (frontend.stats.as_deref()).map_or_else(String::new, shown_path);
     let version = env!("CARGO_PKG_VERSION");
     for part in [
         version,
+        FORMAT,
+        &stats,
+        if frontend.brotli { "brotli" } else { "" },
         line,
         install,
         &directory,
@@ -249,9 +235,15 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
     hex(&hasher.finalize())[..24].to_owned()
 }
 
+fn shown_path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 fn bundler_environment() -> BTreeMap<String, String> {
     std::env::vars()
-        .filter(|(name, _)| name == "NODE_ENV" || name.starts_with("VITE_"))
+        .filter(|(name, _)| {
+            name == "NODE_ENV" || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        })
         .collect()
 }
 
@@ -271,33 +263,4 @@ fn write(path: &Path, built: &Built) {
         let _kept = fs::rename(&unfinished, path);
     }
     install::prune(folder, KEPT);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_are_added_only_where_they_reach_vite() {
-        assert!(ends_in_vite_build("vite build"));
-        assert!(ends_in_vite_build("tsc -b && npx vite build --mode ci"));
-        assert!(!ends_in_vite_build("vite build && node post.js"));
-        assert!(!ends_in_vite_build("webpack"));
-    }
-
-    #[test]
-    fn an_npm_script_is_looked_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let package = r#"{"scripts": {"build": "vite build", "pack": "webpack"}}"#;
-        fs::write(folder.path().join("package.json"), package).unwrap();
-        assert_eq!(
-            with_vite_flags("npm run build", folder.path()),
-            "npm run build -- --manifest --sourcemap hidden"
-        );
-        assert_eq!(
-            with_vite_flags("npm run pack", folder.path()),
-            "npm run pack"
-        );
-        assert_eq!(with_vite_flags("make", folder.path()), "make");
-    }
 }

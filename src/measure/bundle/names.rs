@@ -201,8 +201,9 @@ impl Normaliser {
             });
     }
 
-    /// Overwrites every known hash in `bytes` by as many `x`.
-    pub(super) fn apply(&self, bytes: &mut [u8]) {
+    /// Overwrites every known hash in `bytes` by as many `x`; says whether there was one.
+    pub(super) fn apply(&self, bytes: &mut [u8]) -> bool {
+        let mut has_changed = false;
         for start in 0..bytes.len() {
             // A hash follows a separator, a quote or a slash, never a letter.
             if start > 0 && bytes[start - 1].is_ascii_alphanumeric() {
@@ -212,9 +213,11 @@ impl Normaliser {
                 let end = start + length;
                 if bytes.get(start..end).is_some() && self.is_hash(bytes, start..end) {
                     bytes[start..end].fill(b'x');
+                    has_changed = true;
                 }
             }
         }
+        has_changed
     }
 
     fn is_hash(&self, bytes: &[u8], at: Range<usize>) -> bool {

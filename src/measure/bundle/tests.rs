@@ -143,7 +143,18 @@ impl Frontend {
     }
 
     fn weigh(&self) -> Weighed {
-        weigh(&self.dist(), self.folder.path(), "frontend").unwrap()
+        weigh(&output(&self.dist(), self.folder.path(), "frontend")).unwrap()
+    }
+}
+
+fn output<'a>(folder: &'a Path, frontend: &'a Path, directory: &'a str) -> Output<'a> {
+    Output {
+        folder,
+        frontend,
+        directory,
+        stats: None,
+        brotli: false,
+        cache: None,
     }
 }
 
@@ -392,13 +403,13 @@ fn a_manifest_that_names_a_missing_file_costs_nothing() {
 fn an_empty_or_missing_folder_is_an_error() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("only.js.map"), "{}").unwrap();
-    let error = weigh(folder.path(), folder.path(), ".").unwrap_err();
+    let error = weigh(&output(folder.path(), folder.path(), ".")).unwrap_err();
     assert!(
         error
             .to_string()
             .starts_with("the build left nothing to weigh in")
     );
-    let error = weigh(&folder.path().join("none"), folder.path(), ".").unwrap_err();
+    let error = weigh(&output(&folder.path().join("none"), folder.path(), ".")).unwrap_err();
     assert!(error.to_string().starts_with("the build left no folder"));
 }
 
@@ -416,7 +427,7 @@ fn links_out_of_the_folder_and_odd_names_are_handled() {
     symlink(secret.path().join("secret"), folder.path().join("out.js")).unwrap();
     symlink(secret.path(), folder.path().join("folder")).unwrap();
     symlink(folder.path(), folder.path().join("circle")).unwrap();
-    let Weighed { evidence, skipped } = weigh(folder.path(), folder.path(), ".").unwrap();
+    let Weighed { evidence, skipped } = weigh(&output(folder.path(), folder.path(), ".")).unwrap();
     assert_eq!(evidence.assets.len(), 1);
     assert_eq!(evidence.assets[0].raw, 1);
     assert_eq!(skipped.len(), 3);
