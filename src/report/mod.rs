@@ -12,14 +12,18 @@ mod json;
 mod phrase;
 mod rows;
 mod sentences;
+mod shipped;
 mod templates;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod treemap;
 mod view;
 
 pub use escape::plain;
 pub use explain::{Explanation, explain, verdicts};
+pub use shipped::{Shipped, changes};
+pub use treemap::treemap;
 
 use crate::model::{Comparison, Decision, Finding, Machine, Phase, Responses, Revision};
 

@@ -17,8 +17,10 @@ const server = createServer((request, response) => {
     return;
   }
   const type = types[path.split('.').pop()] ?? 'application/octet-stream';
-  response.writeHead(200, { 'content-type': type, 'content-encoding': 'gzip', 'cache-control': 'no-store' });
-  response.end(readFileSync(body));
+  const bytes = readFileSync(body);
+  // With the length known nothing is sent in chunks, whose frames would count as bytes of the body.
+  response.writeHead(200, { 'content-type': type, 'content-encoding': 'gzip', 'content-length': bytes.length });
+  response.end(bytes);
 });
 await new Promise((done) => server.listen(0, '127.0.0.1', done));
 const origin = `http://127.0.0.1:${server.address().port}/`;

@@ -79,22 +79,21 @@ pub(super) fn added(line: &str, directory: &Path) -> String {
     if let Some(flags) = flags_of(line) {
         return format!("{line} {flags}");
     }
-    let (before, last) = last_command(line);
+    let command = without_assignments(last_command(line));
     let through_script = || {
         let (runner, separator) = RUNNERS
             .iter()
-            .find(|(runner, _)| last.starts_with(runner))?;
-        let name = last.strip_prefix(runner)?.trim();
+            .find(|(runner, _)| command.starts_with(runner))?;
+        let name = command.strip_prefix(runner)?.trim();
         let flags = flags_of(&script_of(directory, name)?)?;
-        Some(format!("{before}{last}{separator} {flags}"))
+        Some(format!("{}{separator} {flags}", line.trim_end()))
     };
     through_script().unwrap_or_else(|| line.to_owned())
 }
 
 /// The flags that reach a bundler when they are added at the end of a shell line.
 fn flags_of(line: &str) -> Option<String> {
-    let (_, last) = last_command(line);
-    let words: Vec<&str> = last.split_whitespace().collect();
+    let words: Vec<&str> = last_command(line).split_whitespace().collect();
     BUNDLERS.iter().find_map(|bundler| {
         let at = words.iter().position(|word| bundler.is_named(word))?;
         let rest = &words[at + 1..];
@@ -123,12 +122,22 @@ impl Bundler {
     }
 }
 
-/// The last command of a shell line, and what stands before it.
-fn last_command(line: &str) -> (&str, &str) {
-    let line = line.trim_end();
-    let start = line.rfind(['&', ';', '|']).map_or(0, |at| at + 1);
-    let start = line.len() - line[start..].trim_start().len();
-    line.split_at(start)
+/// The last command of a shell line.
+fn last_command(line: &str) -> &str {
+    line.rsplit(['&', ';', '|']).next().unwrap_or(line).trim()
+}
+
+/// The command behind the variables that stand before it: `NODE_ENV=production npm run build`.
+fn without_assignments(mut command: &str) -> &str {
+    while let Some((word, rest)) = command.split_once(char::is_whitespace)
+        && word.split_once('=').is_some_and(|(name, value)| {
+            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            name.bytes().all(is_name) && !value.starts_with(['"', '\''])
+        })
+    {
+        command = rest.trim_start();
+    }
+    command
 }
 
 fn script_of(directory: &Path, name: &str) -> Option<String> {
@@ -193,6 +202,10 @@ mod tests {
         assert_eq!(
             added("corepack enable && yarn run build"),
             "corepack enable && yarn run build --manifest --sourcemap hidden"
+        );
+        assert_eq!(
+            added("NODE_ENV=production npm run build"),
+            "NODE_ENV=production npm run build -- --manifest --sourcemap hidden"
         );
         assert_eq!(added("npm run pack"), "npm run pack");
     }
