@@ -14,9 +14,10 @@ use crate::failure::Failure;
 use crate::github;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
+use crate::model::evidence::BundleEvidence;
 use crate::model::{Outcome, PhaseKind, Reference, RunFile};
 use crate::report::Pages;
-use crate::store::BaselineStore;
+use crate::store::{BaselineStore, Location};
 
 /// Stored runs looked at for what is usual: two months of nights.
 const MOST_STORED: usize = 60;
@@ -47,7 +48,16 @@ async fn run(
     home: &Path,
     progress: Progress,
 ) -> Result<(Pages, Outcome), Failure> {
-    let file = stages::run(config, checkout, home, progress, &home.join(RUN_FILE)).await?;
+    let known = known_bundles(config, checkout).await;
+    let file = stages::run(
+        config,
+        checkout,
+        home,
+        progress,
+        &home.join(RUN_FILE),
+        known,
+    )
+    .await?;
     let reference = reference(&file, config, checkout).await?;
     let against = against(&reference, checkout);
     let Judged { pages, outcome } = judging::judge(&file, &reference, against, &Rules::of(config))?;
@@ -57,6 +67,34 @@ async fn run(
         note(&format!("the job summary could not be written: {error}"));
     }
     Ok((pages, outcome))
+}
+
+/// What the newest stored runs of base and its ancestors say of their builds. A store that cannot
+/// be read costs time here, nothing else.
+async fn known_bundles(config: &Config, checkout: &Checkout) -> Vec<BundleEvidence> {
+    let Location::Sqlite(path) = &config.store;
+    if config.plan.frontends.is_empty() || !path.exists() {
+        return Vec::new();
+    }
+    let series = async {
+        let ancestors = checkout
+            .repository()
+            .ancestors(&checkout.base.revision.commit)?;
+        let store = BaselineStore::connect(&config.store).await?;
+        let series = store.series(&config.plan.project, &ancestors, 5).await?;
+        store.close().await;
+        Ok::<_, Failure>(series)
+    };
+    match series.await {
+        Ok(series) => series
+            .into_iter()
+            .flat_map(|run| run.evidence.bundles.into_values())
+            .collect(),
+        Err(failure) => {
+            note(&format!("base is built again: {}", failure.message()));
+            Vec::new()
+        }
+    }
 }
 
 /// What head is judged against: base of this run, or else the nearest stored ancestor.

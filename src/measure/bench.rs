@@ -33,7 +33,7 @@ use super::progress::Progress;
 use super::record::{Circumstances, EndpointBlock, Record, Stage};
 use super::services::{ServiceError, Stack};
 use super::sources;
-use crate::model::evidence::Route;
+use crate::model::evidence::{BundleEvidence, Route};
 use crate::model::{
     Contention, Machine, Metric, MetricId, Phase, PhaseKind, Run, RunFile, Subject,
 };
@@ -118,6 +118,8 @@ pub struct Bench<'a> {
     base: Result<Arm, String>,
     /// Base once more, where it is asked for.
     control: Option<Arm>,
+    /// What stored runs say of earlier builds: the same build is not made again.
+    pub known_bundles: Vec<BundleEvidence>,
     /// Shows what is going on and keeps the time.
     pub progress: Progress,
 }
@@ -158,6 +160,7 @@ impl<'a> Bench<'a> {
             head: Arm::new(ArmName::Head, &checkout.head),
             base: Ok(Arm::new(ArmName::Base, &checkout.base)),
             control: None,
+            known_bundles: Vec::new(),
             progress,
         })
     }
@@ -188,6 +191,7 @@ impl<'a> Bench<'a> {
                 tree,
                 cache: &cache,
                 logs,
+                known: &self.known_bundles,
             };
             let progress = &mut self.progress;
             let head_site = site(&self.checkout.head, &head_logs);

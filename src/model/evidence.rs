@@ -32,6 +32,10 @@ pub struct BundleEvidence {
     pub directory: String,
     /// Compressor and level the gzip sizes were made with, for example `zlib-rs 9`.
     pub encoder: String,
+    /// What decided the build, as one hash: its sources, its configuration, the tools and their
+    /// environment. Where it is the same, so is what is shipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
     /// Every shipped file; source maps are left out.
     pub assets: Vec<Asset>,
     /// What a reader can ask for: pages and entries, then what dynamic imports load.

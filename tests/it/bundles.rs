@@ -176,3 +176,77 @@ fn the_treemap_needs_no_network_and_no_name_acts_in_it() {
         "nothing is fetched"
     );
 }
+
+/// How often each frontend was built.
+fn builds(project: &Sandbox, frontend: &str) -> usize {
+    let text = fs::read_to_string(project.marks().join(frontend)).unwrap_or_default();
+    text.lines().count()
+}
+
+#[test]
+fn of_several_frontends_only_those_affected_are_built() {
+    let project = Sandbox::empty();
+    let frontend = |name: &str| {
+        format!(
+            "  - {{ name: {name}, directory: apps/{name}, build: sh build.sh, output: dist }}\n"
+        )
+    };
+    let config = format!(
+        "project: sandbox\nfrontend:\n{}{}",
+        frontend("shop"),
+        frontend("admin")
+    );
+    project.write("tollgate.yml", &config);
+    project.write(".gitignore", "dist/\n.tollgate/\n");
+    project.write(
+        "package.json",
+        r#"{"workspaces": ["apps/*", "packages/*"]}"#,
+    );
+    project.write("packages/ui/package.json", r#"{"name": "ui"}"#);
+    project.write("packages/ui/index.js", "export const ui = 1;\n");
+    for (name, needs) in [("shop", r#","dependencies":{"ui":"*"}"#), ("admin", "")] {
+        let package = format!(r#"{{"name":"{name}"{needs}}}"#);
+        project.write(&format!("apps/{name}/package.json"), &package);
+        let build = format!(
+            "echo built >> $MARKS/{name}\nmkdir -p dist\ncat ../../packages/ui/index.js > dist/a.js\n\
+             echo '<script src=a.js></script>' > dist/index.html\n"
+        );
+        project.write(&format!("apps/{name}/build.sh"), &build);
+    }
+    project.commit("two frontends");
+    project.check().exits(0);
+    assert_eq!(
+        (builds(&project, "shop"), builds(&project, "admin")),
+        (1, 1)
+    );
+
+    project.write("packages/ui/index.js", "export const ui = 2;\n");
+    let check = project.check();
+
+    check.exits(0).says("admin: unchanged sources, known sizes");
+    assert_eq!(
+        (builds(&project, "shop"), builds(&project, "admin")),
+        (2, 1)
+    );
+    // What was not built is in the table all the same.
+    assert_eq!(check.verdict("bundle/shop/total"), "unchanged");
+    assert_eq!(check.verdict("bundle/admin/total"), "unchanged");
+}
+
+#[test]
+fn a_base_that_is_stored_is_not_built_again() {
+    let project = Sandbox::with_frontend("", "");
+    project.edit("build.sh", "set -eu", "set -eu; echo built >> $MARKS/web");
+    project.commit("count the builds");
+    project.run(&["baseline", "refresh"]).exits(0);
+    assert_eq!(builds(&project, "web"), 1);
+    // A new machine: nothing but the history of runs.
+    fs::remove_dir_all(project.result("cache")).expect("a cache");
+    project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=50");
+
+    let check = project.check();
+
+    check.exits(1);
+    assert_eq!(check.verdict("bundle/web/total"), "regressed");
+    assert_eq!(builds(&project, "web"), 2, "head only");
+}

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{BundleError, Output, flags, loading, weigh};
+use super::{BundleError, Output, flags, loading, weigh, workspace};
 use crate::measure::checkout::{Checkout, Tree};
 use crate::measure::install::{self, hex, install};
 use crate::measure::plan::Frontend;
@@ -86,6 +86,8 @@ pub struct Site<'a> {
     pub cache: &'a Path,
     /// Folder for the logs of this arm.
     pub logs: &'a Path,
+    /// What stored runs say of earlier builds.
+    pub known: &'a [BundleEvidence],
 }
 
 /// Builds and weighs a frontend of one arm, or takes it from the cache.
@@ -97,11 +99,9 @@ pub async fn build(
 ) -> Result<Built, BuildError> {
     let directory = site.tree.project.join(&frontend.directory);
     let line = flags::added(&frontend.build, &directory);
-    let kept = site
-        .cache
-        .join("bundle")
-        .join(format!("{}.json", key(frontend, site, &line)));
-    if let Some(built) = read(&kept) {
+    let key = key(frontend, site, &line);
+    let kept = site.cache.join("bundle").join(format!("{key}.json"));
+    if let Some(built) = read(&kept).or_else(|| stored(site.known, &key)) {
         progress.phase(PhaseKind::Build);
         progress.step(&format!(
             "{}: unchanged sources, known sizes",
@@ -130,7 +130,10 @@ pub async fn build(
         source: source.seen_from(&shown),
     })?;
     let built = Built {
-        evidence: weighed.evidence,
+        evidence: BundleEvidence {
+            build: Some(key),
+            ..weighed.evidence
+        },
         skipped: weighed.skipped,
     };
     write(&kept, &built);
@@ -195,10 +198,9 @@ async fn run_build(
 
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
 fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
-    let sources = if frontend.sources.is_empty() {
-        vec![PathBuf::new()]
-    } else {
-        frontend.sources.clone()
+    let sources = match frontend.sources.is_empty() {
+        true => workspace::sources(&site.tree.project, &frontend.directory),
+        false => frontend.sources.clone(),
     };
     let mut hasher = Sha256::new();
     let install = frontend.install.as_ref().map_or("", |step| &step.run);
@@ -221,12 +223,10 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
         hasher.update([0]);
     }
     for source in sources {
-        hasher.update(
-            site.checkout
-                .tree_hash(site.tree, &source)
-                .unwrap_or_default(),
-        );
-        hasher.update([0]);
+        // What git does not know, such as installed packages, decides nothing.
+        if let Some(hash) = site.checkout.tree_hash(site.tree, &source) {
+            hasher.update(format!("{}\0{hash}\0", source.display()));
+        }
     }
     for (name, value) in bundler_environment() {
         hasher.update(format!("{name}={value}\0"));
@@ -245,6 +245,15 @@ fn bundler_environment() -> BTreeMap<String, String> {
             name == "NODE_ENV" || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         })
         .collect()
+}
+
+/// What a stored run says of the same build.
+fn stored(known: &[BundleEvidence], key: &str) -> Option<Built> {
+    let of_build = |evidence: &&BundleEvidence| evidence.build.as_deref() == Some(key);
+    Some(Built {
+        evidence: known.iter().find(of_build)?.clone(),
+        skipped: Vec::new(),
+    })
 }
 
 fn read(path: &Path) -> Option<Built> {

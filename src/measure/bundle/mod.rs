@@ -22,6 +22,7 @@ mod scan;
 mod sources;
 mod stats;
 mod whole;
+mod workspace;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -194,6 +195,7 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
         evidence: BundleEvidence {
             directory: directory.to_owned(),
             encoder: gzip::ENCODER.to_owned(),
+            build: None,
             assets: shipped,
             entries: loads,
             parts: ledger.parts(),
