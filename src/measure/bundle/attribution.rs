@@ -340,13 +340,15 @@ impl Ledger {
         }
     }
 
-    /// Looks up the version of every package in the installed tree.
+    /// Looks up the version of every package in the installed tree, or in the name of the archive
+    /// it is read from.
     pub(super) fn look_up_versions(&mut self, home: &Home) {
         for owner in self.owners.keys() {
             if let Owner::Package { folder, .. } = owner {
                 let version = home
                     .package_json(folder)
-                    .and_then(|json| Some(json.get("version")?.as_str()?.to_owned()));
+                    .and_then(|json| Some(json.get("version")?.as_str()?.to_owned()))
+                    .or_else(|| version_in_path(folder).map(str::to_owned));
                 self.versions.insert(folder.clone(), version);
             }
         }
@@ -400,6 +402,23 @@ impl Ledger {
     }
 }
 
+/// The version in `.pnpm/lodash@4.17.21/…` or `.yarn/cache/lodash-npm-4.17.21-6382451519-….zip/…`.
+fn version_in_path(folder: &str) -> Option<&str> {
+    let (above, _) = folder.rsplit_once("/node_modules/")?;
+    let store = above.rsplit('/').next()?;
+    let rest = match store.strip_suffix(".zip") {
+        Some(archive) => archive.rsplit_once("-npm-")?.1.rsplitn(3, '-').nth(2)?,
+        None => store
+            .get(1..)?
+            .split_once('@')?
+            .1
+            .split(['_', '('])
+            .next()?,
+    };
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        .then_some(rest)
+}
+
 fn share(sum: u64, asset: &Asset) -> u64 {
     let product = u128::from(sum) * u128::from(asset.gzip);
     u64::try_from(product / u128::from(asset.raw.max(1))).unwrap_or(u64::MAX)
@@ -409,6 +428,28 @@ fn share(sum: u64, asset: &Asset) -> u64 {
 mod tests {
     use super::*;
     use sourcemap::SourceMapBuilder;
+
+    #[test]
+    fn package_managers_write_versions_into_paths() {
+        for (folder, version) in [
+            (
+                ".yarn/cache/lodash-npm-4.17.21-6382451519-eb835a2e51.zip/node_modules/lodash",
+                Some("4.17.21"),
+            ),
+            (
+                ".yarn/cache/x-npm-1.0.0-rc.1-6382451519-eb835a2e51.zip/node_modules/x",
+                Some("1.0.0-rc.1"),
+            ),
+            (
+                "node_modules/.pnpm/@a+b@1.2.3_react@19.0.0/node_modules/@a/b",
+                Some("1.2.3"),
+            ),
+            ("node_modules/lodash", None),
+            ("node_modules/a/node_modules/b", None),
+        ] {
+            assert_eq!(version_in_path(folder), version, "{folder}");
+        }
+    }
 
     #[test]
     fn bytes_add_up_with_wide_characters_and_columns_past_the_end() {

@@ -13,7 +13,7 @@ use super::chunks::Chunks;
 use super::metafile::{self, Contributions};
 use super::pages::{self, When};
 use super::sources::normalise;
-use super::{manifest, scan, stats};
+use super::{in_parallel, manifest, scan, stats};
 
 /// What Tollgate asks webpack and Rspack to write into the frontend's directory.
 pub(super) const OWN_STATS: &str = ".tollgate-stats.json";
@@ -270,13 +270,14 @@ fn in_all<'a>(mut entries: impl Iterator<Item = &'a EntryFiles>) -> Option<BTree
 /// Without a word of the bundler: what the scripts import dynamically.
 fn lazy_by_scan(found: &Found, entries: &[EntryFiles]) -> Vec<EntryFiles> {
     let loaded = in_all(entries.iter()).unwrap_or_default();
-    let targets: BTreeSet<&str> = found
-        .shipped
-        .iter()
-        .filter(|file| Kind::of(&file.path) == Kind::Script)
-        .flat_map(|file| imported(file, found, scan::Kind::Dynamic))
-        .map(|file| file.path.as_str())
-        .collect();
+    let targets: BTreeSet<&str> = in_parallel(&found.shipped, |file| match Kind::of(&file.path) {
+        Kind::Script => imported(file, found, scan::Kind::Dynamic),
+        Kind::Style | Kind::Page | Kind::Other => Vec::new(),
+    })
+    .into_iter()
+    .flatten()
+    .map(|file| file.path.as_str())
+    .collect();
     targets
         .into_iter()
         .filter_map(|path| found.file(path))
@@ -359,7 +360,12 @@ fn imported<'a>(file: &File, found: &'a Found, kind: scan::Kind) -> Vec<&'a File
     let Ok(code) = fs::read(&file.disk) else {
         return Vec::new();
     };
-    scan::imports(&String::from_utf8_lossy(&code))
+    let code = String::from_utf8_lossy(&code);
+    // Most scripts of a build import nothing dynamically.
+    if !code.contains("import") {
+        return Vec::new();
+    }
+    scan::imports(&code)
         .into_iter()
         .filter(|import| import.kind == kind && import.specifier.starts_with(['.', '/']))
         .filter_map(|import| found.resolve(&file.path, &import.specifier))
@@ -386,13 +392,16 @@ fn imported_styles<'a>(file: &File, found: &'a Found) -> Vec<&'a File> {
 
 /// Without a manifest: every script and style that is no worker.
 fn on_demand(found: &Found) -> BTreeSet<String> {
-    let workers: BTreeSet<String> = found
-        .shipped
-        .iter()
-        .filter(|file| Kind::of(&file.path) == Kind::Script)
-        .filter_map(|file| Some((file, fs::read(&file.disk).ok()?)))
-        .flat_map(|(file, code)| workers_of(&file.path, &String::from_utf8_lossy(&code), found))
-        .collect();
+    let workers: BTreeSet<String> = in_parallel(&found.shipped, |file| {
+        if Kind::of(&file.path) != Kind::Script {
+            return Vec::new();
+        }
+        let code = fs::read(&file.disk).unwrap_or_default();
+        workers_of(&file.path, &String::from_utf8_lossy(&code), found)
+    })
+    .into_iter()
+    .flatten()
+    .collect();
     found
         .shipped
         .iter()

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -35,7 +35,10 @@ pub(super) fn sources(project: &Path, directory: &Path) -> Vec<PathBuf> {
     };
     let mut members = BTreeMap::new();
     find(project, Path::new(""), &patterns, DEPTH, &mut members);
-    let directory: PathBuf = directory.components().collect();
+    let directory: PathBuf = directory
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
     let Some(frontend) = members.get(&directory) else {
         return whole;
     };
