@@ -444,6 +444,9 @@ fn change(has_base: bool, before: u64, now: u64) -> String {
     }
 }
 
+/// A number of a file.
+type OfAsset = fn(&Asset) -> u64;
+
 /// The files that hold a package or a module.
 fn holders(held: &[(&str, u64)], now: &BundleEvidence) -> Vec<String> {
     let mut lines = vec![String::new(), "In these files (raw bytes)".to_owned()];
@@ -525,7 +528,7 @@ fn about_file(
     let (old, new) = (before.and_then(find), find(now));
     let mut lines = vec![format!("{} in {}", plain(name), plain(frontend))];
     let value = |asset: &Option<Asset>, of: fn(&Asset) -> u64| asset.as_ref().map_or(0, of);
-    let rows: [(&str, fn(&Asset) -> u64); 4] = [
+    let rows: [(&str, OfAsset); 4] = [
         ("gzip 9", |it| it.gzip),
         ("gzip 6", |it| it.gzip_level_6.unwrap_or(0)),
         ("brotli 11", |it| it.brotli.unwrap_or(0)),
