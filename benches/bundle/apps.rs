@@ -93,14 +93,15 @@ fn build(app: &Path, name: &str, line: &str, flags: &str) -> Answer<PathBuf> {
 
 /// esbuild writes no page: one that loads its entry and its styles.
 fn write_page(dist: &Path) -> Answer<()> {
-    let mut tags = String::new();
+    let mut tags = Vec::new();
     for (path, _) in files(dist)? {
         if path.starts_with("main-") && path.ends_with(".js") {
-            tags += &format!("<script type=\"module\" src=\"/{path}\"></script>");
+            tags.push(format!("<script type=\"module\" src=\"/{path}\"></script>"));
         } else if path.starts_with("main-") && path.ends_with(".css") {
-            tags += &format!("<link rel=\"stylesheet\" href=\"/{path}\">");
+            tags.push(format!("<link rel=\"stylesheet\" href=\"/{path}\">"));
         }
     }
+    let tags = tags.concat();
     let page = format!("<!doctype html><title>x</title><div id=\"root\"></div>{tags}");
     Ok(fs::write(dist.join("index.html"), page)?)
 }
