@@ -37,6 +37,9 @@ pub enum Command {
     /// Prints the numbers that led to the verdict of one metric.
     ///
     /// Without a metric: lists every metric with its verdict, most severe first.
+    ///
+    /// `explain bundle` shows what the frontends ship, base beside head; `explain bundle NAME` what
+    /// a package, a file or a module costs, which files hold it and which imports lead to it.
     Explain(Explain),
     /// Keeps runs and shows what is kept.
     Baseline {
@@ -224,7 +227,11 @@ pub struct Explain {
     /// several times, the last is judged against the earlier ones, as `tollgate compare` does.
     #[arg(long = "run", value_name = "FILE")]
     pub runs: Vec<PathBuf>,
-    /// The metric, as in `report.json`, or words that only one has: `list p50`.
+    /// Also writes a page with a treemap of what the frontends ship; it needs no network.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// The metric, as in `report.json`, or words that only one has: `list p50`. Or `bundle`, and
+    /// the name of a package, a file or a module.
     #[arg(value_name = "METRIC")]
     pub metric: Vec<String>,
 }

@@ -147,8 +147,8 @@ fn of_inconclusive(why: &Inconclusive, policy: Policy) -> Option<Outcome> {
         | Inconclusive::OtherMachine { .. }
         | Inconclusive::TooFewRuns { .. }
         | Inconclusive::OtherEncoder { .. } => Some(policy.inconclusive),
-        // There is nothing it could have become worse than.
-        Inconclusive::NewMetric => None,
+        // There is nothing it could have become worse than, or nothing that could be worse.
+        Inconclusive::NewMetric | Inconclusive::Gone => None,
     }
 }
 

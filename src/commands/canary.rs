@@ -74,7 +74,14 @@ impl Site {
             interruptible_blocking(move || Ok(Checkout::create(&repository, &base, &head)?))
                 .await?;
         let path = self.folder.join(file);
-        let work = stages::run(&self.config, &checkout, &self.home, progress, &path);
+        let work = stages::run(
+            &self.config,
+            &checkout,
+            &self.home,
+            progress,
+            &path,
+            Vec::new(),
+        );
         let result = interruptible(Box::pin(work)).await;
         // Removed only now: nothing runs in it any more.
         drop(checkout);

@@ -14,8 +14,10 @@ use crate::failure::Failure;
 use crate::github;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
+use crate::model::evidence::BundleEvidence;
 use crate::model::{Outcome, PhaseKind};
 use crate::report::Pages;
+use crate::store::{BaselineStore, Location};
 
 /// Runs the check; the outcome decides the exit code.
 pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
@@ -43,7 +45,9 @@ async fn run(
     home: &Path,
     progress: Progress,
 ) -> Result<(Pages, Outcome), Failure> {
-    let file = stages::run(config, checkout, home, progress, &home.join(RUN_FILE)).await?;
+    let known = known_bundles(config, checkout).await;
+    let path = home.join(RUN_FILE);
+    let file = stages::run(config, checkout, home, progress, &path, known).await?;
     let base = &checkout.base.revision.commit;
     let repository = checkout.repository();
     let (reference, against) = references::find(&file, config, repository, base).await?;
@@ -59,6 +63,34 @@ async fn run(
     }
     annotating::print(&findings, outcome, home.parent().unwrap_or(home));
     Ok((pages, outcome))
+}
+
+/// What the newest stored runs of base and its ancestors say of their builds. A store that cannot
+/// be read costs time here, nothing else.
+async fn known_bundles(config: &Config, checkout: &Checkout) -> Vec<BundleEvidence> {
+    let Location::Sqlite(path) = &config.store;
+    if config.plan.frontends.is_empty() || !path.exists() {
+        return Vec::new();
+    }
+    let series = async {
+        let ancestors = checkout
+            .repository()
+            .ancestors(&checkout.base.revision.commit)?;
+        let store = BaselineStore::connect(&config.store).await?;
+        let series = store.series(&config.plan.project, &ancestors, 5).await?;
+        store.close().await;
+        Ok::<_, Failure>(series)
+    };
+    match series.await {
+        Ok(series) => series
+            .into_iter()
+            .flat_map(|run| run.evidence.bundles.into_values())
+            .collect(),
+        Err(failure) => {
+            note(&format!("base is built again: {}", failure.message()));
+            Vec::new()
+        }
+    }
 }
 
 fn base(arguments: &Check) -> Base {

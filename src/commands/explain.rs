@@ -6,8 +6,8 @@ use super::run_files::{RUN_FILE, RunFileError};
 use super::{judging, output, recorded};
 use crate::cli::Explain;
 use crate::failure::Failure;
-use crate::model::{Comparison, MetricId};
-use crate::report::{self, Explanation};
+use crate::model::{Comparison, Metric, MetricId};
+use crate::report::{self, Explanation, Shipped};
 use crate::{compare, measure};
 
 /// The most metrics that an error lists.
@@ -19,6 +19,18 @@ const ALIKE: f64 = 0.6;
 pub fn explain(arguments: &Explain) -> Result<(), Failure> {
     let files = files(arguments)?;
     let run = recorded::load(&files, &arguments.rules)?;
+    let shipped = Shipped {
+        base: judging::base_run(&run.reference),
+        head: &run.file.head,
+    };
+    if let Some(page) = &arguments.html {
+        let html = report::treemap(&shipped).map_err(report::ReportError::Json)?;
+        output::write(page, html.as_bytes())?;
+    }
+    if let Some(text) = about_bundle(&arguments.metric, &shipped)? {
+        output::print(&text);
+        return Ok(());
+    }
     let weighed = judging::weigh(&run.file.head, &run.reference, &run.rules);
     if arguments.metric.is_empty() {
         output::print(&report::verdicts(&weighed.comparisons));
@@ -39,6 +51,42 @@ pub fn explain(arguments: &Explain) -> Result<(), Failure> {
         findings: &weighed.findings,
     }));
     Ok(())
+}
+
+/// What `explain bundle …` says; none where a metric is meant.
+fn about_bundle(words: &[String], shipped: &Shipped<'_>) -> Result<Option<String>, Failure> {
+    let Some((first, name)) = words.split_first().filter(|(first, _)| *first == "bundle") else {
+        return Ok(None);
+    };
+    if name.is_empty() {
+        return Ok(Some(shipped.overview()));
+    }
+    let name = name.join(" ");
+    let text = shipped.about(&name);
+    let is_metric = || {
+        let keys = Metric::ALL.map(Metric::key);
+        words.iter().any(|word| keys.contains(&word.as_str()))
+    };
+    match text {
+        Some(text) => Ok(Some(text)),
+        None if is_metric() => Ok(None),
+        None => {
+            let names = shipped.names();
+            let like = |known: &&String| strsim::normalized_damerau_levenshtein(known, &name);
+            let meant = names
+                .iter()
+                .max_by(|a, b| like(a).total_cmp(&like(b)))
+                .filter(|known| like(known) >= ALIKE)
+                .map_or(String::new(), |known| {
+                    format!("; did you mean `{}`?", report::plain(known))
+                });
+            Err(Failure::Usage(format!(
+                "no frontend of the run ships a package, a file or a module `{}`{meant}\n\n\
+                 `tollgate explain {first}` lists them",
+                report::plain(&name)
+            )))
+        }
+    }
 }
 
 /// The run files named, or that of the last check.

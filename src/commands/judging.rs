@@ -97,7 +97,7 @@ pub(super) fn judge(
         decision: weighed.decision,
         responses: file.head.responses.clone(),
         phases: file.phases.clone(),
-        skipped: remarks(file, &rules.policy),
+        skipped: remarks(file, base_run(reference), &rules.policy),
     })?;
     Ok(Judged {
         pages,
@@ -120,7 +120,8 @@ pub(super) fn without_base(why: &str) -> String {
     format!("base could not be measured: {}", lines.join(" · "))
 }
 
-fn base_run(reference: &Reference) -> Option<&Run> {
+/// The run that head is compared with.
+pub(super) fn base_run(reference: &Reference) -> Option<&Run> {
     match reference {
         Reference::Paired(run) => Some(run),
         Reference::Stored { baseline, .. } => Some(&baseline.run),
@@ -138,8 +139,9 @@ fn confirmation_blocks(run: &Run) -> usize {
 }
 
 /// What the reader should know about how it was measured.
-fn remarks(file: &RunFile, policy: &compare::Policy) -> Vec<String> {
-    let mut remarks = file.head.evidence.skipped.clone();
+fn remarks(file: &RunFile, base: Option<&Run>, policy: &compare::Policy) -> Vec<String> {
+    let mut remarks = report::changes(base, &file.head);
+    remarks.extend(file.head.evidence.skipped.iter().cloned());
     for (id, samples) in &file.head.samples {
         let is_count = id.metric.class() == Class::Exact && id.metric != Metric::ErrorRate;
         if is_count && samples.constant().is_none() {

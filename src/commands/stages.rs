@@ -10,20 +10,23 @@ use crate::failure::Failure;
 use crate::measure::Bench;
 use crate::measure::checkout::Checkout;
 use crate::measure::progress::Progress;
+use crate::model::evidence::BundleEvidence;
 use crate::model::{PhaseKind, RunFile};
 
 /// Measures both arms of a checkout and ends what was started. Whatever could be measured is in
-/// `path` after each stage, even when the rest fails.
+/// `path` after each stage, even when the rest fails. Builds that are `known` are not made again.
 pub(super) async fn run(
     config: &Config,
     checkout: &Checkout,
     home: &Path,
     progress: Progress,
     path: &Path,
+    known: Vec<BundleEvidence>,
 ) -> Result<RunFile, Failure> {
     let supervisor = supervisor()?;
     let logs = home.join("logs");
     let mut bench = Bench::new(&config.plan, checkout, &supervisor, home, &logs, progress)?;
+    bench.known_bundles = known;
     let keep = |file: &RunFile| output::write_json(path, file);
     let measured = measure(&mut bench, config, keep).await;
     bench.stop().await;

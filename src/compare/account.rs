@@ -242,7 +242,10 @@ fn places(
                 .copied()
                 .collect()
         }
-        Subject::Bundle { .. } | Subject::Asset { .. } | Subject::Service { .. } => Vec::new(),
+        Subject::Bundle { .. }
+        | Subject::Asset { .. }
+        | Subject::Entry { .. }
+        | Subject::Service { .. } => Vec::new(),
     };
     if known.iter().filter(|block| counts(id, block)).count() == samples {
         let placed = known.into_iter().map(|block| (block.block, Some(block)));

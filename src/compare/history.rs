@@ -117,7 +117,10 @@ struct Key {
 
 /// The compressor a size was made with.
 fn encoder(id: &MetricId, run: &Run) -> Option<String> {
-    let (Subject::Bundle { frontend } | Subject::Asset { frontend, .. }) = &id.subject else {
+    let (Subject::Bundle { frontend }
+    | Subject::Asset { frontend, .. }
+    | Subject::Entry { frontend, .. }) = &id.subject
+    else {
         return None;
     };
     let bundle = run.evidence.bundles.get(frontend)?;

@@ -382,11 +382,10 @@ fn missing_in_head(id: &MetricId, head: &Run, reference: &Reference) -> Verdict 
     let why = match head.not_measured.get(id) {
         Some(why) => why.clone(),
         None if reference_run(reference).is_some_and(|run| run.samples.contains_key(id)) => {
-            if matches!(id.subject, Subject::Asset { .. }) {
-                "gone: head does not ship it".to_owned()
-            } else {
-                "base has it, head does not".to_owned()
+            if matches!(id.subject, Subject::Asset { .. } | Subject::Entry { .. }) {
+                return Verdict::Inconclusive(Inconclusive::Gone);
             }
+            "base has it, head does not".to_owned()
         }
         None => "the run has no number for it".to_owned(),
     };
@@ -432,7 +431,10 @@ fn earlier_samples<'a>(
 
 /// Sizes made by different compressors are not comparable: the same files differ by up to 4 %.
 fn same_encoder(id: &MetricId, head: &Run, stored: &Run) -> Result<(), Inconclusive> {
-    let (Subject::Bundle { frontend } | Subject::Asset { frontend, .. }) = &id.subject else {
+    let (Subject::Bundle { frontend }
+    | Subject::Asset { frontend, .. }
+    | Subject::Entry { frontend, .. }) = &id.subject
+    else {
         return Ok(());
     };
     let encoder = |run: &Run| {

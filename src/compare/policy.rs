@@ -125,9 +125,11 @@ impl Policy {
         let shared = self.one_process.contains(&id.subject);
         let (relative, floor) = match id.metric {
             Metric::Memory if shared => return None,
-            Metric::InitialJs | Metric::InitialCss | Metric::Total | Metric::Size => {
-                (self.tolerances.bundle, BUNDLE_FLOOR_BYTES)
-            }
+            Metric::InitialJs
+            | Metric::InitialCss
+            | Metric::OnDemand
+            | Metric::Total
+            | Metric::Size => (self.tolerances.bundle, BUNDLE_FLOOR_BYTES),
             Metric::LatencyP50 => (self.tolerances.latency, LATENCY_FLOOR_MS),
             Metric::LatencyP95 => (self.tolerances.tail, LATENCY_FLOOR_MS),
             Metric::CpuPerRequest => (self.tolerances.cpu, CPU_FLOOR_MS),
@@ -164,9 +166,11 @@ impl Policy {
             return Weight::Shown;
         }
         match id.metric {
-            Metric::InitialJs | Metric::InitialCss | Metric::Total | Metric::Size => {
-                self.weights.bundle
-            }
+            Metric::InitialJs
+            | Metric::InitialCss
+            | Metric::OnDemand
+            | Metric::Total
+            | Metric::Size => self.weights.bundle,
             Metric::LatencyP50 => self.weights.latency,
             Metric::LatencyP95 => self.weights.tail,
             Metric::CpuPerRequest => self.weights.cpu,

@@ -136,6 +136,13 @@ fn budgets(raw: &RawConfig, services: &[Service]) -> Result<BTreeMap<MetricId, f
         for (metric, value) in of_frontend(&frontend.budgets) {
             budgets.insert(MetricId::bundle(&frontend.name, metric), value);
         }
+        for (file, size) in &frontend.budgets.files.0 {
+            budgets.insert(MetricId::asset(&frontend.name, file), size.0);
+        }
+        for (module, size) in &frontend.budgets.on_demand.0 {
+            let id = MetricId::entry(&frontend.name, module, Metric::OnDemand);
+            budgets.insert(id, size.0);
+        }
     }
     for (index, endpoint) in raw.endpoints.iter().enumerate() {
         let at = KeyPath::root().key("endpoints").index(index).key("budgets");

@@ -64,6 +64,9 @@ pub(super) struct RawFrontend {
     #[serde(default)]
     pub(super) sources: Vec<String>,
     pub(super) within: Option<Time>,
+    pub(super) stats: Option<String>,
+    #[serde(default)]
+    pub(super) brotli: bool,
     #[serde(default)]
     pub(super) budgets: RawFrontendBudgets,
 }
@@ -79,6 +82,10 @@ pub(super) struct RawFrontendBudgets {
     pub(super) initial_js: Option<Size>,
     pub(super) initial_css: Option<Size>,
     pub(super) total: Option<Size>,
+    #[serde(default)]
+    pub(super) files: Entries<Size>,
+    #[serde(default)]
+    pub(super) on_demand: Entries<Size>,
 }
 
 /// A shell line, or `{ run, inputs }`.

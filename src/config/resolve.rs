@@ -96,6 +96,10 @@ fn frontend(raw: &RawFrontend, at: &KeyPath) -> Result<Frontend, Problem> {
         build: fields::shell_line(&raw.build).map_err(|flaw| flaw.at(&at.key("build")))?,
         output: path("output", &raw.output)?,
         sources: paths(&raw.sources, &at.key("sources"))?,
+        stats: (raw.stats.as_deref())
+            .map(|text| path("stats", text))
+            .transpose()?,
+        brotli: raw.brotli,
         within: within.duration(),
     })
 }

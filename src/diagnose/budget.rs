@@ -67,7 +67,9 @@ fn priority(target: Target, better: Better, now: f64) -> Priority {
 
 fn location(case: &Case<'_>, subject: &Subject) -> Location {
     match subject {
-        Subject::Bundle { frontend } | Subject::Asset { frontend, .. } => Location::Frontend {
+        Subject::Bundle { frontend }
+        | Subject::Asset { frontend, .. }
+        | Subject::Entry { frontend, .. } => Location::Frontend {
             frontend: frontend.clone(),
         },
         Subject::Service { service } => Location::Service {

@@ -1,11 +1,12 @@
 //! What the bundle rules share: base and head of a frontend side by side.
 //!
 //! Must not contain a rule. Gzip shares of a package move when its neighbours in a chunk change,
-//! so nothing here calls a package grown unless its raw bytes grew or it changed chunks.
+//! so nothing here calls a package grown unless its raw bytes grew or it changed chunks; and what
+//! a package costs more is what the files that hold it really grew by.
 
 use std::collections::BTreeMap;
 
-use crate::model::evidence::{BundleEvidence, ImportChain, Load, PackageBytes, Place};
+use crate::model::evidence::{Asset, BundleEvidence, ImportChain, Load, PackageBytes, Place};
 use crate::model::{
     BudgetVerdict, Comparison, Finding, Location, Metric, MetricId, Priority, Verdict,
 };
@@ -112,10 +113,21 @@ impl<'a> Frontend<'a> {
     /// How every package of head changed against `base`.
     pub(super) fn growths(&self, base: &BundleEvidence) -> BTreeMap<&'a str, Growth> {
         let before = weights(base);
+        let is_known = !base.parts.is_empty() && !self.head.parts.is_empty();
+        let total = deltas(base, self.head, |_| true);
+        let initial = deltas(base, self.head, |asset| asset.load == Load::Initial);
+        let moved = |before: u64, by: &BTreeMap<&str, i64>, package: &str| {
+            before.saturating_add_signed(by.get(package).copied().unwrap_or(0))
+        };
         weights(self.head)
             .into_iter()
-            .map(|(package, now)| {
+            .map(|(package, mut now)| {
                 let before = before.get(package).copied().unwrap_or_default();
+                let growth = Growth { before, now };
+                if is_known && (growth.has_more_code() || growth.moved_to_initial()) {
+                    now.gzip = moved(before.gzip, &total, package);
+                    now.initial = moved(before.initial, &initial, package);
+                }
                 (package, Growth { before, now })
             })
             .collect()
@@ -135,6 +147,97 @@ impl<'a> Frontend<'a> {
         let whole = float(initial_js(self.head));
         float(bytes) >= whole / 20.0
     }
+}
+
+/// By how many gzip bytes each package made its files larger or smaller, among the files that
+/// `counts`. The difference of a file belongs to the packages whose raw bytes in it changed by the
+/// floor or more, in proportion: new names after minification make all others a little larger.
+fn deltas<'e>(
+    base: &'e BundleEvidence,
+    head: &'e BundleEvidence,
+    counts: fn(&Asset) -> bool,
+) -> BTreeMap<&'e str, i64> {
+    let (before, now) = (by_file(base, counts), by_file(head, counts));
+    let mut deltas: BTreeMap<&str, i64> = BTreeMap::new();
+    for name in before
+        .keys()
+        .chain(now.keys().filter(|it| !before.contains_key(*it)))
+    {
+        let nothing = Contents::default();
+        let old = before.get(name).unwrap_or(&nothing);
+        let new = now.get(name).unwrap_or(&nothing);
+        let packages = old.raw.keys().chain(new.raw.keys());
+        let changes: BTreeMap<&str, i64> = packages
+            .map(|package| (*package, new.raw_of(package) - old.raw_of(package)))
+            .filter(|(_, change)| change.unsigned_abs() >= FLOOR)
+            .collect();
+        let difference = new.gzip - old.gzip;
+        let sum: i64 = changes.values().sum();
+        let is_one_way = changes
+            .values()
+            .all(|change| (*change > 0) == (difference > 0));
+        for (package, change) in changes {
+            // Where some came and others went, the difference says little: then by their share.
+            let part = match is_one_way {
+                true => scaled(difference, change, sum),
+                false => scaled(change, old.gzip + new.gzip, old.sum() + new.sum()),
+            };
+            *deltas.entry(package).or_default() += part;
+        }
+    }
+    deltas
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+struct Contents<'e> {
+    gzip: i64,
+    raw: BTreeMap<&'e str, i64>,
+}
+
+impl Contents<'_> {
+    fn raw_of(&self, package: &str) -> i64 {
+        self.raw.get(package).copied().unwrap_or(0)
+    }
+
+    fn sum(&self) -> i64 {
+        self.raw.values().sum()
+    }
+}
+
+/// The files that `counts` by name.
+fn by_file<'e>(
+    bundle: &'e BundleEvidence,
+    counts: fn(&Asset) -> bool,
+) -> BTreeMap<&'e str, Contents<'e>> {
+    let mut files = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    for asset in bundle.assets.iter().filter(|asset| counts(asset)) {
+        names.insert(asset.path.as_str(), asset.name.as_str());
+        let gzip = signed(asset.gzip);
+        let raw = BTreeMap::new();
+        files.insert(asset.name.as_str(), Contents { gzip, raw });
+    }
+    for part in &bundle.parts {
+        let name = names.get(part.asset.as_str());
+        if let Some(file) = name.and_then(|name| files.get_mut(name)) {
+            *file.raw.entry(part.package.as_str()).or_default() += signed(part.raw);
+        }
+    }
+    files
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// `value * part / whole`, rounded towards zero.
+fn scaled(value: i64, part: i64, whole: i64) -> i64 {
+    if whole == 0 {
+        return 0;
+    }
+    let product = i128::from(value) * i128::from(part) / i128::from(whole);
+    i64::try_from(product).unwrap_or(0)
 }
 
 fn weights(bundle: &BundleEvidence) -> BTreeMap<&str, Weight> {
@@ -365,8 +468,13 @@ pub(super) mod fixtures {
             path: name.to_owned(),
             raw: gzip * 3,
             gzip,
+            gzip_level_6: None,
+            brotli: None,
             load,
             content: String::new(),
+            digest: String::new(),
+            source: None,
+            was: None,
         }
     }
 
@@ -415,6 +523,65 @@ mod tests {
             now: weight(200_010, 65_000, 65_000),
         };
         assert_eq!((growth.initial(), growth.total()), (65_000, 0));
+    }
+
+    #[test]
+    fn a_new_package_costs_what_its_file_grew_by() {
+        use crate::model::evidence::Part;
+        let bundle = |gzip: u64, parts: &[(&str, u64, u64)]| BundleEvidence {
+            assets: vec![fixtures::script("index.js", gzip, Load::Initial)],
+            parts: parts
+                .iter()
+                .map(|(package, raw, _)| Part {
+                    asset: "index.js".to_owned(),
+                    package: (*package).to_owned(),
+                    module: None,
+                    raw: *raw,
+                })
+                .collect(),
+            packages: parts
+                .iter()
+                .map(|(package, raw, gzip)| PackageBytes {
+                    package: (*package).to_owned(),
+                    version: None,
+                    raw: *raw,
+                    gzip: *gzip,
+                    initial_gzip: *gzip,
+                })
+                .collect(),
+            ..BundleEvidence::default()
+        };
+        let base = bundle(84_000, &[("react-dom", 263_000, 84_000)]);
+        // By shares lodash would cost 24,000, and react-dom, whose names got longer, 3,000.
+        let head = bundle(
+            111_000,
+            &[("react-dom", 263_900, 87_000), ("lodash", 73_000, 24_000)],
+        );
+        let frontend = Frontend {
+            name: "web",
+            base: Some(&base),
+            head: &head,
+        };
+        let growths = frontend.growths(&base);
+        assert_eq!(growths["lodash"].initial(), 27_000);
+        assert_eq!(growths["lodash"].total(), 27_000);
+        assert_eq!(growths["react-dom"].total(), 0);
+
+        // One came, another went.
+        let head = bundle(
+            85_000,
+            &[("other", 200_000, 60_000), ("react-dom", 60_000, 25_000)],
+        );
+        let frontend = Frontend {
+            head: &head,
+            ..frontend
+        };
+        let growths = frontend.growths(&base);
+        assert!(
+            (60_000..70_000).contains(&growths["other"].total()),
+            "{growths:?}"
+        );
+        assert_eq!(growths["react-dom"].total(), 0);
     }
 
     #[test]

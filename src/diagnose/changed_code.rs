@@ -106,7 +106,7 @@ fn belongs(case: &Case<'_>, comparison: &Comparison, service: &str) -> bool {
             .get(endpoint)
             .is_some_and(|route| route.service == service),
         Subject::Service { service: name } => name == service,
-        Subject::Bundle { .. } | Subject::Asset { .. } => false,
+        Subject::Bundle { .. } | Subject::Asset { .. } | Subject::Entry { .. } => false,
     }
 }
 

@@ -33,7 +33,7 @@ use super::progress::{Progress, SoFar};
 use super::record::{Circumstances, EndpointBlock, Record, Stage};
 use super::services::{ServiceError, Stack};
 use super::sources;
-use crate::model::evidence::Route;
+use crate::model::evidence::{BundleEvidence, Route};
 use crate::model::{
     Contention, Machine, Metric, MetricId, Phase, PhaseKind, Run, RunFile, Subject,
 };
@@ -131,6 +131,8 @@ pub struct Bench<'a> {
     deadline: Option<tokio::time::Instant>,
     /// How head compares so far, for who waits.
     so_far: SoFar,
+    /// What stored runs say of earlier builds: the same build is not made again.
+    pub known_bundles: Vec<BundleEvidence>,
     /// Shows what is going on and keeps the time.
     pub progress: Progress,
 }
@@ -174,6 +176,7 @@ impl<'a> Bench<'a> {
             spent: BTreeMap::new(),
             deadline: None,
             so_far: SoFar::default(),
+            known_bundles: Vec::new(),
             progress,
         })
     }
@@ -204,6 +207,7 @@ impl<'a> Bench<'a> {
                 tree,
                 cache: &cache,
                 logs,
+                known: &self.known_bundles,
             };
             let progress = &mut self.progress;
             let head_site = site(&self.checkout.head, &head_logs);
@@ -390,7 +394,7 @@ impl<'a> Bench<'a> {
                 Subject::Endpoint { endpoint: name } => *name == endpoint.name,
                 // Memory after a block is what all endpoints of the service leave behind.
                 Subject::Service { service } => *service == endpoint.service,
-                Subject::Bundle { .. } | Subject::Asset { .. } => false,
+                Subject::Bundle { .. } | Subject::Asset { .. } | Subject::Entry { .. } => false,
             })
         };
         (0..self.prepared.len())

@@ -42,6 +42,11 @@ pub struct Frontend {
     /// Folders and files relative to the project that alone decide what is built. When they are
     /// the same as in an earlier build, its sizes are used again. Empty: the whole project.
     pub sources: Vec<PathBuf>,
+    /// Stats of webpack or Rspack or a metafile of esbuild that the build writes, relative to
+    /// `directory`; none where the usual places are looked at.
+    pub stats: Option<PathBuf>,
+    /// Whether brotli sizes are shown beside gzip's.
+    pub brotli: bool,
     /// Longest time an install or build may take.
     pub within: Duration,
 }

@@ -64,6 +64,7 @@ impl Verdict {
             Self::Inconclusive(
                 Inconclusive::NoBaseline { .. }
                 | Inconclusive::NewMetric
+                | Inconclusive::Gone
                 | Inconclusive::NotMeasured { .. }
                 | Inconclusive::TooFewBlocks { .. }
                 | Inconclusive::Contended { .. }
@@ -91,6 +92,8 @@ pub enum Inconclusive {
         /// Why.
         why: String,
     },
+    /// Base ships this file or loads this route, head does not any more.
+    Gone,
     /// Not enough blocks for an interval.
     TooFewBlocks {
         /// Blocks measured.
@@ -153,6 +156,7 @@ impl fmt::Display for Inconclusive {
         match self {
             Self::NoBaseline { why } => write!(f, "nothing to compare with: {why}"),
             Self::NewMetric => write!(f, "new: base does not have it"),
+            Self::Gone => write!(f, "gone: head does not have it"),
             Self::NotMeasured { why } => write!(f, "not measured: {why}"),
             Self::TooFewBlocks { have, need } => write!(f, "{have} of {need} blocks measured"),
             Self::Undecided { .. } => {

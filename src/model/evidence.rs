@@ -46,8 +46,19 @@ pub struct BundleEvidence {
     pub directory: String,
     /// Compressor and level the gzip sizes were made with, for example `zlib-rs 9`.
     pub encoder: String,
+    /// What decided the build, as one hash: its sources, its configuration, the tools and their
+    /// environment. Where it is the same, so is what is shipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
     /// Every shipped file; source maps are left out.
     pub assets: Vec<Asset>,
+    /// What a reader can ask for: pages and entries, then what dynamic imports load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<EntryLoad>,
+    /// What each file with a source map or metafile is made of. The raw bytes of the parts of a
+    /// file add up to those of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// Bytes per package over all chunks with a source map, largest first.
     pub packages: Vec<PackageBytes>,
     /// How each package is reached from the project's own code.
@@ -69,11 +80,72 @@ pub struct Asset {
     pub raw: u64,
     /// Gzip bytes.
     pub gzip: u64,
+    /// Gzip bytes at level 6, which Vite's own table and many servers use; of scripts, styles
+    /// and pages only. Shown, never judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gzip_level_6: Option<u64>,
+    /// Brotli bytes at level 11, where the configuration asks for them. Shown, never judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brotli: Option<u64>,
     /// When a browser loads it.
     pub load: Load,
     /// SHA-256 of the content after the build's own hashed names are replaced, in hex: equal
     /// means nothing but references to other hashed files changed.
     pub content: String,
+    /// SHA-256 of the content as it is, in hex: what a browser's cache goes by.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// The module it stands for, relative to the frontend, where the bundler says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Name of the file of base that it was before, where that is another one; only in head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Was>,
+}
+
+/// What a file of head was in base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Was {
+    /// The same file under this name.
+    Renamed(String),
+    /// Half or more of it was in this file, which is still there.
+    SplitFrom(String),
+}
+
+/// A page, an entry, or what a dynamic import loads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EntryLoad {
+    /// The page, or the module relative to the frontend, or else the name of the file.
+    pub name: String,
+    /// Path of the file it is named after, where the build gives it no other name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Whether it loads on demand. What it needs then counts without what is there already.
+    pub on_demand: bool,
+    /// Paths of the scripts and styles that load.
+    pub files: Vec<String>,
+    /// Gzip bytes of the scripts.
+    pub js: u64,
+    /// Gzip bytes of the styles.
+    pub css: u64,
+}
+
+/// Bytes of one file that come from one package or one module of the project's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Part {
+    /// Path of the file, as built.
+    pub asset: String,
+    /// The package, or [`PackageBytes::OWN`], or a name in brackets for what no mapping names.
+    pub package: String,
+    /// The module of the project's own, or the folder the package is installed in, relative to the
+    /// project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// Raw bytes.
+    pub raw: u64,
 }
 
 /// When a browser loads an asset.

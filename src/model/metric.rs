@@ -20,6 +20,13 @@ pub enum Subject {
         /// Stable name of the file, for example `assets/index.js`.
         asset: String,
     },
+    /// One page or entry of a frontend, or what one dynamic import of it loads.
+    Entry {
+        /// Name of the frontend in the configuration.
+        frontend: String,
+        /// The page or the module, for example `src/pages/Charts.tsx`.
+        entry: String,
+    },
     /// One endpoint of a service.
     Endpoint {
         /// Name of the endpoint in the configuration.
@@ -38,6 +45,7 @@ impl Subject {
         match self {
             Self::Bundle { frontend } => frontend,
             Self::Asset { asset, .. } => asset,
+            Self::Entry { entry, .. } => entry,
             Self::Endpoint { endpoint } => endpoint,
             Self::Service { service } => service,
         }
@@ -51,6 +59,9 @@ pub enum Metric {
     InitialJs,
     /// Gzip bytes of the style sheets a first visit loads.
     InitialCss,
+    /// Gzip bytes of the scripts and styles that a dynamic import loads, without what its page has
+    /// loaded before.
+    OnDemand,
     /// Gzip bytes of everything shipped, source maps left out.
     Total,
     /// Gzip bytes of one asset.
@@ -90,9 +101,10 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in report order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InitialJs,
         Self::InitialCss,
+        Self::OnDemand,
         Self::Total,
         Self::Size,
         Self::LatencyP50,
@@ -117,6 +129,7 @@ impl Metric {
         match self {
             Self::InitialJs => "initial-js",
             Self::InitialCss => "initial-css",
+            Self::OnDemand => "on-demand",
             Self::Total => "total",
             Self::Size => "size",
             Self::LatencyP50 => "p50",
@@ -142,6 +155,7 @@ impl Metric {
         match self {
             Self::InitialJs => "initial JS (gzip)",
             Self::InitialCss => "initial CSS (gzip)",
+            Self::OnDemand => "on demand (gzip)",
             Self::Total => "total (gzip)",
             Self::Size => "size (gzip)",
             Self::LatencyP50 => "latency p50",
@@ -167,6 +181,7 @@ impl Metric {
         match self {
             Self::InitialJs
             | Self::InitialCss
+            | Self::OnDemand
             | Self::Total
             | Self::Size
             | Self::ResponseBytes
@@ -190,6 +205,7 @@ impl Metric {
             Self::Throughput | Self::BatchGain => Better::Higher,
             Self::InitialJs
             | Self::InitialCss
+            | Self::OnDemand
             | Self::Total
             | Self::Size
             | Self::LatencyP50
@@ -221,6 +237,7 @@ impl Metric {
             | Self::QueryMean => true,
             Self::InitialJs
             | Self::InitialCss
+            | Self::OnDemand
             | Self::Total
             | Self::Size
             | Self::ErrorRate
@@ -239,6 +256,7 @@ impl Metric {
         match self {
             Self::InitialJs
             | Self::InitialCss
+            | Self::OnDemand
             | Self::Total
             | Self::Size
             | Self::ErrorRate
@@ -328,6 +346,17 @@ impl MetricId {
         }
     }
 
+    /// A metric of a page, an entry, or what a dynamic import loads.
+    pub fn entry(frontend: &str, entry: &str, metric: Metric) -> Self {
+        Self {
+            subject: Subject::Entry {
+                frontend: frontend.to_owned(),
+                entry: entry.to_owned(),
+            },
+            metric,
+        }
+    }
+
     /// A metric of an endpoint.
     pub fn endpoint(endpoint: &str, metric: Metric) -> Self {
         Self {
@@ -355,6 +384,7 @@ impl fmt::Display for MetricId {
         match &self.subject {
             Subject::Bundle { frontend } => write!(f, "bundle/{frontend}/{metric}"),
             Subject::Asset { frontend, asset } => write!(f, "asset/{frontend}/{asset}/{metric}"),
+            Subject::Entry { frontend, entry } => write!(f, "entry/{frontend}/{entry}/{metric}"),
             Subject::Endpoint { endpoint } => write!(f, "endpoint/{endpoint}/{metric}"),
             Subject::Service { service } => write!(f, "service/{service}/{metric}"),
         }
@@ -396,6 +426,13 @@ impl FromStr for MetricId {
                     asset: asset.to_owned(),
                 }
             }
+            "entry" => {
+                let (frontend, entry) = name.split_once('/').ok_or_else(malformed)?;
+                Subject::Entry {
+                    frontend: frontend.to_owned(),
+                    entry: entry.to_owned(),
+                }
+            }
             "endpoint" => Subject::Endpoint { endpoint: name },
             "service" => Subject::Service { service: name },
             _ => return Err(malformed()),
@@ -413,6 +450,7 @@ mod tests {
         for id in [
             MetricId::bundle("web", Metric::InitialJs),
             MetricId::asset("web", "assets/vendor/index.js"),
+            MetricId::entry("web", "src/pages/Charts.tsx", Metric::OnDemand),
             MetricId::endpoint("GET /api/projects", Metric::LatencyP50),
             MetricId::service("ml", Metric::PeakMemory),
         ] {

@@ -625,6 +625,9 @@ fn what_to_do(comparison: &Comparison) -> Vec<String> {
             "Make base measurable: its build and its start must succeed. Stored runs \
              (`tollgate baseline refresh`) stand in for sizes and counts."
         }
+        Inconclusive::Gone => {
+            "Nothing: what base had and head does not have any more cannot be worse."
+        }
         Inconclusive::NewMetric => {
             "Nothing: there is nothing it could have become worse than. From the next change on \
              there is."
@@ -702,6 +705,10 @@ fn meaning(metric: Metric) -> String {
     let what = match metric {
         Metric::InitialJs => "gzip bytes of the JavaScript a first visit loads",
         Metric::InitialCss => "gzip bytes of the style sheets a first visit loads",
+        Metric::OnDemand => {
+            "gzip bytes of the scripts and styles that a dynamic import loads, without what its page \
+             has loaded before"
+        }
         Metric::Total => "gzip bytes of everything shipped, source maps left out",
         Metric::Size => "gzip bytes of one file",
         Metric::LatencyP50 => "median latency of good responses in milliseconds, per block",

@@ -191,6 +191,7 @@ fn counted(metric: Metric) -> &'static str {
         Metric::BatchGain => "times",
         Metric::InitialJs
         | Metric::InitialCss
+        | Metric::OnDemand
         | Metric::Total
         | Metric::Size
         | Metric::LatencyP50

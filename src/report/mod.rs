@@ -13,15 +13,19 @@ mod parts;
 mod phrase;
 mod rows;
 mod sentences;
+mod shipped;
 mod templates;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod treemap;
 mod view;
 
 pub use escape::{plain, prose as inert};
 pub use explain::{Explanation, explain, verdicts};
 pub use parts::Measured;
+pub use shipped::{Shipped, changes};
+pub use treemap::treemap;
 
 use crate::model::{Comparison, Decision, Finding, Machine, Phase, Responses, Revision};
 

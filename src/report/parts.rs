@@ -25,6 +25,7 @@ pub(super) fn of_latency(metric: Metric, subject: &Subject, of: Measured<'_>) ->
         }
         Metric::InitialJs
         | Metric::InitialCss
+        | Metric::OnDemand
         | Metric::Total
         | Metric::Size
         | Metric::ColdStart

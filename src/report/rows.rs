@@ -111,6 +111,7 @@ pub(super) fn rows(comparisons: &[Comparison]) -> Vec<Row<'_>> {
 pub(super) fn name(subject: &Subject) -> String {
     match subject {
         Subject::Asset { frontend, asset } => format!("{frontend}/{asset}"),
+        Subject::Entry { frontend, entry } => format!("{frontend}: {entry}"),
         Subject::Bundle { .. } | Subject::Endpoint { .. } | Subject::Service { .. } => {
             subject.name().to_owned()
         }
@@ -224,6 +225,7 @@ fn without_answer(comparison: &Comparison, why: &Inconclusive) -> Option<(Rank, 
     match why {
         Inconclusive::NotMeasured { .. } => Some((Rank::Unanswered, mark)),
         Inconclusive::NewMetric => Some((Rank::Aside, Mark::new("🔵", "new"))),
+        Inconclusive::Gone => Some((Rank::Aside, Mark::new("🔵", "gone"))),
         Inconclusive::NoBaseline { .. }
         | Inconclusive::TooFewBlocks { .. }
         | Inconclusive::Undecided { .. }

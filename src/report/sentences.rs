@@ -130,9 +130,9 @@ fn extent(rows: &[Row<'_>]) -> String {
         match &row.comparison.id.subject {
             Subject::Endpoint { endpoint } => kinds[0].insert(endpoint),
             Subject::Service { service } => kinds[1].insert(service),
-            Subject::Bundle { frontend } | Subject::Asset { frontend, .. } => {
-                kinds[2].insert(frontend)
-            }
+            Subject::Bundle { frontend }
+            | Subject::Asset { frontend, .. }
+            | Subject::Entry { frontend, .. } => kinds[2].insert(frontend),
         };
     }
     let words = [
@@ -290,7 +290,8 @@ fn get_an_answer(row: &Row<'_>) -> Phrase {
             why @ (Inconclusive::NoBaseline { .. }
             | Inconclusive::OtherMachine { .. }
             | Inconclusive::TooFewRuns { .. }
-            | Inconclusive::NewMetric),
+            | Inconclusive::NewMetric
+            | Inconclusive::Gone),
         ) => Phrase::new("make base measurable for ")
             .then(what)
             .words(" — ")
@@ -401,7 +402,7 @@ fn could_not_be_judged(comparison: &Comparison) -> bool {
             | Inconclusive::OtherMachine { .. }
             | Inconclusive::TooFewRuns { .. }
             | Inconclusive::OtherEncoder { .. } => true,
-            Inconclusive::NewMetric | Inconclusive::Undecided { .. } => false,
+            Inconclusive::NewMetric | Inconclusive::Gone | Inconclusive::Undecided { .. } => false,
         },
         Verdict::Regressed(_) | Verdict::Improved(_) | Verdict::Unchanged(_) => false,
     }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::BundleError;
+use super::compress::{Sizes, Weigher};
 use super::names::Normaliser;
-use super::{BundleError, gzip};
 
 /// Where Vite 5 and later leave the manifest.
 pub(super) const MANIFEST: &str = ".vite/manifest.json";
@@ -66,10 +67,12 @@ impl Kind {
 pub(super) struct Weight {
     /// Raw bytes.
     pub(super) raw: u64,
-    /// Gzip bytes.
-    pub(super) gzip: u64,
+    /// Compressed bytes.
+    pub(super) sizes: Sizes,
     /// SHA-256 of the content without content hashes, in hex.
     pub(super) content: String,
+    /// SHA-256 of the content as it is, in hex.
+    pub(super) digest: String,
 }
 
 /// Lists the output folder. Links that leave it are not followed but named in `skipped`.
@@ -164,19 +167,31 @@ fn stays_inside(link: &Path, root: &Path, skipped: &mut Vec<String>) -> bool {
 }
 
 /// Reads and weighs one file.
-pub(super) fn weigh(file: &File, normaliser: &Normaliser) -> Result<Weight, BundleError> {
+pub(super) fn weigh(
+    file: &File,
+    normaliser: &Normaliser,
+    weigher: &Weigher,
+) -> Result<Weight, BundleError> {
     let unreadable = |source| BundleError::Unreadable {
         path: file.disk.clone(),
         source,
     };
     let mut bytes = fs::read(&file.disk).map_err(unreadable)?;
     let raw = bytes.len() as u64;
-    let gzip = gzip::size(&bytes).map_err(unreadable)?;
-    normaliser.apply(&mut bytes);
+    let digest = hex(&Sha256::digest(&bytes));
+    let has_level_6 = !matches!(Kind::of(&file.path), Kind::Other);
+    let sizes = weigher
+        .sizes(&bytes, &digest, has_level_6)
+        .map_err(unreadable)?;
+    let content = match normaliser.apply(&mut bytes) {
+        true => hex(&Sha256::digest(&bytes)),
+        false => digest.clone(),
+    };
     Ok(Weight {
         raw,
-        gzip,
-        content: hex(&Sha256::digest(&bytes)),
+        sizes,
+        content,
+        digest,
     })
 }
 

@@ -8,36 +8,54 @@ use std::path::Path;
 
 use sourcemap::{DecodedMap, SourceMap};
 
-use crate::model::evidence::{Asset, Load, PackageBytes};
+use crate::model::evidence::{Asset, Load, PackageBytes, Part};
 
 use super::assets::{File, Found, Kind};
+use super::metafile::Contributions;
 use super::sources::{Home, Origin};
 
 /// The name under which bytes are counted that no mapping names: helpers of the bundler.
 pub const UNMAPPED: &str = "(unmapped)";
 
-/// A script with a source map.
+/// Larger source maps are not read: taking one apart needs several times its size of memory.
+const LARGEST_MAP: u64 = 100_000_000;
+
+/// A script or style of which it is known what it is made of.
 #[derive(Debug)]
 pub(super) struct Chunk<'a> {
     file: &'a File,
     asset: &'a Asset,
-    map: std::path::PathBuf,
+    by: By<'a>,
 }
 
-/// Scripts that have a source map beside them.
-pub(super) fn chunks<'a>(found: &'a Found, assets: &'a [Asset]) -> Vec<Chunk<'a>> {
+/// How it is known.
+#[derive(Debug)]
+enum By<'a> {
+    /// From a source map.
+    Map(std::path::PathBuf),
+    /// From a bundler that counts the bytes of every module itself.
+    Bundler(&'a [(String, u64)]),
+}
+
+/// Scripts and styles that have a source map beside them, or of which the bundler tells.
+pub(super) fn chunks<'a>(
+    found: &'a Found,
+    assets: &'a [Asset],
+    contributions: &'a Contributions,
+) -> Vec<Chunk<'a>> {
     found
         .shipped
         .iter()
         .zip(assets)
-        .filter(|(file, _)| Kind::of(&file.path) == Kind::Script)
+        .filter(|(file, _)| matches!(Kind::of(&file.path), Kind::Script | Kind::Style))
         .filter_map(|(file, asset)| {
             let map = format!("{}.map", file.path);
-            found.maps.contains(&map).then(|| Chunk {
-                file,
-                asset,
-                map: found.root.join(map),
-            })
+            let by = match contributions.get(&file.path) {
+                _ if found.maps.contains(&map) => By::Map(found.root.join(map)),
+                Some(modules) => By::Bundler(modules),
+                None => return None,
+            };
+            Some(Chunk { file, asset, by })
         })
         .collect()
 }
@@ -63,13 +81,17 @@ pub(super) struct Attributed {
 /// Reads a chunk and its map; otherwise says what is wrong with them.
 pub(super) fn read(chunk: &Chunk<'_>, home: &Home) -> Result<Attributed, String> {
     let path = &chunk.file.path;
+    let map = match &chunk.by {
+        By::Map(map) => map,
+        By::Bundler(modules) => return counted(chunk, modules, home),
+    };
     let code = fs::read_to_string(&chunk.file.disk)
         .map_err(|error| format!("`{path}` is not attributed to packages: {error}"))?;
-    let map = parse(&chunk.map).map_err(|why| {
+    let folder = map.parent().unwrap_or(Path::new(""));
+    let map = parse(map).map_err(|why| {
         format!("`{path}.map` cannot be read, so `{path}` is not attributed: {why}")
     })?;
     let (bytes, unmapped) = bytes_by_source(&code, &map);
-    let folder = chunk.map.parent().unwrap_or(Path::new(""));
     let sources = (0..map.get_source_count())
         .zip(bytes)
         .map(|(index, bytes)| Source {
@@ -81,7 +103,41 @@ pub(super) fn read(chunk: &Chunk<'_>, home: &Home) -> Result<Attributed, String>
     Ok(Attributed { sources, unmapped })
 }
 
+/// What the bundler has counted. Bytes it does not speak of are the wrapping of modules.
+fn counted(
+    chunk: &Chunk<'_>,
+    modules: &[(String, u64)],
+    home: &Home,
+) -> Result<Attributed, String> {
+    let sum: u64 = modules.iter().map(|(_, bytes)| bytes).sum();
+    let path = &chunk.file.path;
+    let unmapped = chunk.asset.raw.checked_sub(sum).ok_or_else(|| {
+        format!(
+            "`{path}` is not attributed: the build says that its modules have {sum} bytes, and it \
+             has {}",
+            chunk.asset.raw
+        )
+    })?;
+    let sources = modules.iter().map(|(input, bytes)| Source {
+        origin: home.origin_of_input(input),
+        text: None,
+        bytes: *bytes,
+    });
+    Ok(Attributed {
+        sources: sources.collect(),
+        unmapped,
+    })
+}
+
 fn parse(path: &Path) -> Result<SourceMap, String> {
+    let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if size > LARGEST_MAP {
+        return Err(format!(
+            "it has {} MB, more than the {} MB that are read",
+            size / 1_000_000,
+            LARGEST_MAP / 1_000_000
+        ));
+    }
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     match sourcemap::decode_slice(&bytes).map_err(|error| error.to_string())? {
         DecodedMap::Regular(map) => Ok(map),
@@ -217,14 +273,16 @@ pub(super) struct Module {
 pub(super) struct Ledger {
     owners: BTreeMap<Owner, Bytes>,
     versions: BTreeMap<String, Option<String>>,
+    parts: Vec<Part>,
     /// Every module of the project and of packages.
     pub(super) modules: BTreeMap<Origin, Module>,
 }
 
 impl Ledger {
     /// Adds what one chunk consists of.
-    pub(super) fn add(&mut self, chunk: &Chunk<'_>, attributed: Attributed) {
+    pub(super) fn add(&mut self, chunk: &Chunk<'_>, attributed: Attributed, home: &Home) {
         let mut raw: BTreeMap<Owner, u64> = BTreeMap::new();
+        self.add_parts(chunk, &attributed, home);
         *raw.entry(Owner::Unmapped).or_default() += attributed.unmapped;
         for source in attributed.sources {
             *raw.entry(Owner::from(&source.origin)).or_default() += source.bytes;
@@ -233,6 +291,36 @@ impl Ledger {
             module.text = module.text.take().or(source.text);
         }
         self.add_shares(chunk.asset, raw);
+    }
+
+    /// Own modules one by one, packages as a whole.
+    fn add_parts(&mut self, chunk: &Chunk<'_>, attributed: &Attributed, home: &Home) {
+        let mut parts: BTreeMap<(String, Option<String>), u64> = BTreeMap::new();
+        *parts.entry((UNMAPPED.to_owned(), None)).or_default() += attributed.unmapped;
+        for source in &attributed.sources {
+            let part = match &source.origin {
+                Origin::Own(path) => (PackageBytes::OWN.to_owned(), Some(home.in_project(path))),
+                Origin::Package {
+                    package, folder, ..
+                } => (package.clone(), Some(home.in_project(folder))),
+                Origin::Bundler => (UNMAPPED.to_owned(), None),
+            };
+            *parts.entry(part).or_default() += source.bytes;
+        }
+        let asset = &chunk.file.path;
+        let parts = parts.into_iter().filter(|(_, raw)| *raw > 0);
+        self.parts
+            .extend(parts.map(|((package, module), raw)| Part {
+                asset: asset.clone(),
+                package,
+                module,
+                raw,
+            }));
+    }
+
+    /// What every file is made of, by file and then by package.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        self.parts.clone()
     }
 
     /// Splits the gzip bytes of a chunk in proportion to the raw bytes; rounding goes by the
@@ -252,13 +340,15 @@ impl Ledger {
         }
     }
 
-    /// Looks up the version of every package in the installed tree.
+    /// Looks up the version of every package in the installed tree, or in the name of the archive
+    /// it is read from.
     pub(super) fn look_up_versions(&mut self, home: &Home) {
         for owner in self.owners.keys() {
             if let Owner::Package { folder, .. } = owner {
                 let version = home
                     .package_json(folder)
-                    .and_then(|json| Some(json.get("version")?.as_str()?.to_owned()));
+                    .and_then(|json| Some(json.get("version")?.as_str()?.to_owned()))
+                    .or_else(|| version_in_path(folder).map(str::to_owned));
                 self.versions.insert(folder.clone(), version);
             }
         }
@@ -312,6 +402,23 @@ impl Ledger {
     }
 }
 
+/// The version in `.pnpm/lodash@4.17.21/…` or `.yarn/cache/lodash-npm-4.17.21-6382451519-….zip/…`.
+fn version_in_path(folder: &str) -> Option<&str> {
+    let (above, _) = folder.rsplit_once("/node_modules/")?;
+    let store = above.rsplit('/').next()?;
+    let rest = match store.strip_suffix(".zip") {
+        Some(archive) => archive.rsplit_once("-npm-")?.1.rsplitn(3, '-').nth(2)?,
+        None => store
+            .get(1..)?
+            .split_once('@')?
+            .1
+            .split(['_', '('])
+            .next()?,
+    };
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        .then_some(rest)
+}
+
 fn share(sum: u64, asset: &Asset) -> u64 {
     let product = u128::from(sum) * u128::from(asset.gzip);
     u64::try_from(product / u128::from(asset.raw.max(1))).unwrap_or(u64::MAX)
@@ -321,6 +428,28 @@ fn share(sum: u64, asset: &Asset) -> u64 {
 mod tests {
     use super::*;
     use sourcemap::SourceMapBuilder;
+
+    #[test]
+    fn package_managers_write_versions_into_paths() {
+        for (folder, version) in [
+            (
+                ".yarn/cache/lodash-npm-4.17.21-6382451519-eb835a2e51.zip/node_modules/lodash",
+                Some("4.17.21"),
+            ),
+            (
+                ".yarn/cache/x-npm-1.0.0-rc.1-6382451519-eb835a2e51.zip/node_modules/x",
+                Some("1.0.0-rc.1"),
+            ),
+            (
+                "node_modules/.pnpm/@a+b@1.2.3_react@19.0.0/node_modules/@a/b",
+                Some("1.2.3"),
+            ),
+            ("node_modules/lodash", None),
+            ("node_modules/a/node_modules/b", None),
+        ] {
+            assert_eq!(version_in_path(folder), version, "{folder}");
+        }
+    }
 
     #[test]
     fn bytes_add_up_with_wide_characters_and_columns_past_the_end() {

@@ -1,17 +1,16 @@
 //! Building a frontend and weighing what came out, once for each state of its sources.
 //!
 //! What is cached is what was read from the output, not the output: `.tollgate/cache/bundle/`.
-//! The user's configuration is not touched: a Vite build gets two flags more, which are
-//! byte-neutral for everything it ships.
+//! The user's configuration is not touched: some bundlers get a flag more (`flags.rs`).
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{BundleError, weigh};
+use super::{BundleError, Output, flags, loading, weigh, workspace};
 use crate::measure::checkout::{Checkout, Tree};
 use crate::measure::install::{self, hex, install};
 use crate::measure::plan::Frontend;
@@ -21,9 +20,10 @@ use crate::measure::progress::Progress;
 use crate::model::PhaseKind;
 use crate::model::evidence::BundleEvidence;
 
-/// Flags that make Vite write its manifest and source maps beside the shipped files, which stay
-/// the same to the byte (measured with Vite 7 and 8).
-const VITE_FLAGS: &str = "--manifest --sourcemap hidden";
+/// What is kept in the cache, and how it is found out; another number when either changes.
+const FORMAT: &str = "2";
+/// What bundlers and frameworks put into a build from the environment.
+const PREFIXES: [&str; 4] = ["VITE_", "NEXT_PUBLIC_", "REACT_APP_", "PUBLIC_"];
 /// Bundle evidence kept in the cache.
 const KEPT: usize = 40;
 
@@ -86,6 +86,8 @@ pub struct Site<'a> {
     pub cache: &'a Path,
     /// Folder for the logs of this arm.
     pub logs: &'a Path,
+    /// What stored runs say of earlier builds.
+    pub known: &'a [BundleEvidence],
 }
 
 /// Builds and weighs a frontend of one arm, or takes it from the cache.
@@ -96,12 +98,10 @@ pub async fn build(
     progress: &mut Progress,
 ) -> Result<Built, BuildError> {
     let directory = site.tree.project.join(&frontend.directory);
-    let line = with_vite_flags(&frontend.build, &directory);
-    let kept = site
-        .cache
-        .join("bundle")
-        .join(format!("{}.json", key(frontend, site, &line)));
-    if let Some(built) = read(&kept) {
+    let line = flags::added(&frontend.build, &directory);
+    let key = key(frontend, site, &line);
+    let kept = site.cache.join("bundle").join(format!("{key}.json"));
+    if let Some(built) = read(&kept).or_else(|| stored(site.known, &key)) {
         progress.phase(PhaseKind::Build);
         progress.step(&format!(
             "{}: unchanged sources, known sizes",
@@ -116,13 +116,24 @@ pub async fn build(
     let output = directory.join(&frontend.output);
     let name = frontend.directory.to_string_lossy();
     let shown = frontend.directory.join(&frontend.output);
-    let weighed = weigh(&output, &directory, &name).map_err(|source| BuildError::Weigh {
+    let built = Output {
+        folder: &output,
+        frontend: &directory,
+        directory: &name,
+        stats: frontend.stats.as_deref(),
+        brotli: frontend.brotli,
+        cache: Some(&site.cache.join("sizes")),
+    };
+    let weighed = weigh(&built).map_err(|source| BuildError::Weigh {
         frontend: frontend.name.clone(),
         // The worktree is gone when this is read: the folder is named as the user knows it.
         source: source.seen_from(&shown),
     })?;
     let built = Built {
-        evidence: weighed.evidence,
+        evidence: BundleEvidence {
+            build: Some(key),
+            ..weighed.evidence
+        },
         skipped: weighed.skipped,
     };
     write(&kept, &built);
@@ -167,6 +178,9 @@ async fn run_build(
     let directory = site.tree.project.join(&frontend.directory);
     // A committed or copied output must not pass for what this build wrote.
     let _absent = fs::remove_dir_all(directory.join(&frontend.output));
+    for name in [loading::OWN_STATS, loading::OWN_METAFILE] {
+        let _absent = fs::remove_file(directory.join(name));
+    }
     let step = Step {
         line,
         directory: &directory,
@@ -182,49 +196,23 @@ async fn run_build(
         })
 }
 
-/// Adds the flags where the line ends in a Vite build, itself or through an npm script.
-fn with_vite_flags(line: &str, directory: &Path) -> String {
-    if ends_in_vite_build(line) {
-        return format!("{line} {VITE_FLAGS}");
-    }
-    let Some(script) = line.trim().strip_prefix("npm run ") else {
-        return line.to_owned();
-    };
-    match script_of(directory, script.trim()) {
-        Some(text) if ends_in_vite_build(&text) => format!("{line} -- {VITE_FLAGS}"),
-        Some(_) | None => line.to_owned(),
-    }
-}
-
-/// Whether flags appended to a shell line would reach `vite build`.
-fn ends_in_vite_build(line: &str) -> bool {
-    let last = line.rsplit(['&', ';', '|']).next().unwrap_or(line).trim();
-    let words: Vec<&str> = last.split_whitespace().collect();
-    words
-        .windows(2)
-        .any(|pair| pair[0].ends_with("vite") && pair[1] == "build")
-}
-
-fn script_of(directory: &Path, name: &str) -> Option<String> {
-    let text = fs::read_to_string(directory.join("package.json")).ok()?;
-    let package: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some(package["scripts"][name].as_str()?.to_owned())
-}
-
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
 fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
-    let sources = if frontend.sources.is_empty() {
-        vec![PathBuf::new()]
-    } else {
-        frontend.sources.clone()
+    let sources = match frontend.sources.is_empty() {
+        true => workspace::sources(&site.tree.project, &frontend.directory),
+        false => frontend.sources.clone(),
     };
     let mut hasher = Sha256::new();
     let install = frontend.install.as_ref().map_or("", |step| &step.run);
     let directory = frontend.directory.to_string_lossy();
     let output = frontend.output.to_string_lossy();
+    let stats = (frontend.stats.as_deref()).map_or_else(String::new, shown_path);
     let version = env!("CARGO_PKG_VERSION");
     for part in [
         version,
+        FORMAT,
+        &stats,
+        if frontend.brotli { "brotli" } else { "" },
         line,
         install,
         &directory,
@@ -235,12 +223,10 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
         hasher.update([0]);
     }
     for source in sources {
-        hasher.update(
-            site.checkout
-                .tree_hash(site.tree, &source)
-                .unwrap_or_default(),
-        );
-        hasher.update([0]);
+        // What git does not know, such as installed packages, decides nothing.
+        if let Some(hash) = site.checkout.tree_hash(site.tree, &source) {
+            hasher.update(format!("{}\0{hash}\0", source.display()));
+        }
     }
     for (name, value) in bundler_environment() {
         hasher.update(format!("{name}={value}\0"));
@@ -249,10 +235,25 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
     hex(&hasher.finalize())[..24].to_owned()
 }
 
+fn shown_path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 fn bundler_environment() -> BTreeMap<String, String> {
     std::env::vars()
-        .filter(|(name, _)| name == "NODE_ENV" || name.starts_with("VITE_"))
+        .filter(|(name, _)| {
+            name == "NODE_ENV" || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        })
         .collect()
+}
+
+/// What a stored run says of the same build.
+fn stored(known: &[BundleEvidence], key: &str) -> Option<Built> {
+    let of_build = |evidence: &&BundleEvidence| evidence.build.as_deref() == Some(key);
+    Some(Built {
+        evidence: known.iter().find(of_build)?.clone(),
+        skipped: Vec::new(),
+    })
 }
 
 fn read(path: &Path) -> Option<Built> {
@@ -271,33 +272,4 @@ fn write(path: &Path, built: &Built) {
         let _kept = fs::rename(&unfinished, path);
     }
     install::prune(folder, KEPT);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_are_added_only_where_they_reach_vite() {
-        assert!(ends_in_vite_build("vite build"));
-        assert!(ends_in_vite_build("tsc -b && npx vite build --mode ci"));
-        assert!(!ends_in_vite_build("vite build && node post.js"));
-        assert!(!ends_in_vite_build("webpack"));
-    }
-
-    #[test]
-    fn an_npm_script_is_looked_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let package = r#"{"scripts": {"build": "vite build", "pack": "webpack"}}"#;
-        fs::write(folder.path().join("package.json"), package).unwrap();
-        assert_eq!(
-            with_vite_flags("npm run build", folder.path()),
-            "npm run build -- --manifest --sourcemap hidden"
-        );
-        assert_eq!(
-            with_vite_flags("npm run pack", folder.path()),
-            "npm run pack"
-        );
-        assert_eq!(with_vite_flags("make", folder.path()), "make");
-    }
 }

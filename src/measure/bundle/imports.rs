@@ -4,12 +4,14 @@
 //! Own files are read from the disk, because their lines are what a reader sees; the text in a
 //! source map stands in for files that are not there.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::evidence::{ImportChain, Place};
 
 use super::attribution::Ledger;
-use super::manifest::{self, Manifest};
+use super::chunks::Chunks;
+use super::pages;
 use super::scan::{self, Import, Kind};
 use super::sources::{Home, Origin, normalise, package_name};
 
@@ -43,8 +45,8 @@ const ENDINGS: [&str; 16] = [
 ];
 
 /// Source files where the project's code starts, relative to the frontend.
-pub(super) fn entries(manifest: &Manifest, home: &Home) -> Vec<String> {
-    let mut sources = manifest.entry_sources();
+pub(super) fn entries(chunks: &Chunks, home: &Home) -> Vec<String> {
+    let mut sources = chunks.entry_sources();
     if sources.is_empty() {
         sources.push("index.html");
     }
@@ -60,7 +62,7 @@ pub(super) fn entries(manifest: &Manifest, home: &Home) -> Vec<String> {
 fn scripts_of_page(page: &str, home: &Home) -> Vec<String> {
     let html = home.read(page).unwrap_or_default();
     let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
-    manifest::scripts_of(&html)
+    pages::scripts_of(&html)
         .into_iter()
         .filter(|url| !url.contains("://"))
         .map(|url| match url.strip_prefix('/') {
@@ -344,13 +346,18 @@ impl<'a> Reader<'a> {
             let Origin::Package { folder, inner, .. } = origin else {
                 continue;
             };
-            let text = self.ledger.modules.get(origin);
-            let Some(text) = text.and_then(|module| module.text.as_deref()) else {
+            let in_map = self.ledger.modules.get(origin);
+            let in_map = in_map.and_then(|module| module.text.as_deref());
+            let path = format!("{folder}/{inner}");
+            let Some(text) = in_map
+                .map(Cow::Borrowed)
+                .or_else(|| self.home.read(&path).map(Cow::Owned))
+            else {
                 continue;
             };
-            let file = self.home.in_project(&format!("{folder}/{inner}"));
+            let file = self.home.in_project(&path);
             edges.extend(
-                scan::imports(text)
+                scan::imports(&text)
                     .iter()
                     .filter_map(|import| self.edge(import, &file, |_| None))
                     .filter(|edge| edge.to != Node::Package(name.to_owned())),

@@ -7,14 +7,22 @@
 mod assets;
 mod attribution;
 pub mod build;
+mod chunks;
+mod compress;
+mod flags;
 mod gzip;
 mod imports;
+mod loading;
 mod manifest;
+mod metafile;
 mod names;
+mod pages;
 mod pairing;
 mod scan;
 mod sources;
+mod stats;
 mod whole;
+mod workspace;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,7 +33,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use thiserror::Error;
 
-use crate::model::evidence::{Asset, BundleEvidence, Load};
+use crate::model::evidence::{Asset, BundleEvidence, EntryLoad, Load};
 use crate::model::{Metric, MetricId, Samples};
 
 pub use attribution::UNMAPPED;
@@ -78,11 +86,35 @@ impl BundleError {
     }
 }
 
-/// Weighs the built folder `output` of the frontend whose sources are in `frontend_dir`.
-///
-/// `directory` is the frontend's directory relative to the project, such as `frontend` or `.`;
-/// every place in the evidence starts with it.
-pub fn weigh(output: &Path, frontend_dir: &Path, directory: &str) -> Result<Weighed, BundleError> {
+/// A built frontend.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// The folder that the build wrote.
+    pub folder: &'a Path,
+    /// The folder of its sources.
+    pub frontend: &'a Path,
+    /// The same relative to the project, such as `frontend` or `.`; every place in the evidence
+    /// starts with it.
+    pub directory: &'a str,
+    /// Stats of webpack or Rspack or a metafile of esbuild, relative to `frontend`. Without it
+    /// the usual places are looked at.
+    pub stats: Option<&'a Path>,
+    /// Whether brotli sizes are wanted as well.
+    pub brotli: bool,
+    /// Folder in which the sizes of known contents are kept.
+    pub cache: Option<&'a Path>,
+}
+
+/// Weighs a built frontend.
+pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
+    let Output {
+        folder: output,
+        frontend: frontend_dir,
+        directory,
+        stats,
+        brotli,
+        cache,
+    } = *built;
     let no_output = || BundleError::NoOutput {
         output: output.to_owned(),
     };
@@ -95,23 +127,28 @@ pub fn weigh(output: &Path, frontend_dir: &Path, directory: &str) -> Result<Weig
         .unwrap_or_else(|_missing| frontend_dir.to_owned());
 
     let mut skipped = Vec::new();
-    let found = assets::walk(&root, &mut skipped)?;
+    let mut found = assets::walk(&root, &mut skipped)?;
     if found.shipped.is_empty() {
         return Err(BundleError::Empty {
             output: output.to_owned(),
         });
     }
-    let manifest = manifest::read(&found, &mut skipped);
+    let said = loading::read(&mut found, &frontend, stats, &mut skipped);
+    let found = found;
     let stripped: Vec<names::Stripped> = found
         .shipped
         .iter()
-        .map(|file| names::strip(&file.path, manifest.chunk_name(&file.path)))
+        .map(|file| names::strip(&file.path, said.chunks.chunk_name(&file.path)))
         .collect();
     let normaliser = names::Normaliser::new(&found.shipped, &stripped);
-    let weights = in_parallel(&found.shipped, |file| assets::weigh(file, &normaliser))
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?;
-    let loads = manifest::classify(&manifest, &found, &mut skipped);
+    let weigher = compress::Weigher::new(brotli, cache);
+    let weights = in_parallel(&found.shipped, |file| {
+        assets::weigh(file, &normaliser, &weigher)
+    })
+    .into_iter()
+    .collect::<Result<Vec<_>, _>>()?;
+    weigher.keep();
+    let loading = loading::classify(&said, &found);
 
     let mut shipped: Vec<Asset> = found
         .shipped
@@ -122,33 +159,46 @@ pub fn weigh(output: &Path, frontend_dir: &Path, directory: &str) -> Result<Weig
             name: stripped.name.clone(),
             path: file.path.clone(),
             raw: weight.raw,
-            gzip: weight.gzip,
-            load: loads.get(&file.path).copied().unwrap_or(Load::Other),
+            gzip: weight.sizes.gzip,
+            gzip_level_6: weight.sizes.gzip_level_6,
+            brotli: weight.sizes.brotli,
+            load: (loading.loads.get(&file.path))
+                .copied()
+                .unwrap_or(Load::Other),
             content: weight.content,
+            digest: weight.digest,
+            source: said.chunks.source_of(&file.path).map(str::to_owned),
+            was: None,
         })
         .collect();
     pairing::make_unique(&mut shipped);
+    let entries = loading.entries.into_iter();
+    let loads = entries.map(|entry| load_of(entry, &shipped)).collect();
 
     let home = sources::Home::new(&frontend, directory);
-    let chunks: Vec<attribution::Chunk<'_>> = attribution::chunks(&found, &shipped);
+    let chunks: Vec<attribution::Chunk<'_>> =
+        attribution::chunks(&found, &shipped, &said.contributions);
     let mut ledger = attribution::Ledger::default();
     for (chunk, result) in chunks.iter().zip(in_parallel(&chunks, |chunk| {
         attribution::read(chunk, &home)
     })) {
         match result {
-            Ok(attributed) => ledger.add(chunk, attributed),
+            Ok(attributed) => ledger.add(chunk, attributed, &home),
             Err(why) => skipped.push(why),
         }
     }
     ledger.look_up_versions(&home);
-    let entries = imports::entries(&manifest, &home);
+    let entries = imports::entries(&said.chunks, &home);
     let graph = imports::Graph::build(&ledger, &home, &entries);
 
     Ok(Weighed {
         evidence: BundleEvidence {
             directory: directory.to_owned(),
             encoder: gzip::ENCODER.to_owned(),
+            build: None,
             assets: shipped,
+            entries: loads,
+            parts: ledger.parts(),
             packages: ledger.packages(),
             chains: graph.chains(),
             whole_imports: whole::find(&graph, &ledger, &home),
@@ -157,8 +207,31 @@ pub fn weigh(output: &Path, frontend_dir: &Path, directory: &str) -> Result<Weig
     })
 }
 
-/// The samples of one frontend: initial load, total, and the size of each asset, all in gzip
-/// bytes. Sizes do not depend on a block, so each has a single value.
+/// What an entry loads, with its bytes.
+fn load_of(entry: loading::EntryFiles, assets: &[Asset]) -> EntryLoad {
+    let bytes = |kind: assets::Kind| {
+        sum(assets
+            .iter()
+            .filter(|asset| entry.files.contains(&asset.path))
+            .filter(|asset| assets::Kind::of(&asset.path) == kind))
+    };
+    let named_after = assets
+        .iter()
+        .find(|asset| Some(&asset.path) == entry.file.as_ref())
+        .map(|asset| asset.name.clone());
+    EntryLoad {
+        js: bytes(assets::Kind::Script),
+        css: bytes(assets::Kind::Style),
+        name: entry.source.or(named_after).unwrap_or_default(),
+        file: entry.file,
+        on_demand: entry.is_lazy,
+        files: entry.files.into_iter().collect(),
+    }
+}
+
+/// The samples of one frontend, all in gzip bytes: initial load, total, the size of each asset,
+/// what each dynamic import loads, and the initial load of each entry where there are several.
+/// Sizes do not depend on a block, so each has a single value.
 pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, Samples> {
     let initial = |kind: assets::Kind| {
         sum(evidence.assets.iter().filter(move |asset| {
@@ -185,6 +258,21 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
             .iter()
             .map(|asset| (MetricId::asset(frontend, &asset.name), asset.gzip)),
     );
+    let first = evidence.entries.iter().filter(|entry| !entry.on_demand);
+    if first.clone().count() > 1 {
+        sizes.extend(first.flat_map(|entry| {
+            [
+                (Metric::InitialJs, entry.js),
+                (Metric::InitialCss, entry.css),
+            ]
+            .map(|(metric, bytes)| (MetricId::entry(frontend, &entry.name, metric), bytes))
+        }));
+    }
+    let later = evidence.entries.iter().filter(|entry| entry.on_demand);
+    sizes.extend(later.map(|entry| {
+        let id = MetricId::entry(frontend, &entry.name, Metric::OnDemand);
+        (id, entry.js + entry.css)
+    }));
     sizes
         .into_iter()
         .filter_map(|(id, bytes)| Some((id, single(bytes)?)))

@@ -3,7 +3,7 @@
 //! Must not read files. A name that is stripped wrongly costs nothing as long as it is stripped
 //! the same way in both arms; a hash that is left in costs a false "added" and "removed".
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::assets::File;
@@ -158,6 +158,8 @@ fn is_words(piece: &str) -> bool {
 /// which only such a reference changed stays equal.
 #[derive(Debug, Default)]
 pub(super) struct Normaliser {
+    /// How hashes begin, by their first two bytes: most of a file is passed over by this alone.
+    starts: BTreeSet<[u8; 2]>,
     /// Hash lengths that occur.
     lengths: Vec<usize>,
     /// For each hash, what surrounds it in the names of the files that carry it.
@@ -191,6 +193,9 @@ impl Normaliser {
         if !self.lengths.contains(&text.len()) {
             self.lengths.push(text.len());
         }
+        if let [first, second, ..] = text.as_bytes() {
+            self.starts.insert([*first, *second]);
+        }
         self.hashes
             .entry(text.as_bytes().to_vec())
             .or_default()
@@ -201,9 +206,17 @@ impl Normaliser {
             });
     }
 
-    /// Overwrites every known hash in `bytes` by as many `x`.
-    pub(super) fn apply(&self, bytes: &mut [u8]) {
-        for start in 0..bytes.len() {
+    /// Overwrites every known hash in `bytes` by as many `x`; says whether there was one.
+    pub(super) fn apply(&self, bytes: &mut [u8]) -> bool {
+        let mut has_changed = false;
+        let mut may_start = vec![false; 1 << 16];
+        for start in &self.starts {
+            may_start[usize::from(u16::from_be_bytes(*start))] = true;
+        }
+        for start in 0..bytes.len().saturating_sub(1) {
+            if !may_start[usize::from(u16::from_be_bytes([bytes[start], bytes[start + 1]]))] {
+                continue;
+            }
             // A hash follows a separator, a quote or a slash, never a letter.
             if start > 0 && bytes[start - 1].is_ascii_alphanumeric() {
                 continue;
@@ -212,9 +225,11 @@ impl Normaliser {
                 let end = start + length;
                 if bytes.get(start..end).is_some() && self.is_hash(bytes, start..end) {
                     bytes[start..end].fill(b'x');
+                    has_changed = true;
                 }
             }
         }
+        has_changed
     }
 
     fn is_hash(&self, bytes: &[u8], at: Range<usize>) -> bool {

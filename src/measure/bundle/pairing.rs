@@ -5,23 +5,82 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::evidence::{Asset, BundleEvidence, ImportChain, Load};
+use crate::model::evidence::{Asset, BundleEvidence, ImportChain, Load, Part, Was};
 
 use super::imports::is_own_module;
 use super::names;
 
 /// Gives the same thing the same name in both arms, unique within the frontend.
 ///
-/// In this order: the path as built; equal content under the same name; equal content; the only
-/// file of a name in both arms; the nearest size among files of a name; the same after stripping
-/// whatever could be a hash. What then is left exists in one arm only.
+/// In this order: the path as built; the module it stands for; equal content under the same name;
+/// equal content; the only file of a name in both arms; half or more of the same modules; the
+/// nearest size among files of a name; the same after stripping whatever could be a hash. What
+/// then is left exists in one arm only; where most of it was in another file before, that is said.
 ///
 /// Chains to modules of the project's own are dropped where both arms load the module with the
 /// entry: they would only be long.
 pub fn pair(base: &mut BundleEvidence, head: &mut BundleEvidence) {
-    let matches = Matcher::new(&base.assets, &head.assets).run();
+    let matcher = Matcher::new(base, head);
+    let shared = matcher.shared_modules();
+    let matches = matcher.run(&shared);
+    let old_names: Vec<String> = base
+        .assets
+        .iter()
+        .map(|it| plain(&it.name).to_owned())
+        .collect();
+    let own_names: Vec<String> = head
+        .assets
+        .iter()
+        .map(|it| plain(&it.name).to_owned())
+        .collect();
     rename(&mut base.assets, &mut head.assets, &matches);
+    for asset in &mut head.assets {
+        asset.was = None;
+    }
+    for &(old, new) in &matches {
+        if old_names[old] != own_names[new] && !is_earlier_name(base, head, old, new) {
+            head.assets[new].was = Some(Was::Renamed(old_names[old].clone()));
+        }
+    }
+    say_what_was_split(base, head, &matches, &shared);
+    rename_entries(base);
+    rename_entries(head);
     keep_telling_chains(&mut base.chains, &mut head.chains);
+}
+
+/// Whether only a hash that reads like a word makes the names differ.
+fn is_earlier_name(base: &BundleEvidence, head: &BundleEvidence, old: usize, new: usize) -> bool {
+    let (old, new) = (&base.assets[old], &head.assets[new]);
+    names::strip_loosely(&old.path) == names::strip_loosely(&new.path)
+}
+
+/// New files of which half or more was in a file that is still there.
+fn say_what_was_split(
+    base: &BundleEvidence,
+    head: &mut BundleEvidence,
+    matches: &[(usize, usize)],
+    shared: &Shared,
+) {
+    let paired: BTreeSet<usize> = matches.iter().map(|(_, new)| *new).collect();
+    for (&(old, new), &bytes) in shared {
+        let asset = &mut head.assets[new];
+        if !paired.contains(&new) && bytes * 2 >= asset.raw {
+            asset.was = Some(Was::SplitFrom(base.assets[old].name.clone()));
+        }
+    }
+}
+
+/// What loads on demand and is only known by its file has the name of the file in both arms.
+fn rename_entries(bundle: &mut BundleEvidence) {
+    for entry in &mut bundle.entries {
+        let file = bundle
+            .assets
+            .iter()
+            .find(|asset| Some(&asset.path) == entry.file.as_ref());
+        if let Some(file) = file {
+            entry.name.clone_from(&file.name);
+        }
+    }
 }
 
 /// Gives every asset of one arm a name of its own.
@@ -45,29 +104,47 @@ fn plain(name: &str) -> &str {
 struct Matcher<'a> {
     base: &'a [Asset],
     head: &'a [Asset],
+    base_parts: &'a [Part],
+    head_parts: &'a [Part],
     base_left: BTreeSet<usize>,
     head_left: BTreeSet<usize>,
     matches: Vec<(usize, usize)>,
 }
 
+/// Raw bytes of the modules that a file of base and one of head have in common.
+type Shared = BTreeMap<(usize, usize), u64>;
+
 /// Files left over in both arms under one key.
 type Groups = BTreeMap<String, (Vec<usize>, Vec<usize>)>;
 
 impl<'a> Matcher<'a> {
-    fn new(base: &'a [Asset], head: &'a [Asset]) -> Self {
+    fn new(base: &'a BundleEvidence, head: &'a BundleEvidence) -> Self {
+        let (base_parts, head_parts) = (&base.parts[..], &head.parts[..]);
+        let (base, head) = (&base.assets[..], &head.assets[..]);
         Self {
             base,
             head,
+            base_parts,
+            head_parts,
             base_left: (0..base.len()).collect(),
             head_left: (0..head.len()).collect(),
             matches: Vec::new(),
         }
     }
 
-    fn run(mut self) -> Vec<(usize, usize)> {
-        self.in_order(|asset| asset.path.clone());
-        self.in_order(|asset| format!("{} {}", asset.content, plain(&asset.name)));
-        self.in_order(|asset| format!("{} {:?}", asset.content, extension(&asset.path)));
+    fn run(mut self, shared: &Shared) -> Vec<(usize, usize)> {
+        self.in_order(|asset| Some(asset.path.clone()));
+        self.in_order(|asset| {
+            Some(format!(
+                "{} {:?}",
+                asset.source.as_ref()?,
+                extension(&asset.path)
+            ))
+        });
+        self.in_order(|asset| Some(format!("{} {}", asset.content, plain(&asset.name))));
+        self.in_order(|asset| Some(format!("{} {:?}", asset.content, extension(&asset.path))));
+        self.only_ones(|asset| plain(&asset.name).to_owned());
+        self.by_modules(shared);
         self.by_size(|asset| plain(&asset.name).to_owned());
         self.by_size(|asset| names::strip_loosely(&asset.path));
         self.matches
@@ -93,10 +170,81 @@ impl<'a> Matcher<'a> {
     }
 
     /// Pairs files of one key in the order of their paths: the key says they are the same.
-    fn in_order(&mut self, key: impl Fn(&Asset) -> String) {
-        for (base, head) in self.groups(key).into_values() {
+    fn in_order(&mut self, key: impl Fn(&Asset) -> Option<String>) {
+        let mut groups = self.groups(|asset| key(asset).unwrap_or_default());
+        groups.remove("");
+        for (base, head) in groups.into_values() {
             for (base, head) in base.into_iter().zip(head) {
                 self.take(base, head);
+            }
+        }
+    }
+
+    /// Pairs files of one key that have no other of that key beside them, in either arm.
+    fn only_ones(&mut self, key: impl Fn(&Asset) -> String) {
+        let count = |assets: &[Asset]| {
+            let mut count: BTreeMap<String, usize> = BTreeMap::new();
+            for asset in assets {
+                *count.entry(key(asset)).or_default() += 1;
+            }
+            count
+        };
+        let (in_base, in_head) = (count(self.base), count(self.head));
+        for (name, (base, head)) in self.groups(&key) {
+            let is_only = in_base.get(&name) == Some(&1) && in_head.get(&name) == Some(&1);
+            if let ([base], [head], true) = (&base[..], &head[..], is_only) {
+                self.take(*base, *head);
+            }
+        }
+    }
+
+    /// The modules that every two files have in common, by the smaller of their bytes.
+    fn shared_modules(&self) -> Shared {
+        type Holders<'p> = BTreeMap<(&'p str, Option<&'p str>), Vec<(usize, u64)>>;
+        fn holders<'p>(assets: &[Asset], parts: &'p [Part]) -> Holders<'p> {
+            let index: BTreeMap<&str, usize> = assets
+                .iter()
+                .enumerate()
+                .map(|(index, asset)| (asset.path.as_str(), index))
+                .collect();
+            let mut holders = Holders::new();
+            // What no mapping names is in every file and tells nothing.
+            let telling = parts.iter().filter(|part| part.module.is_some());
+            for part in telling {
+                if let Some(&index) = index.get(part.asset.as_str()) {
+                    let module = (part.package.as_str(), part.module.as_deref());
+                    holders.entry(module).or_default().push((index, part.raw));
+                }
+            }
+            holders
+        }
+        let base = holders(self.base, self.base_parts);
+        let mut shared = Shared::new();
+        for (module, in_head) in holders(self.head, self.head_parts) {
+            for &(old, before) in base.get(&module).into_iter().flatten() {
+                for &(new, now) in &in_head {
+                    if extension(&self.base[old].path) == extension(&self.head[new].path) {
+                        *shared.entry((old, new)).or_default() += before.min(now);
+                    }
+                }
+            }
+        }
+        shared
+    }
+
+    /// Pairs files that have half or more of the larger one in common, the most alike first.
+    fn by_modules(&mut self, shared: &Shared) {
+        let mut alike: Vec<(Reverse<u64>, usize, usize)> = shared
+            .iter()
+            .filter(|&(&(old, new), &bytes)| {
+                bytes > 0 && bytes * 2 >= self.base[old].raw.max(self.head[new].raw)
+            })
+            .map(|(&(old, new), &bytes)| (Reverse(bytes), old, new))
+            .collect();
+        alike.sort_unstable();
+        for (_, old, new) in alike {
+            if self.base_left.contains(&old) && self.head_left.contains(&new) {
+                self.take(old, new);
             }
         }
     }
@@ -222,8 +370,13 @@ mod tests {
             path: path.to_owned(),
             raw,
             gzip: raw / 2,
+            gzip_level_6: None,
+            brotli: None,
             load: Load::Lazy,
             content: content.to_owned(),
+            digest: content.to_owned(),
+            source: None,
+            was: None,
         }
     }
 
@@ -277,6 +430,158 @@ mod tests {
                 ("chunk-GGGGGGG1.js", "chunk.js#3"),
             ]
         );
+    }
+
+    fn part(asset: &str, module: &str, raw: u64) -> Part {
+        Part {
+            asset: asset.to_owned(),
+            package: "(own code)".to_owned(),
+            module: Some(module.to_owned()),
+            raw,
+        }
+    }
+
+    #[test]
+    fn chunks_without_telling_names_are_told_by_their_modules_and_splits_are_said() {
+        let mut base = bundle(vec![
+            asset("chunk.js", "chunk-AAAAAAA1.js", 100, "a"),
+            asset("chunk.js#2", "chunk-BBBBBBB1.js", 1_000, "b"),
+        ]);
+        base.parts = vec![
+            part("chunk-AAAAAAA1.js", "x.ts", 90),
+            part("chunk-BBBBBBB1.js", "y.ts", 600),
+            part("chunk-BBBBBBB1.js", "z.ts", 400),
+        ];
+        // By size alone the first would become the second.
+        let mut head = bundle(vec![
+            asset("chunk.js", "chunk-CCCCCCC1.js", 600, "c"),
+            asset("chunk.js#2", "chunk-DDDDDDD1.js", 170, "d"),
+            asset("chunk.js#3", "chunk-EEEEEEE1.js", 400, "e"),
+        ]);
+        head.parts = vec![
+            part("chunk-CCCCCCC1.js", "y.ts", 600),
+            part("chunk-DDDDDDD1.js", "x.ts", 170),
+            part("chunk-EEEEEEE1.js", "z.ts", 400),
+        ];
+        pair(&mut base, &mut head);
+        assert_eq!(base.assets[0].name, head.assets[1].name);
+        assert_eq!(base.assets[1].name, head.assets[0].name);
+        let was = Was::SplitFrom(base.assets[1].name.clone());
+        assert_eq!(head.assets[2].was, Some(was));
+    }
+
+    #[test]
+    fn a_page_whose_chunk_has_another_name_is_told_by_its_module() {
+        let with_source = |mut asset: Asset| {
+            asset.source = Some("src/Charts.tsx".to_owned());
+            asset
+        };
+        let mut base = bundle(vec![with_source(asset("a.js", "a-AAAAAAA1.js", 10, "a"))]);
+        let mut head = bundle(vec![
+            asset("a.js", "a-BBBBBBB1.js", 10, "b"),
+            with_source(asset("c.js", "c-CCCCCCC1.js", 900, "c")),
+        ]);
+        pair(&mut base, &mut head);
+        assert_eq!(base.assets[0].name, "c.js");
+        assert_eq!(head.assets[1].name, "c.js");
+        assert_eq!(head.assets[1].was, Some(Was::Renamed("a.js".to_owned())));
+        assert_eq!(head.assets[0].was, None);
+    }
+
+    /// One arm made of another by random renames, splits, edits, removals and collisions.
+    fn mutated(base: &BundleEvidence, rng: &mut fastrand::Rng) -> BundleEvidence {
+        let mut head = bundle(Vec::new());
+        let hash = |rng: &mut fastrand::Rng| -> String {
+            std::iter::repeat_with(|| rng.alphanumeric())
+                .take(8)
+                .collect()
+        };
+        for (number, old) in base.assets.iter().enumerate() {
+            let stem = ["index", "chunk", "page"][rng.usize(..3)];
+            let path = match rng.u8(..6) {
+                0 => continue,
+                1 => old.path.clone(),
+                _ => format!("assets/{stem}-{}.js", hash(rng)),
+            };
+            let raw = old.raw + rng.u64(..3) * rng.u64(..500);
+            let content = if raw == old.raw {
+                old.content.clone()
+            } else {
+                hash(rng)
+            };
+            let mut asset = asset(&names::strip(&path, None).name, &path, raw, &content);
+            asset.gzip = rng.u64(..10_000);
+            asset.source = (rng.bool()).then(|| format!("src/{}.ts", rng.u8(..5)));
+            head.parts.push(part(&path, &format!("m{number}.ts"), raw));
+            if rng.u8(..4) == 0 {
+                let path = format!("assets/chunk-{}.js", hash(rng));
+                head.parts
+                    .push(part(&path, &format!("m{number}.ts"), raw / 2));
+                let mut half = asset.clone();
+                half.path = path;
+                half.name = "assets/chunk.js".to_owned();
+                half.content = hash(rng);
+                head.assets.push(half);
+            }
+            head.assets.push(asset);
+        }
+        head.assets.sort_by(|a, b| a.path.cmp(&b.path));
+        head.assets.dedup_by(|a, b| a.path == b.path);
+        make_unique(&mut head.assets);
+        head
+    }
+
+    #[test]
+    fn no_byte_is_lost_whatever_was_renamed_split_or_has_the_same_name() {
+        for seed in 0..2_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let first: Vec<Asset> = (0..rng.usize(1..25))
+                .map(|number| {
+                    let path = format!("assets/{number}.js");
+                    asset(&path, &path, rng.u64(..10_000), &number.to_string())
+                })
+                .collect();
+            let mut base = mutated(&bundle(first), &mut rng);
+            let mut head = mutated(&base, &mut rng);
+            let (before, after) = (base.clone(), head.clone());
+            pair(&mut base, &mut head);
+
+            for (paired, original) in [(&base, &before), (&head, &after)] {
+                let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+                for asset in &paired.assets {
+                    let taken = rows.insert(&asset.name, asset.gzip);
+                    assert_eq!(taken, None, "{} twice, seed {seed}", asset.name);
+                }
+                let sum: u64 = original.assets.iter().map(|asset| asset.gzip).sum();
+                assert_eq!(rows.values().sum::<u64>(), sum, "seed {seed}");
+                let kept = |bundle: &BundleEvidence| -> Vec<(String, u64, u64)> {
+                    let assets = bundle.assets.iter();
+                    assets
+                        .map(|it| (it.path.clone(), it.raw, it.gzip))
+                        .collect()
+                };
+                assert_eq!(kept(paired), kept(original), "seed {seed}");
+            }
+            let in_base: BTreeSet<&str> = base.assets.iter().map(|it| it.name.as_str()).collect();
+            // Equal files are the same file, wherever they went.
+            for asset in &head.assets {
+                let twins = |bundle: &BundleEvidence| {
+                    let equal = |it: &&Asset| it.content == asset.content;
+                    bundle.assets.iter().filter(equal).count()
+                };
+                if twins(&base) == 1 && twins(&head) == 1 {
+                    let old = base.assets.iter().find(|it| it.content == asset.content);
+                    let by_path = head
+                        .assets
+                        .iter()
+                        .any(|it| Some(&it.path) == old.map(|it| &it.path));
+                    let by_source =
+                        asset.source.is_some() || old.is_some_and(|it| it.source.is_some());
+                    let is_paired = in_base.contains(asset.name.as_str());
+                    assert!(is_paired || by_path || by_source, "{asset:?}, seed {seed}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -110,6 +110,26 @@ impl Home {
         }
     }
 
+    /// Whose code an input of esbuild is: a path relative to the frontend, or `name:path` of a
+    /// plugin.
+    pub(super) fn origin_of_input(&self, input: &str) -> Origin {
+        let path = normalise(input.split('?').next().unwrap_or(input));
+        let is_virtual = input.starts_with('<')
+            || input
+                .split('/')
+                .next()
+                .is_some_and(|first| first.contains(':'));
+        match package_of(&path) {
+            Some((package, folder, inner)) => Origin::Package {
+                package: package.to_owned(),
+                folder: folder.to_owned(),
+                inner: inner.to_owned(),
+            },
+            None if is_virtual => Origin::Bundler,
+            None => Origin::Own(path),
+        }
+    }
+
     /// `source` relative to the frontend.
     fn seen_from_frontend(&self, map_folder: &Path, source: &str) -> String {
         let source = source.split('?').next().unwrap_or(source);

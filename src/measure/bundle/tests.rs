@@ -143,7 +143,18 @@ impl Frontend {
     }
 
     fn weigh(&self) -> Weighed {
-        weigh(&self.dist(), self.folder.path(), "frontend").unwrap()
+        weigh(&output(&self.dist(), self.folder.path(), "frontend")).unwrap()
+    }
+}
+
+fn output<'a>(folder: &'a Path, frontend: &'a Path, directory: &'a str) -> Output<'a> {
+    Output {
+        folder,
+        frontend,
+        directory,
+        stats: None,
+        brotli: false,
+        cache: None,
     }
 }
 
@@ -392,13 +403,13 @@ fn a_manifest_that_names_a_missing_file_costs_nothing() {
 fn an_empty_or_missing_folder_is_an_error() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("only.js.map"), "{}").unwrap();
-    let error = weigh(folder.path(), folder.path(), ".").unwrap_err();
+    let error = weigh(&output(folder.path(), folder.path(), ".")).unwrap_err();
     assert!(
         error
             .to_string()
             .starts_with("the build left nothing to weigh in")
     );
-    let error = weigh(&folder.path().join("none"), folder.path(), ".").unwrap_err();
+    let error = weigh(&output(&folder.path().join("none"), folder.path(), ".")).unwrap_err();
     assert!(error.to_string().starts_with("the build left no folder"));
 }
 
@@ -416,8 +427,96 @@ fn links_out_of_the_folder_and_odd_names_are_handled() {
     symlink(secret.path().join("secret"), folder.path().join("out.js")).unwrap();
     symlink(secret.path(), folder.path().join("folder")).unwrap();
     symlink(folder.path(), folder.path().join("circle")).unwrap();
-    let Weighed { evidence, skipped } = weigh(folder.path(), folder.path(), ".").unwrap();
+    let Weighed { evidence, skipped } = weigh(&output(folder.path(), folder.path(), ".")).unwrap();
     assert_eq!(evidence.assets.len(), 1);
     assert_eq!(evidence.assets[0].raw, 1);
     assert_eq!(skipped.len(), 3);
+}
+
+#[test]
+fn a_map_that_is_too_large_costs_the_attribution_only() {
+    let frontend = Frontend::new();
+    let whole = frontend.weigh().evidence;
+    let map = frontend.dist().join("assets/Charts-AAAAAAA1.js.map");
+    fs::File::create(&map)
+        .unwrap()
+        .set_len(200_000_000)
+        .unwrap();
+    let Weighed { evidence, skipped } = frontend.weigh();
+    assert_eq!(evidence.assets, whole.assets);
+    assert_eq!(
+        skipped,
+        [
+            "`assets/Charts-AAAAAAA1.js.map` cannot be read, so `assets/Charts-AAAAAAA1.js` is not \
+             attributed: it has 200 MB, more than the 100 MB that are read"
+        ]
+    );
+}
+
+#[test]
+fn every_part_is_a_byte_of_its_file() {
+    let evidence = Frontend::new().weigh().evidence;
+    for name in ["assets/index.js", "assets/Charts.js"] {
+        let asset = evidence
+            .assets
+            .iter()
+            .find(|asset| asset.name == name)
+            .unwrap();
+        let parts = evidence
+            .parts
+            .iter()
+            .filter(|part| part.asset == asset.path);
+        assert_eq!(parts.map(|part| part.raw).sum::<u64>(), asset.raw, "{name}");
+    }
+    let own = evidence
+        .parts
+        .iter()
+        .find(|part| part.package == PackageBytes::OWN);
+    assert!(
+        own.unwrap()
+            .module
+            .as_deref()
+            .unwrap()
+            .starts_with("frontend/src/")
+    );
+}
+
+#[test]
+fn a_route_counts_what_its_page_has_not_loaded() {
+    let evidence = Frontend::new().weigh().evidence;
+    let shown: Vec<(&str, bool, u64)> = evidence
+        .entries
+        .iter()
+        .map(|entry| (entry.name.as_str(), entry.on_demand, entry.js))
+        .collect();
+    let gzip = |name: &str| {
+        let asset = evidence.assets.iter().find(|asset| asset.name == name);
+        asset.unwrap().gzip
+    };
+    // The chunk of the page imports the entry, which is there already.
+    assert_eq!(
+        shown,
+        [
+            ("index.html", false, gzip("assets/index.js")),
+            ("src/pages/Charts.tsx", true, gzip("assets/Charts.js")),
+        ]
+    );
+    let samples = samples("web", &evidence);
+    let route = MetricId::entry("web", "src/pages/Charts.tsx", Metric::OnDemand);
+    assert!(samples.contains_key(&route));
+}
+
+#[test]
+fn two_pages_are_judged_each() {
+    let frontend = Frontend::new();
+    frontend.write(
+        "dist/admin.html",
+        "<script type=module src=/assets/w-AAAAAAA1.js></script>",
+    );
+    let evidence = frontend.weigh().evidence;
+    let samples = samples("web", &evidence);
+    for page in ["admin.html", "index.html"] {
+        let id = MetricId::entry("web", page, Metric::InitialJs);
+        assert!(samples.contains_key(&id), "{page}");
+    }
 }

@@ -1,0 +1,427 @@
+//! When a browser loads a file: from what the bundler says, from the pages, or from the scripts.
+//!
+//! Must not decide sizes: what cannot be read costs the classification, never a byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File as DiskFile};
+use std::path::{Path, PathBuf};
+
+use crate::model::evidence::Load;
+
+use super::assets::{self, File, Found, Kind};
+use super::chunks::Chunks;
+use super::metafile::{self, Contributions};
+use super::pages::{self, When};
+use super::sources::normalise;
+use super::{in_parallel, manifest, scan, stats};
+
+/// What Tollgate asks webpack and Rspack to write into the frontend's directory.
+pub(super) const OWN_STATS: &str = ".tollgate-stats.json";
+/// What Tollgate asks esbuild to write there.
+pub(super) const OWN_METAFILE: &str = ".tollgate-metafile.json";
+/// Names under which builds leave such files beside what they ship.
+const USUAL: [&str; 5] = [
+    "stats.json",
+    "webpack-stats.json",
+    "rspack-stats.json",
+    "meta.json",
+    "metafile.json",
+];
+
+/// What the build says about itself.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Its chunks; none when it says nothing.
+    pub(super) chunks: Chunks,
+    /// Bytes by module, where the bundler counts them itself.
+    pub(super) contributions: Contributions,
+}
+
+/// Reads whatever the build left about itself, and takes it out of what is shipped. `stats` is
+/// the file that the configuration names.
+pub(super) fn read(
+    found: &mut Found,
+    frontend: &Path,
+    stats: Option<&Path>,
+    skipped: &mut Vec<String>,
+) -> Said {
+    let mut said = Said::default();
+    if let Some(path) = &found.manifest {
+        let parsed = fs::read(path)
+            .map_err(|error| error.to_string())
+            .and_then(|text| manifest::parse(&text).map_err(|error| error.to_string()));
+        match parsed {
+            Ok(chunks) => said.chunks.extend(chunks),
+            Err(why) => skipped.push(unreadable(assets::MANIFEST, &why)),
+        }
+    }
+    let named = stats.map(|path| (frontend.join(path), true));
+    let own = [OWN_STATS, OWN_METAFILE].map(|name| (frontend.join(name), true));
+    let usual = USUAL.map(|name| (found.root.join(name), false));
+    let is_there = |(path, _): &(PathBuf, bool)| path.is_file();
+    let all: Vec<_> = named
+        .clone()
+        .into_iter()
+        .chain(own.into_iter().chain(usual).filter(is_there))
+        .collect();
+    for (path, is_ours) in all {
+        match read_one(&path, found, frontend) {
+            Ok(Some(one)) => {
+                said.chunks.extend(one.chunks);
+                said.contributions.extend(one.contributions);
+                found.shipped.retain(|file| file.disk != path);
+            }
+            // A file of that name may be anything.
+            Ok(None) | Err(_) if !is_ours => {}
+            Ok(None) => skipped.push(unreadable(
+                &shown(&path, frontend),
+                "it is neither the stats of webpack or Rspack nor a metafile of esbuild",
+            )),
+            Err(why) => skipped.push(unreadable(&shown(&path, frontend), &why)),
+        }
+    }
+    report_missing(&said.chunks, found, skipped);
+    said
+}
+
+fn unreadable(name: &str, why: &str) -> String {
+    format!("`{name}` cannot be read, so the pages tell what loads first: {why}")
+}
+
+fn shown(path: &Path, frontend: &Path) -> String {
+    let below = path.strip_prefix(frontend).unwrap_or(path);
+    below.to_string_lossy().into_owned()
+}
+
+fn read_one(path: &Path, found: &Found, frontend: &Path) -> Result<Option<Said>, String> {
+    let file = DiskFile::open(path).map_err(|error| error.to_string())?;
+    if let Some(chunks) = stats::parse(file).map_err(|error| error.to_string())? {
+        let contributions = Contributions::new();
+        return Ok(Some(Said {
+            chunks,
+            contributions,
+        }));
+    }
+    let text = fs::read(path).map_err(|error| error.to_string())?;
+    let parsed = metafile::parse(&text, |path| below_output(path, found, frontend));
+    Ok(parsed.ok().map(|(chunks, contributions)| Said {
+        chunks,
+        contributions,
+    }))
+}
+
+/// A path of a metafile below the output folder.
+fn below_output(path: &str, found: &Found, frontend: &Path) -> Option<String> {
+    let absolute = normalise(&format!("{}/{path}", frontend.to_string_lossy()));
+    let root = found.root.to_string_lossy();
+    if let Some(below) = absolute.strip_prefix(&format!("{root}/")) {
+        return Some(below.to_owned());
+    }
+    // esbuild ran elsewhere: the longest end of the path that is there.
+    let mut rest = path.trim_start_matches(['.', '/']);
+    loop {
+        if found.file(rest).is_some() {
+            return Some(rest.to_owned());
+        }
+        rest = rest.split_once('/')?.1;
+    }
+}
+
+fn report_missing(chunks: &Chunks, found: &Found, skipped: &mut Vec<String>) {
+    let missing: BTreeSet<&String> = chunks
+        .files()
+        .filter(|path| found.file(path).is_none())
+        .collect();
+    skipped.extend(missing.into_iter().map(|path| {
+        format!("the build's own list of chunks names `{path}`, which the build did not leave")
+    }));
+}
+
+/// What a reader can ask for: a page, an entry, or what a dynamic import loads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EntryFiles {
+    /// The page, or the module relative to the frontend; none when only its file is known.
+    pub(super) source: Option<String>,
+    /// Its own file.
+    pub(super) file: Option<String>,
+    /// Whether a dynamic import loads it.
+    pub(super) is_lazy: bool,
+    /// Scripts and styles that load with it; of a lazy one, those no entry has loaded before.
+    pub(super) files: BTreeSet<String>,
+}
+
+/// When every file loads.
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    /// By path; what is missing is neither script nor style of a page.
+    pub(super) loads: BTreeMap<String, Load>,
+    /// Pages and entries first, then what loads on demand.
+    pub(super) entries: Vec<EntryFiles>,
+}
+
+/// When each script and style loads, and with what.
+pub(super) fn classify(said: &Said, found: &Found) -> Loading {
+    let chunks = &said.chunks;
+    let pages = from_pages(found, chunks);
+    let mut entries: Vec<EntryFiles> = pages
+        .entries
+        .into_iter()
+        .filter(|entry| !entry.files.is_empty())
+        .collect();
+    entries.extend(unpaged_entries(chunks, &entries));
+    let initial: BTreeSet<String> = entries.iter().flat_map(|it| it.files.clone()).collect();
+
+    let later = if chunks.is_empty() {
+        on_demand(found)
+    } else {
+        chunks.current_files()
+    };
+    let loads = later
+        .into_iter()
+        .filter(|path| !pages.legacy.contains(path))
+        .map(|path| (path, Load::Lazy))
+        .chain(initial.into_iter().map(|path| (path, Load::Initial)))
+        .filter(|(path, _)| is_code(path))
+        .collect();
+    let lazy = lazy_entries(chunks, found, &entries);
+    entries.extend(lazy);
+    for entry in &mut entries {
+        entry
+            .files
+            .retain(|path| is_code(path) && found.file(path).is_some());
+    }
+    Loading { loads, entries }
+}
+
+fn is_code(path: &str) -> bool {
+    matches!(Kind::of(path), Kind::Script | Kind::Style)
+}
+
+/// Entries of the bundler that no page names: a server writes their pages.
+fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles]) -> Vec<EntryFiles> {
+    let is_paged = |files: &BTreeSet<String>| {
+        let mut scripts = files.iter().filter(|path| is_code(path)).peekable();
+        scripts.peek().is_some()
+            && scripts.all(|path| paged.iter().any(|entry| entry.files.contains(path)))
+    };
+    // An entry whose script a page loads is that page, even where the page lacks a style of it.
+    let by_script = |files: &BTreeSet<String>| -> BTreeSet<String> {
+        let scripts = files.iter().filter(|path| Kind::of(path) == Kind::Script);
+        scripts.cloned().collect()
+    };
+    chunks
+        .entries()
+        .map(|(key, label)| (label, chunks.closure(key)))
+        .filter(|(_, files)| !is_paged(files) && !is_paged(&by_script(files)))
+        .map(|(label, files)| EntryFiles {
+            source: Some(label.to_owned()),
+            file: None,
+            is_lazy: false,
+            files,
+        })
+        .collect()
+}
+
+/// What loads on demand, without what every entry that can reach it has loaded before.
+fn lazy_entries(chunks: &Chunks, found: &Found, entries: &[EntryFiles]) -> Vec<EntryFiles> {
+    if chunks.is_empty() {
+        return lazy_by_scan(found, entries);
+    }
+    let reach: Vec<BTreeSet<String>> = entries
+        .iter()
+        .map(|entry| {
+            let owners = entry.files.iter().filter_map(|path| chunks.owner(path));
+            chunks.reachable(owners.map(str::to_owned))
+        })
+        .collect();
+    let mut by_label: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (key, label) in chunks.lazy() {
+        let files = chunks.closure(key);
+        let from = entries
+            .iter()
+            .zip(&reach)
+            .filter(|(_, reach)| reach.contains(key))
+            .map(|(entry, _)| entry);
+        let loaded = in_all(from).unwrap_or_else(|| in_all(entries.iter()).unwrap_or_default());
+        by_label
+            .entry(label)
+            .or_default()
+            .extend(files.difference(&loaded).cloned());
+    }
+    by_label
+        .into_iter()
+        .map(|(label, files)| EntryFiles {
+            source: Some(label.to_owned()),
+            file: None,
+            is_lazy: true,
+            files,
+        })
+        .collect()
+}
+
+/// Files that all of these load; none when there is none of them.
+fn in_all<'a>(mut entries: impl Iterator<Item = &'a EntryFiles>) -> Option<BTreeSet<String>> {
+    let first = entries.next()?.files.clone();
+    Some(entries.fold(first, |common, entry| {
+        common.intersection(&entry.files).cloned().collect()
+    }))
+}
+
+/// Without a word of the bundler: what the scripts import dynamically.
+fn lazy_by_scan(found: &Found, entries: &[EntryFiles]) -> Vec<EntryFiles> {
+    let loaded = in_all(entries.iter()).unwrap_or_default();
+    let targets: BTreeSet<&str> = in_parallel(&found.shipped, |file| match Kind::of(&file.path) {
+        Kind::Script => imported(file, found, scan::Kind::Dynamic),
+        Kind::Style | Kind::Page | Kind::Other => Vec::new(),
+    })
+    .into_iter()
+    .flatten()
+    .map(|file| file.path.as_str())
+    .collect();
+    targets
+        .into_iter()
+        .filter_map(|path| found.file(path))
+        .map(|file| EntryFiles {
+            source: None,
+            file: Some(file.path.clone()),
+            is_lazy: true,
+            files: with_imports(vec![file], found)
+                .difference(&loaded)
+                .cloned()
+                .collect(),
+        })
+        .collect()
+}
+
+/// What the pages ask for.
+#[derive(Debug, Default)]
+struct Pages {
+    entries: Vec<EntryFiles>,
+    legacy: BTreeSet<String>,
+}
+
+/// Reads every page: its scripts, preloads and styles, and what those import statically.
+fn from_pages(found: &Found, chunks: &Chunks) -> Pages {
+    let mut pages = Pages::default();
+    for page in &found.shipped {
+        if Kind::of(&page.path) != Kind::Page {
+            continue;
+        }
+        let Ok(html) = fs::read(&page.disk) else {
+            continue;
+        };
+        let mut named: Vec<&File> = Vec::new();
+        for link in pages::links(&String::from_utf8_lossy(&html)) {
+            let Some(file) = found.resolve(&page.path, &link.url) else {
+                continue;
+            };
+            match link.when {
+                When::Legacy => {
+                    pages.legacy.insert(file.path.clone());
+                }
+                When::First => named.push(file),
+            }
+        }
+        // The bundler knows the scripts that a script imports; styles load where a page says so.
+        let known: BTreeSet<String> = named
+            .iter()
+            .filter_map(|file| chunks.owner(&file.path))
+            .flat_map(|key| chunks.closure(key))
+            .filter(|path| Kind::of(path) == Kind::Script)
+            .collect();
+        named.extend(known.iter().filter_map(|path| found.file(path)));
+        pages.entries.push(EntryFiles {
+            source: Some(page.path.clone()),
+            file: None,
+            is_lazy: false,
+            files: with_imports(named, found),
+        });
+    }
+    pages
+}
+
+/// These files and all that they import statically.
+fn with_imports<'a>(mut open: Vec<&'a File>, found: &'a Found) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    while let Some(file) = open.pop() {
+        if files.insert(file.path.clone()) {
+            match Kind::of(&file.path) {
+                Kind::Script => open.extend(imported(file, found, scan::Kind::Static)),
+                Kind::Style => open.extend(imported_styles(file, found)),
+                Kind::Page | Kind::Other => {}
+            }
+        }
+    }
+    files
+}
+
+/// Scripts that a built script imports.
+fn imported<'a>(file: &File, found: &'a Found, kind: scan::Kind) -> Vec<&'a File> {
+    let Ok(code) = fs::read(&file.disk) else {
+        return Vec::new();
+    };
+    let code = String::from_utf8_lossy(&code);
+    // Most scripts of a build import nothing dynamically.
+    if !code.contains("import") {
+        return Vec::new();
+    }
+    scan::imports(&code)
+        .into_iter()
+        .filter(|import| import.kind == kind && import.specifier.starts_with(['.', '/']))
+        .filter_map(|import| found.resolve(&file.path, &import.specifier))
+        .collect()
+}
+
+/// Style sheets that a style sheet imports: `@import "x.css"` and `@import url(x.css)`.
+fn imported_styles<'a>(file: &File, found: &'a Found) -> Vec<&'a File> {
+    let Ok(text) = fs::read(&file.disk) else {
+        return Vec::new();
+    };
+    let text = String::from_utf8_lossy(&text);
+    text.match_indices("@import")
+        .filter_map(|(at, word)| {
+            let rest = text[at + word.len()..].trim_ascii_start();
+            let rest = rest.strip_prefix("url(").unwrap_or(rest).trim_ascii_start();
+            let url = rest.trim_start_matches(['"', '\'']);
+            let end = url.find(['"', '\'', ')', ';']).unwrap_or(url.len());
+            found.resolve(&file.path, url[..end].trim())
+        })
+        .filter(|file| Kind::of(&file.path) == Kind::Style)
+        .collect()
+}
+
+/// Without a manifest: every script and style that is no worker.
+fn on_demand(found: &Found) -> BTreeSet<String> {
+    let workers: BTreeSet<String> = in_parallel(&found.shipped, |file| {
+        if Kind::of(&file.path) != Kind::Script {
+            return Vec::new();
+        }
+        let code = fs::read(&file.disk).unwrap_or_default();
+        workers_of(&file.path, &String::from_utf8_lossy(&code), found)
+    })
+    .into_iter()
+    .flatten()
+    .collect();
+    found
+        .shipped
+        .iter()
+        .map(|file| file.path.clone())
+        .filter(|path| !workers.contains(path))
+        .collect()
+}
+
+/// Files in `new Worker(new URL("./w.js", …))` and `serviceWorker.register("/sw.js")`.
+fn workers_of(path: &str, code: &str, found: &Found) -> Vec<String> {
+    const CALLS: [&str; 3] = ["Worker(", "Worker.register(", ".addModule("];
+    CALLS
+        .iter()
+        .flat_map(|call| code.match_indices(call).map(|(at, call)| at + call.len()))
+        .filter_map(|at| {
+            let rest = &code[at..];
+            let start = rest.find(['"', '\'', '`']).filter(|start| *start < 40)?;
+            let quote = rest[start..].chars().next()?;
+            let url = rest[start + 1..].split(quote).next()?;
+            Some(found.resolve(path, url)?.path.clone())
+        })
+        .collect()
+}

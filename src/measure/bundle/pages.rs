@@ -1,0 +1,187 @@
+//! What an HTML page loads: its scripts, module preloads and style sheets.
+//!
+//! Must not look at what these files are or whether they exist.
+
+/// When a link of a page loads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// By every current browser.
+    First,
+    /// Only by browsers without modules.
+    Legacy,
+}
+
+/// A script or style that a page names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    /// As the page names it.
+    pub(super) url: String,
+    /// When it loads.
+    pub(super) when: When,
+}
+
+/// Scripts, module preloads and style sheets of a page.
+pub(super) fn links(html: &str) -> Vec<Link> {
+    tags(html).into_iter().filter_map(link_of).collect()
+}
+
+/// The module scripts of a page, as it names them.
+pub(super) fn scripts_of(html: &str) -> Vec<String> {
+    tags(html)
+        .into_iter()
+        .filter(|tag| tag.name == "script")
+        .filter_map(|tag| Some(tag.value("src")?.to_owned()))
+        .collect()
+}
+
+fn link_of(tag: Tag<'_>) -> Option<Link> {
+    let (url, when) = match tag.name.as_str() {
+        "script" if tag.value("nomodule").is_some() => (
+            tag.value("src").or_else(|| tag.value("data-src"))?,
+            When::Legacy,
+        ),
+        "script" => (tag.value("src")?, When::First),
+        "link" => {
+            let rel = tag.value("rel")?;
+            let is_code = matches!(tag.value("as"), Some("script" | "style"));
+            let is_loaded = rel.split_ascii_whitespace().any(|word| {
+                matches!(word, "modulepreload" | "stylesheet") || (word == "preload" && is_code)
+            });
+            (is_loaded.then(|| tag.value("href")).flatten()?, When::First)
+        }
+        _ => return None,
+    };
+    Some(Link {
+        url: url.to_owned(),
+        when,
+    })
+}
+
+/// A tag with its attributes.
+#[derive(Debug)]
+struct Tag<'a> {
+    name: String,
+    attributes: Vec<(String, &'a str)>,
+}
+
+impl<'a> Tag<'a> {
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.attributes
+            .iter()
+            .find(|(attribute, _)| attribute == name)
+            .map(|(_, value)| *value)
+    }
+}
+
+/// The `script` and `link` tags of a page, comments left out.
+fn tags(html: &str) -> Vec<Tag<'_>> {
+    let mut tags = Vec::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start + 1..];
+        if let Some(comment) = rest.strip_prefix("!--") {
+            rest = comment.split_once("-->").map_or("", |(_, rest)| rest);
+            continue;
+        }
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
+        let name = rest[..end].to_ascii_lowercase();
+        rest = &rest[end..];
+        if name == "script" || name == "link" {
+            let (attributes, after) = attributes(rest);
+            rest = after;
+            if name == "script" {
+                // What is between the tags is no markup.
+                rest = rest.find("</script").map_or("", |end| &rest[end..]);
+            }
+            tags.push(Tag { name, attributes });
+        }
+    }
+    tags
+}
+
+/// The attributes up to the `>` that closes the tag, and what follows it.
+fn attributes(mut rest: &str) -> (Vec<(String, &str)>, &str) {
+    let mut attributes = Vec::new();
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
+        if rest.is_empty() {
+            return (attributes, rest);
+        }
+        if let Some(after) = rest.strip_prefix('>') {
+            return (attributes, after);
+        }
+        let end = rest
+            .find(|c: char| c.is_ascii_whitespace() || matches!(c, '=' | '>' | '/'))
+            .unwrap_or(rest.len())
+            // A stray `=` is part of a name, so that every round takes something.
+            .max(1);
+        let end = rest.ceil_char_boundary(end);
+        let name = rest[..end].to_ascii_lowercase();
+        rest = rest[end..].trim_ascii_start();
+        let mut value = "";
+        if let Some(after) = rest.strip_prefix('=') {
+            (value, rest) = attribute_value(after.trim_ascii_start());
+        }
+        attributes.push((name, value));
+    }
+}
+
+fn attribute_value(rest: &str) -> (&str, &str) {
+    for quote in ['"', '\''] {
+        if let Some(inner) = rest.strip_prefix(quote) {
+            return inner.split_once(quote).unwrap_or((inner, ""));
+        }
+    }
+    let end = rest
+        .find(|c: char| c.is_ascii_whitespace() || c == '>')
+        .unwrap_or(rest.len());
+    rest.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_name_what_loads_first() {
+        let html = r#"<!-- <script src="/no.js"></script> -->
+            <script type="module" crossorigin src="/assets/a.js"></script>
+            <script>if (a<b) { document.write('<script src="no.js">') }</script>
+            <link rel=modulepreload href=/assets/b.js>
+            <link href='/assets/c.css' rel='stylesheet'/>
+            <link rel=preload as=style href=/assets/d.css>
+            <link rel=preload as=font href=/assets/no.woff2>
+            <link rel="icon" href="/favicon.svg">
+            <script nomodule data-src="/assets/old.js"></script>"#;
+        let found: Vec<(String, When)> = links(html)
+            .into_iter()
+            .map(|link| (link.url, link.when))
+            .collect();
+        let expected: Vec<(String, When)> = [
+            ("/assets/a.js", When::First),
+            ("/assets/b.js", When::First),
+            ("/assets/c.css", When::First),
+            ("/assets/d.css", When::First),
+            ("/assets/old.js", When::Legacy),
+        ]
+        .map(|(url, when)| (url.to_owned(), when))
+        .into();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn broken_pages_end() {
+        for html in [
+            "<script",
+            "<script =",
+            "<link é=",
+            "<!--",
+            "<script src='",
+            "<",
+        ] {
+            links(html);
+        }
+    }
+}

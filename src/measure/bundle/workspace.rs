@@ -1,0 +1,273 @@
+//! Which part of a repository decides a build, where a workspace says which package needs which.
+//!
+//! Left out is only what the workspace knows to be another package that is not needed, itself or
+//! through others: folders that belong to no package count always. Must not build anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+/// How deep below the project packages are looked for.
+const DEPTH: usize = 4;
+/// Where a package names what it needs.
+const NEEDS: [&str; 4] = [
+    "dependencies",
+    "devDependencies",
+    "peerDependencies",
+    "optionalDependencies",
+];
+
+/// A package of the workspace.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    needs: BTreeSet<String>,
+}
+
+/// Folders and files relative to `project` that decide what the frontend in `directory` ships; an
+/// empty path for all of it. Without a workspace that the frontend is a package of: all of it.
+pub(super) fn sources(project: &Path, directory: &Path) -> Vec<PathBuf> {
+    let whole = vec![PathBuf::new()];
+    let Some(patterns) = patterns(project) else {
+        return whole;
+    };
+    let mut members = BTreeMap::new();
+    find(project, Path::new(""), &patterns, DEPTH, &mut members);
+    let directory: PathBuf = directory
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
+    let Some(frontend) = members.get(&directory) else {
+        return whole;
+    };
+    let needed = closure(frontend, &members);
+    let left_out: Vec<&PathBuf> = members
+        .iter()
+        // A package around or inside the frontend is no other one.
+        .filter(|(path, _)| !path.starts_with(&directory) && !directory.starts_with(path))
+        .filter(|(_, member)| !needed.contains(member.name.as_str()))
+        .map(|(path, _)| path)
+        .collect();
+    if left_out.is_empty() {
+        return whole;
+    }
+    let mut sources = Vec::new();
+    collect(project, Path::new(""), &left_out, &mut sources);
+    sources
+}
+
+/// The names of all packages that one needs, itself or through others.
+fn closure<'a>(from: &'a Member, members: &'a BTreeMap<PathBuf, Member>) -> BTreeSet<&'a str> {
+    let by_name: BTreeMap<&str, &Member> = members
+        .values()
+        .map(|member| (member.name.as_str(), member))
+        .collect();
+    let mut needed = BTreeSet::from([from.name.as_str()]);
+    let mut open = vec![from];
+    while let Some(member) = open.pop() {
+        for name in &member.needs {
+            if let Some(next) = by_name.get(name.as_str())
+                && needed.insert(&next.name)
+            {
+                open.push(next);
+            }
+        }
+    }
+    needed
+}
+
+/// The patterns of the workspace: `workspaces` of npm, yarn and bun, `packages` of pnpm. Patterns
+/// that begin with `!` leave out.
+fn patterns(project: &Path) -> Option<(GlobSet, GlobSet)> {
+    let listed = of_pnpm(project).or_else(|| of_package_json(project))?;
+    let (mut wanted, mut unwanted) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+    for pattern in listed {
+        let (text, set) = match pattern.strip_prefix('!') {
+            Some(rest) => (rest, &mut unwanted),
+            None => (pattern.as_str(), &mut wanted),
+        };
+        let text = text.trim_start_matches("./").trim_end_matches('/');
+        set.add(
+            GlobBuilder::new(text)
+                .literal_separator(true)
+                .build()
+                .ok()?,
+        );
+    }
+    Some((wanted.build().ok()?, unwanted.build().ok()?))
+}
+
+fn of_package_json(project: &Path) -> Option<Vec<String>> {
+    let text = fs::read(project.join("package.json")).ok()?;
+    let json: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    let workspaces = json.get("workspaces")?;
+    let list = workspaces
+        .get("packages")
+        .unwrap_or(workspaces)
+        .as_array()?;
+    list.iter()
+        .map(|it| it.as_str().map(str::to_owned))
+        .collect()
+}
+
+fn of_pnpm(project: &Path) -> Option<Vec<String>> {
+    let text = fs::read_to_string(project.join("pnpm-workspace.yaml")).ok()?;
+    let yaml: serde_yaml::Value = serde_yaml::from_str(&text).ok()?;
+    let list = yaml.get("packages")?.as_sequence()?;
+    list.iter()
+        .map(|it| it.as_str().map(str::to_owned))
+        .collect()
+}
+
+fn find(
+    project: &Path,
+    below: &Path,
+    patterns: &(GlobSet, GlobSet),
+    depth: usize,
+    members: &mut BTreeMap<PathBuf, Member>,
+) {
+    for name in folders(&project.join(below)) {
+        let path = below.join(name);
+        let (wanted, unwanted) = patterns;
+        if wanted.is_match(&path)
+            && !unwanted.is_match(&path)
+            && let Some(member) = member(&project.join(&path))
+        {
+            members.insert(path.clone(), member);
+        }
+        if depth > 1 {
+            find(project, &path, patterns, depth - 1, members);
+        }
+    }
+}
+
+/// Folders that may hold packages of the project.
+fn folders(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.') && name != "node_modules")
+        .collect()
+}
+
+fn member(folder: &Path) -> Option<Member> {
+    let text = fs::read(folder.join("package.json")).ok()?;
+    let json: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    let needs = NEEDS
+        .iter()
+        .filter_map(|key| json.get(key)?.as_object())
+        .flat_map(|needs| needs.keys().cloned())
+        .collect();
+    Some(Member {
+        name: json.get("name")?.as_str()?.to_owned(),
+        needs,
+    })
+}
+
+/// Everything below `project` but what is left out, in as few paths as possible.
+fn collect(project: &Path, below: &Path, left_out: &[&PathBuf], sources: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(project.join(below))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| below.join(entry.file_name())).collect();
+    paths.sort();
+    for path in paths {
+        if left_out.contains(&&path) || path.ends_with(".git") {
+            continue;
+        }
+        match left_out.iter().any(|other| other.starts_with(&path)) {
+            true => collect(project, &path, left_out, sources),
+            false => sources.push(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, path: &str, text: &str) {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn workspace() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path, text| write(folder.path(), path, text);
+        write(
+            "package.json",
+            r#"{"workspaces": ["apps/*", "packages/**", "!packages/old"]}"#,
+        );
+        write("package-lock.json", "{}");
+        write("config/tsconfig.json", "{}");
+        write(
+            "apps/shop/package.json",
+            r#"{"name": "shop", "dependencies": {"@x/ui": "*"}}"#,
+        );
+        write("apps/admin/package.json", r#"{"name": "admin"}"#);
+        write(
+            "packages/ui/package.json",
+            r#"{"name": "@x/ui", "peerDependencies": {"@x/core": "*"}}"#,
+        );
+        write("packages/deep/core/package.json", r#"{"name": "@x/core"}"#);
+        write("packages/other/package.json", r#"{"name": "@x/other"}"#);
+        write("packages/old/package.json", r#"{"name": "@x/old"}"#);
+        folder
+    }
+
+    fn shown(folder: &Path, directory: &str) -> Vec<String> {
+        sources(folder, Path::new(directory))
+            .iter()
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn only_packages_that_are_not_needed_are_left_out() {
+        let folder = workspace();
+        assert_eq!(
+            shown(folder.path(), "apps/shop"),
+            [
+                "apps/shop",
+                "config",
+                "package-lock.json",
+                "package.json",
+                "packages/deep",
+                // No package of the workspace, so nobody knows that it is not needed.
+                "packages/old",
+                "packages/ui",
+            ]
+        );
+        let of_admin = shown(folder.path(), "./apps/admin");
+        assert!(
+            !of_admin.iter().any(|path| path.starts_with("packages/ui")),
+            "{of_admin:?}"
+        );
+        assert!(of_admin.contains(&"config".to_owned()));
+    }
+
+    #[test]
+    fn pnpm_says_it_in_a_file_of_its_own() {
+        let folder = workspace();
+        fs::remove_file(folder.path().join("package.json")).unwrap();
+        assert_eq!(shown(folder.path(), "apps/shop"), [""]);
+        let text = "packages:\n  - apps/*\n  - 'packages/**'\n";
+        fs::write(folder.path().join("pnpm-workspace.yaml"), text).unwrap();
+        let of_shop = shown(folder.path(), "apps/shop");
+        assert!(!of_shop.contains(&"apps/admin".to_owned()), "{of_shop:?}");
+        assert!(!of_shop.contains(&"packages/old".to_owned()), "{of_shop:?}");
+    }
+
+    #[test]
+    fn a_frontend_that_is_no_package_of_the_workspace_needs_everything() {
+        let folder = workspace();
+        assert_eq!(shown(folder.path(), "config"), [""]);
+        assert_eq!(shown(folder.path(), "."), [""]);
+        assert_eq!(shown(Path::new("/nowhere"), "."), [""]);
+    }
+}
