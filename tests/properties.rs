@@ -520,7 +520,7 @@ fn render(head: &Run, comparisons: &[Comparison], decision: &Decision) -> report
 fn any_run_is_judged_decided_rendered_and_explained() {
     let ids = every_metric();
     let mut seen = BTreeSet::new();
-    for seed in 0..2_000 {
+    for seed in 0..6_000 {
         let mut random = Rng::with_seed(seed);
         let random = &mut random;
         let (mut head, reference) = (odd_run(random, &ids), odd_reference(random, &ids));
