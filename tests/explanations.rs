@@ -77,10 +77,7 @@ fn explained(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) 
         head: &head.revision,
         against: "1a2b3c4d5e (main)",
         account: &account,
-        measured: report::Measured {
-            base: None,
-            head: &head,
-        },
+        measured: report::Measured { base: None, head },
         decision: &gate::decide(&comparisons, gate::Policy::default()),
         findings: &[],
     });

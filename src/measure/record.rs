@@ -163,11 +163,11 @@ impl Record {
                 self.parts.insert(endpoint.to_owned(), parts);
             }
         }
-        if stage == Stage::First {
-            if let Some(open_loop) = open_loop(recording) {
-                let all = self.open_loops.entry(endpoint.to_owned()).or_default();
-                all.push(open_loop);
-            }
+        if stage == Stage::First
+            && let Some(open_loop) = open_loop(recording)
+        {
+            let all = self.open_loops.entry(endpoint.to_owned()).or_default();
+            all.push(open_loop);
         }
     }
 

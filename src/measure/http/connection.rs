@@ -208,11 +208,13 @@ async fn open(origin: &Origin) -> Result<Talk, Wrong> {
         example: format!("no connection to {}: {why}", origin.shown()),
     };
     // What a handshake finds wrong is no refusal.
-    let refused = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::InvalidData | std::io::ErrorKind::Other => {
+    let of_handshake = [std::io::ErrorKind::InvalidData, std::io::ErrorKind::Other];
+    let refused = |error: std::io::Error| {
+        if of_handshake.contains(&error.kind()) {
             failed(&error, "no handshake")
+        } else {
+            failed(&error, "connection refused")
         }
-        _ => failed(&error, "connection refused"),
     };
     if origin.is_http2 {
         let stream = origin.open_for_two().await.map_err(refused)?;

@@ -146,10 +146,10 @@ impl Origin {
 
     /// The name in the certificate, where it is none of the address.
     fn name_to_resolve(&self) -> Option<String> {
-        match &self.tls.as_ref()?.name {
-            ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
-            _ => None,
+        if let ServerName::DnsName(name) = &self.tls.as_ref()?.name {
+            return Some(name.as_ref().to_owned());
         }
+        None
     }
 
     /// Opens a connection for HTTP/1.1.
