@@ -76,7 +76,7 @@ fn a_disk_that_is_full_when_results_are_written_is_said() {
     let project = Sandbox::with_service(&config(&[FAST], &[SHORT, TOLERANT]));
     let home = project.result("");
     let Some(_disk) = Disk::mounted(&home, "6m") else {
-        let output = with_a_limit(&project, 8).output().unwrap();
+        let output = with_a_limit(&project, 16).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.contains("could not be written"), "{said}");
@@ -150,8 +150,8 @@ fn a_result_larger_than_files_may_be_is_not_left_in_part() {
     let endpoints = &[FAST, SLOW];
     let project = Sandbox::with_service(&config(endpoints, &[SHORT, TOLERANT]));
 
-    // 4 KB: enough for every file of the project, not for what is measured of it.
-    let output = with_a_limit(&project, 8).output().unwrap();
+    // 8 KB: enough for every file of the project, not for what is measured of it.
+    let output = with_a_limit(&project, 16).output().unwrap();
 
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
