@@ -1,5 +1,5 @@
-//! One app built by three bundlers: is every byte attributed, does the initial load equal what a
-//! browser transfers, is one edit one change, and is a new package charged what it costs?
+//! Three apps, each built by another bundler: is every byte attributed, does the initial load equal
+//! what a browser transfers, is one edit one change, and is a new package charged what it costs?
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,23 +12,49 @@ use flate2::write::GzEncoder;
 use tollgate::measure::bundle::{Output, pair, weigh};
 use tollgate::model::evidence::{BundleEvidence, Load};
 
-use crate::{Answer, fresh, run, say};
+use crate::{Answer, fresh, prepare, run, say};
 
-/// How a bundler is called, and the flags that Tollgate adds.
-const BUNDLERS: [(&str, &str, &str); 3] = [
-    ("vite", "vite build", "--manifest --sourcemap hidden"),
-    (
-        "webpack",
-        "webpack -c webpack.config.cjs",
-        "--json=.tollgate-stats.json --devtool hidden-source-map",
-    ),
-    (
-        "esbuild",
-        "esbuild src/main.jsx --bundle --splitting --format=esm --minify --charset=utf8 --jsx=automatic \
-         --define:process.env.NODE_ENV=\\\"production\\\" --loader:.jsx=jsx --outdir=$OUT \
-         --entry-names=[name]-[hash]",
-        "--metafile=.tollgate-metafile.json",
-    ),
+/// An app and how its bundler is called.
+struct App {
+    /// The bundler, and the folder of the app.
+    name: &'static str,
+    line: &'static str,
+    /// What Tollgate adds.
+    flags: &'static str,
+    /// The module that starts it.
+    main: &'static str,
+    /// A page that loads on demand.
+    page: &'static str,
+    /// Scripts that the build has at the least.
+    scripts: usize,
+}
+
+const APPS: [App; 3] = [
+    App {
+        name: "vite",
+        line: "vite build",
+        flags: "--manifest --sourcemap hidden",
+        main: "src/main.jsx",
+        page: "src/pages/About.jsx",
+        scripts: 12,
+    },
+    App {
+        name: "webpack",
+        line: "webpack -c webpack.config.cjs",
+        flags: "--json=.tollgate-stats.json --devtool hidden-source-map",
+        main: "src/index.js",
+        page: "src/views/about.js",
+        scripts: 5,
+    },
+    App {
+        name: "esbuild",
+        line: "esbuild src/main.js --bundle --splitting --format=esm --minify --charset=utf8 --outdir=$OUT \
+               --entry-names=[name]-[hash]",
+        flags: "--metafile=.tollgate-metafile.json",
+        main: "src/main.js",
+        page: "src/about.js",
+        scripts: 4,
+    },
 ];
 
 struct Built {
@@ -36,20 +62,27 @@ struct Built {
     evidence: BundleEvidence,
 }
 
-pub(crate) fn check(app: &Path) -> Answer<Vec<(String, f64)>> {
+pub(crate) fn check(tools: &Path) -> Answer<Vec<(String, f64)>> {
     let mut figures = Vec::new();
-    for (name, line, flags) in BUNDLERS {
-        let plain = files(&build(app, &format!("{name}-plain"), line, "")?)?;
-        let base = built(app, name, line, flags)?;
+    for app in APPS {
+        let App {
+            name, line, flags, ..
+        } = app;
+        let folder = prepare(name)?;
+        let plain = files(&build(&folder, &format!("{name}-plain"), line, "")?)?;
+        let base = built(&folder, name, line, flags)?;
         if plain != files(&base.dist)? {
             return Err(format!("{name}: the flags `{flags}` change what is shipped").into());
         }
-        sums(name, &base)?;
-        let bytes = first_visit(app, name, &base)?;
+        sums(&app, &base)?;
+        let bytes = first_visit(tools, name, &base)?;
         figures.push((format!("{name}.first_visit_bytes"), bytes));
-        one_edit(app, name, line, flags, &base)?;
-        let off = new_package(app, name, line, flags, &base)?;
+        one_edit(&app, &folder, &base)?;
+        let off = new_package(&app, &folder, &base)?;
         figures.push((format!("{name}.lodash_attribution_off_percent"), off));
+        let kilobytes = float(serde_json::to_vec(&base.evidence)?.len() as u64) / 1_000.0;
+        let per_file = kilobytes / float(base.evidence.assets.len() as u64);
+        figures.push((format!("{name}.evidence_kb_per_file"), per_file));
     }
     Ok(figures)
 }
@@ -124,19 +157,20 @@ fn files(dist: &Path) -> Answer<BTreeMap<String, Vec<u8>>> {
     Ok(found)
 }
 
-fn sums(name: &str, built: &Built) -> Answer<()> {
+/// Every script and every style, each to the byte.
+fn sums(app: &App, built: &Built) -> Answer<()> {
+    let name = app.name;
     let mut attributed: BTreeMap<&str, u64> = BTreeMap::new();
     for part in &built.evidence.parts {
         *attributed.entry(&part.asset).or_default() += part.raw;
     }
-    let mut scripts = 0;
-    for asset in built
-        .evidence
-        .assets
-        .iter()
-        .filter(|asset| asset.path.ends_with(".js"))
-    {
-        scripts += 1;
+    let (mut scripts, mut styles) = (0, 0);
+    for asset in &built.evidence.assets {
+        match asset.path.rsplit('.').next() {
+            Some("js") => scripts += 1,
+            Some("css") => styles += 1,
+            Some(_) | None => continue,
+        }
         if attributed.get(asset.path.as_str()) != Some(&asset.raw) {
             return Err(format!(
                 "{name}: {} has {} bytes, of which {:?} are attributed",
@@ -147,14 +181,17 @@ fn sums(name: &str, built: &Built) -> Answer<()> {
             .into());
         }
     }
+    if scripts < app.scripts || styles == 0 {
+        return Err(format!("{name}: only {scripts} scripts and {styles} styles").into());
+    }
     say(&format!(
-        "{name}: the bytes of all {scripts} scripts are attributed, each exactly"
+        "{name}: the bytes of {scripts} scripts and {styles} styles are attributed, each exactly"
     ));
     Ok(())
 }
 
 /// Holds the initial load against what Chromium transfers.
-fn first_visit(app: &Path, name: &str, built: &Built) -> Answer<f64> {
+fn first_visit(tools: &Path, name: &str, built: &Built) -> Answer<f64> {
     let compressed = fresh(&format!("gzip-{name}"))?;
     for (path, content) in files(&built.dist)? {
         let target = compressed.join(&path);
@@ -165,7 +202,7 @@ fn first_visit(app: &Path, name: &str, built: &Built) -> Answer<f64> {
     }
     let browser = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
     let said = run(Command::new("node")
-        .arg(app.join("transfer.mjs"))
+        .arg(tools.join("transfer.mjs"))
         .args([&built.dist, &compressed])
         .arg(browser))?;
     let bodies: BTreeMap<String, u64> = serde_json::from_str(&said)?;
@@ -194,11 +231,14 @@ fn first_visit(app: &Path, name: &str, built: &Built) -> Answer<f64> {
 }
 
 /// Edits one lazy page: exactly one file changes, and none comes or goes.
-fn one_edit(app: &Path, name: &str, line: &str, flags: &str, base: &Built) -> Answer<()> {
-    let page = app.join("src/pages/About.jsx");
+fn one_edit(app: &App, folder: &Path, base: &Built) -> Answer<()> {
+    let App {
+        name, line, flags, ..
+    } = app;
+    let page = folder.join(app.page);
     let text = fs::read_to_string(&page)?;
     fs::write(&page, text.replace("About the app", "All about the app"))?;
-    let edited = built(app, &format!("{name}-edit"), line, flags);
+    let edited = built(folder, &format!("{name}-edit"), line, flags);
     fs::write(&page, text)?;
     let (mut before, mut now) = (base.evidence.clone(), edited?.evidence);
     pair(&mut before, &mut now);
@@ -231,12 +271,15 @@ fn one_edit(app: &Path, name: &str, line: &str, flags: &str, base: &Built) -> An
 }
 
 /// Adds a package to the entry: what it is charged, against what the build has grown by.
-fn new_package(app: &Path, name: &str, line: &str, flags: &str, base: &Built) -> Answer<f64> {
-    let main = app.join("src/main.jsx");
+fn new_package(app: &App, folder: &Path, base: &Built) -> Answer<f64> {
+    let App {
+        name, line, flags, ..
+    } = app;
+    let main = folder.join(app.main);
     let text = fs::read_to_string(&main)?;
     let added = format!("import _ from 'lodash';\n{text}\nconsole.log(_.chunk([1, 2], 1));\n");
     fs::write(&main, added)?;
-    let grown = built(app, &format!("{name}-lodash"), line, flags);
+    let grown = built(folder, &format!("{name}-lodash"), line, flags);
     fs::write(&main, text)?;
     let grown = grown?.evidence;
     let raw = |bundle: &BundleEvidence| -> u64 {
@@ -256,7 +299,7 @@ fn new_package(app: &Path, name: &str, line: &str, flags: &str, base: &Built) ->
     let place = chain
         .and_then(|chain| chain.steps.first())
         .map(ToString::to_string);
-    if place.as_deref() != Some("app/src/main.jsx:1") {
+    if place != Some(format!("app/{}:1", app.main)) {
         return Err(format!("{name}: lodash is imported at {place:?}").into());
     }
     let off = (float(said) / float(real) - 1.0) * 100.0;

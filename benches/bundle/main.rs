@@ -1,9 +1,9 @@
 //! How fast and how right the weighing of bundles is, beside other tools: `cargo bench --bench bundle`.
 //!
 //! Installs the peers from npm (once), weighs a generated build of 1,000 files with ours, with the
-//! measuring code of size-limit and of compressed-size-action, and with Node's zlib; then builds one
-//! app with Vite, webpack and esbuild and holds the results against what the bundlers wrote and
-//! against what Chromium transfers. Ends with lines `figure NAME VALUE`; a check that does not hold
+//! measuring code of size-limit and of compressed-size-action, and with Node's zlib; then builds
+//! three apps, with Vite, webpack and esbuild, and holds the results against what the bundlers wrote
+//! and against what Chromium transfers. Ends with lines `figure NAME VALUE`; a check that does not hold
 //! ends it with an error.
 
 mod apps;
@@ -22,9 +22,9 @@ fn main() -> Answer<()> {
         // `cargo test --benches` only asks whether it starts.
         return Ok(());
     }
-    let app = prepare()?;
-    let mut figures = speed::compare(&app)?;
-    figures.extend(apps::check(&app)?);
+    let peers = prepare("peers")?;
+    let mut figures = speed::compare(&peers)?;
+    figures.extend(apps::check(&peers)?);
     for (name, value) in figures {
         say(&format!("figure {name} {value}"));
     }
@@ -36,10 +36,13 @@ fn say(line: &str) {
     println!("{line}");
 }
 
-/// A copy of the app with everything installed.
-fn prepare() -> Answer<PathBuf> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/bundle/app");
-    let app = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bundle/app");
+/// A copy of that folder beside this file with everything installed.
+fn prepare(name: &str) -> Answer<PathBuf> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/bundle");
+    let sources = sources.join(name);
+    let app = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("bundle")
+        .join(name);
     if app.join("src").exists() {
         fs::remove_dir_all(app.join("src"))?;
     }

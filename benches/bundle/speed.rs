@@ -2,91 +2,248 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Deserialize;
-use tollgate::measure::bundle::{Output, Weighed, weigh};
+use tollgate::measure::bundle::{Output, Weighed, pair, weigh};
+use tollgate::model::evidence::BundleEvidence;
 
 use crate::{Answer, fresh, run, say};
 
 const FILES: usize = 1_000;
+/// Of so many files one is edited in the head of the pull request.
+const EDITED: usize = 100;
 /// Turns of each; the median counts.
 const TURNS: usize = 5;
+/// Files of fewer bytes differ by single bytes, which are per cents of so little.
+const SMALL: u64 = 1_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Peers {
     size_limit_ms: f64,
+    size_limit_both_ms: f64,
+    size_limit_brotli_ms: f64,
     size_limit_total: u64,
     size_plugin_ms: f64,
+    size_plugin_both_ms: f64,
     size_plugin_total: u64,
     size_plugin_files: usize,
+    zlib_ms: f64,
     zlib: BTreeMap<String, u64>,
+}
+
+/// What ours takes, in milliseconds.
+struct Ours {
+    /// One build of which nothing is known.
+    cold: f64,
+    /// One build of which every content was seen before.
+    known: f64,
+    /// Base and head of a pull request of which nothing is known.
+    both: f64,
+    /// The same where base was weighed before, as on every pull request but the first.
+    both_known: f64,
+    /// Nothing but the gzip of one build at level 9, on all cores: the least it could take.
+    floor: f64,
 }
 
 pub(crate) fn compare(app: &Path) -> Answer<Vec<(String, f64)>> {
     let dist = generate(app)?;
+    let head = edited(&dist)?;
+    let (cold, weighed) = median(|_| weigh_it(&dist, None))?;
     let cache = fresh("cache")?;
-    let (cold, weighed) = median(|| weigh_it(&dist, None))?;
     weigh_it(&dist, Some(&cache))?;
-    let (known, _) = median(|| weigh_it(&dist, Some(&cache)))?;
+    let (known, _) = median(|_| weigh_it(&dist, Some(&cache)))?;
+    let pull_request = |cache: &Path| -> Answer<()> {
+        let mut base = weigh_it(&dist, Some(cache))?;
+        let mut head = weigh_it(&head, Some(cache))?;
+        pair(&mut base.evidence, &mut head.evidence);
+        Ok(())
+    };
+    let empty = (0..TURNS).map(|turn| fresh(&format!("cache-{turn}")));
+    let empty = empty.collect::<Answer<Vec<PathBuf>>>()?;
+    let (both, ()) = median(|turn| pull_request(&empty[turn]))?;
+    let of_base = (0..TURNS).map(|turn| {
+        let folder = fresh(&format!("cache-of-base-{turn}"))?;
+        weigh_it(&dist, Some(&folder))?;
+        Ok(folder)
+    });
+    let of_base = of_base.collect::<Answer<Vec<PathBuf>>>()?;
+    let (both_known, ()) = median(|turn| pull_request(&of_base[turn]))?;
+    let (floor, _) = median(|_| only_gzip(&dist))?;
+    let ours = Ours {
+        cold,
+        known,
+        both,
+        both_known,
+        floor,
+    };
     let peers = run(Command::new("node")
         .arg(app.join("peers.mjs"))
-        .arg(&dist)
+        .args([&dist, &head])
         .arg(TURNS.to_string())
         .current_dir(app))?;
     let peers: Peers = serde_json::from_str(&peers)?;
+    if weighed.evidence.assets.len() != FILES || peers.zlib.len() != FILES {
+        return Err("not every file was weighed".into());
+    }
+    let mut figures = times(&ours, &peers);
+    figures.extend(sizes(&weighed.evidence, &peers));
+    Ok(figures)
+}
 
-    let assets = &weighed.evidence.assets;
-    let raw: u64 = assets.iter().map(|asset| asset.raw).sum();
-    let total: u64 = assets.iter().map(|asset| asset.gzip).sum();
-    let zlib: u64 = peers.zlib.values().sum();
-    let worst = assets
-        .iter()
-        .filter_map(|asset| Some(difference(asset.gzip, *peers.zlib.get(&asset.path)?).abs()))
-        .fold(0.0, f64::max);
+fn times(ours: &Ours, peers: &Peers) -> Vec<(String, f64)> {
+    let limit = (peers.size_limit_ms, peers.size_limit_both_ms);
+    let action = (peers.size_plugin_ms, peers.size_plugin_both_ms);
     say(&format!(
-        "{} files, {raw} bytes: ours {cold:.0} ms, with known contents {known:.0} ms; size-limit {:.0} ms; \
-         compressed-size-action {:.0} ms for {} files",
-        assets.len(),
-        peers.size_limit_ms,
-        peers.size_plugin_ms,
+        "one build of {FILES} files, gzip 9 (ours also gzip 6): ours {:.0} ms, with known contents {:.0} ms; \
+         size-limit {:.0} ms, as it comes (brotli 11) {:.0} ms; compressed-size-action {:.0} ms for {} files",
+        ours.cold,
+        ours.known,
+        limit.0,
+        peers.size_limit_brotli_ms,
+        action.0,
         peers.size_plugin_files
     ));
     say(&format!(
-        "gzip 9: ours {total}, Node's zlib {zlib}, size-limit {}, compressed-size-action {}",
+        "base and head of a pull request: ours {:.0} ms, with base known {:.0} ms; size-limit {:.0} ms; \
+         compressed-size-action {:.0} ms",
+        ours.both, ours.both_known, limit.1, action.1
+    ));
+    say(&format!(
+        "nothing but gzip 9: zlib-rs on all cores {:.0} ms, so that size-limit takes at most {:.1} times as \
+         long as anything that compresses each file with it; Node's zlib on one core {:.0} ms",
+        ours.floor,
+        limit.0 / ours.floor,
+        peers.zlib_ms
+    ));
+    let mut figures = vec![(
+        "size_limit_as_it_comes_over_ours.wall.files1000".to_owned(),
+        peers.size_limit_brotli_ms / ours.cold,
+    )];
+    for (name, (one, both)) in [("size_limit", limit), ("compressed_size_action", action)] {
+        figures.extend(
+            [
+                ("wall.files1000", one / ours.cold),
+                ("wall_known.files1000", one / ours.known),
+                ("wall_pull_request.files1000", both / ours.both),
+                (
+                    "wall_pull_request_known_base.files1000",
+                    both / ours.both_known,
+                ),
+                ("wall_limit.files1000", one / ours.floor),
+            ]
+            .map(|(what, value)| (format!("{name}_over_ours.{what}"), value)),
+        );
+    }
+    figures
+}
+
+fn sizes(weighed: &BundleEvidence, peers: &Peers) -> Vec<(String, f64)> {
+    let assets = &weighed.assets;
+    let raw: u64 = assets.iter().map(|asset| asset.raw).sum();
+    let total: u64 = assets.iter().map(|asset| asset.gzip).sum();
+    let zlib: u64 = peers.zlib.values().sum();
+    say(&format!(
+        "{raw} bytes with gzip 9: ours {total}, Node's zlib {zlib}, size-limit {}, compressed-size-action {}",
         peers.size_limit_total, peers.size_plugin_total
     ));
-    if assets.len() != FILES || peers.zlib.len() != FILES {
-        return Err("not every file was weighed".into());
+    let compared = || {
+        assets.iter().filter_map(|asset| {
+            let theirs = *peers.zlib.get(&asset.path)?;
+            Some((asset, difference(asset.gzip, theirs).abs(), theirs))
+        })
+    };
+    let worst = |least: u64| {
+        let of_size = compared().filter(|(asset, ..)| asset.raw >= least);
+        of_size.map(|(_, percent, _)| percent).fold(0.0, f64::max)
+    };
+    let small = compared().filter(|(asset, ..)| asset.raw < SMALL);
+    let small = small.map(|(asset, _, theirs)| asset.gzip.abs_diff(theirs));
+    if let Some((asset, percent, theirs)) = compared().max_by(|a, b| a.1.total_cmp(&b.1)) {
+        say(&format!(
+            "furthest off, by {percent:.1} %: {} of {} bytes, {} with ours and {theirs} with Node's",
+            asset.path, asset.raw, asset.gzip
+        ));
     }
-    Ok([
-        (
-            "size_limit_over_ours.wall.files1000",
-            peers.size_limit_ms / cold,
-        ),
-        (
-            "size_limit_over_ours.wall_known.files1000",
-            peers.size_limit_ms / known,
-        ),
-        (
-            "compressed_size_action_over_ours.wall.files1000",
-            peers.size_plugin_ms / cold,
-        ),
-        (
-            "compressed_size_action_over_ours.wall_known.files1000",
-            peers.size_plugin_ms / known,
-        ),
+    [
         (
             "node_zlib.total_difference_percent",
             difference(total, zlib),
         ),
-        ("node_zlib.worst_file_difference_percent", worst),
+        ("node_zlib.worst_file_difference_percent", worst(0)),
+        (
+            "node_zlib.worst_file_from_1_kb_difference_percent",
+            worst(SMALL),
+        ),
+        (
+            "node_zlib.worst_file_below_1_kb_difference_bytes",
+            float(small.max().unwrap_or(0)),
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .into())
+    .into()
+}
+
+/// Compresses every file and does nothing else.
+fn only_gzip(dist: &Path) -> Answer<u64> {
+    let paths = fs::read_dir(dist)?.map(|entry| Ok(entry?.path()));
+    let paths = paths.collect::<Answer<Vec<PathBuf>>>()?;
+    let next = AtomicUsize::new(0);
+    let total = AtomicU64::new(0);
+    let cores = std::thread::available_parallelism()?.get();
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(9));
+                    let content = fs::read(path).unwrap_or_default();
+                    let written = encoder.write_all(&content).and_then(|()| encoder.finish());
+                    let bytes = written.map_or(0, |bytes| bytes.len() as u64);
+                    total.fetch_add(bytes, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    Ok(total.into_inner())
+}
+
+/// The same build with every hundredth file edited, and so with another hash.
+fn edited(dist: &Path) -> Answer<PathBuf> {
+    let head = fresh("dist-head")?;
+    let mut paths = fs::read_dir(dist)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Answer<Vec<PathBuf>>>()?;
+    paths.sort();
+    for (number, path) in paths.iter().enumerate() {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if number % EDITED == 0 {
+            let mut content = fs::read(path)?;
+            content.extend_from_slice(b"\n// edited\n");
+            let end = name.rfind('.').unwrap_or(name.len());
+            let start = end.saturating_sub(8);
+            let hash = format!("{}{}{}", &name[..start], "0e0e0e0e", &name[end..]);
+            fs::write(head.join(hash), content)?;
+        } else {
+            fs::copy(path, head.join(name))?;
+        }
+    }
+    Ok(head)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53 bytes")]
+fn float(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53 bytes")]
@@ -106,12 +263,12 @@ fn weigh_it(dist: &Path, cache: Option<&Path>) -> Answer<Weighed> {
 }
 
 /// The median of the milliseconds, and the last result.
-fn median<T>(work: impl Fn() -> Answer<T>) -> Answer<(f64, T)> {
+fn median<T>(work: impl Fn(usize) -> Answer<T>) -> Answer<(f64, T)> {
     let mut times = Vec::new();
     let mut result = None;
-    for _ in 0..TURNS {
+    for turn in 0..TURNS {
         let start = Instant::now();
-        result = Some(work()?);
+        result = Some(work(turn)?);
         times.push(start.elapsed().as_secs_f64() * 1_000.0);
     }
     times.sort_by(f64::total_cmp);

@@ -261,6 +261,25 @@ pub(super) fn chain_to<'a>(bundle: &'a BundleEvidence, package: &str) -> Option<
     bundle.chains.iter().find(|chain| chain.package == package)
 }
 
+/// Who asks for a package, by the lockfile: one line for each of its versions.
+pub(super) fn asked_by(bundle: &BundleEvidence, package: &str) -> Vec<String> {
+    let asked = bundle.asked_by.iter().filter(|it| it.package == package);
+    asked
+        .map(|it| format!("{} asks for {}", it.place, it.way.join(" → ")))
+        .collect()
+}
+
+/// How a reader finds out more about who asks for a package.
+pub(super) fn why(bundle: &BundleEvidence, package: &str) -> String {
+    let file = bundle.lockfile.as_deref().unwrap_or_default();
+    match file.rsplit('/').next() {
+        Some("pnpm-lock.yaml") => format!("pnpm why {package}"),
+        Some("yarn.lock") => format!("yarn why {package}"),
+        Some("bun.lock") => format!("bun why {package}"),
+        Some(_) | None => format!("npm explain {package}"),
+    }
+}
+
 /// The file of a chain that leads to one of the project's own modules.
 pub(super) fn own_module(chain: &ImportChain) -> Option<&str> {
     chain.package.strip_prefix("./")

@@ -108,6 +108,7 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Claim<'_>) -> Findi
             .copies
             .iter()
             .map(|copy| format!("`{package}` {}: {} gzip", version(copy), kb(copy.gzip)))
+            .chain(bundles::asked_by(frontend.head, package))
             .chain(chain.map(|chain| format!("reached by {}", bundles::shown(chain))))
             .collect(),
         recommendation: Some(Recommendation {
@@ -116,13 +117,7 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Claim<'_>) -> Findi
                 improvement: format!("{} less (gzip): every copy but the largest", kb(total)),
                 provenance: Provenance::Computed,
             },
-            steps: vec![
-                format!("find who asks for which version: `npm explain {package}`"),
-                format!(
-                    "run `npm dedupe`, or set one version of `{package}` under `overrides` in \
-                     `package.json`"
-                ),
-            ],
+            steps: steps(frontend.head, package),
             risk,
             quick_win: risk == Risk::Low && frontend.is_good_part(total),
         }),
@@ -137,6 +132,31 @@ fn version(copy: &PackageBytes) -> &str {
 fn versions(claim: &Claim<'_>) -> String {
     let all: Vec<&str> = claim.copies.iter().map(|copy| version(copy)).collect();
     all.join(", ")
+}
+
+fn steps(head: &BundleEvidence, package: &str) -> Vec<String> {
+    let file = head.lockfile.as_deref().unwrap_or_default();
+    // Where each package manager is told which version all shall have.
+    let one = match file.rsplit('/').next() {
+        Some("pnpm-lock.yaml") => format!(
+            "run `pnpm dedupe`, or set one version of `{package}` under `pnpm.overrides` in \
+             `package.json`"
+        ),
+        Some("yarn.lock") => format!(
+            "run `yarn dedupe`, or set one version of `{package}` under `resolutions` in \
+             `package.json`"
+        ),
+        Some("bun.lock") => format!(
+            "set one version of `{package}` under `overrides` in `package.json` and run \
+             `bun install`"
+        ),
+        Some(_) | None => format!(
+            "run `npm dedupe`, or set one version of `{package}` under `overrides` in \
+             `package.json`"
+        ),
+    };
+    let why = bundles::why(head, package);
+    vec![format!("find who asks for which version: `{why}`"), one]
 }
 
 #[cfg(test)]

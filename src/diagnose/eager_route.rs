@@ -150,6 +150,17 @@ fn steps(file: &str, place: &Place) -> Vec<String> {
     ]
 }
 
+/// How to load a module on demand that is imported in these places.
+pub(super) fn steps_of_all(file: &str, places: &[Place]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for step in places.iter().flat_map(|place| steps(file, place)) {
+        if !all.contains(&step) {
+            all.push(step);
+        }
+    }
+    all
+}
+
 /// How `from` would import `to`: relative, without the ending.
 fn specifier(from: &str, to: &str) -> String {
     let from: Vec<&str> = from.split('/').collect();

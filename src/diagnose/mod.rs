@@ -6,6 +6,8 @@
 mod budget;
 mod bundles;
 mod changed_code;
+mod common_js;
+mod deferrable;
 mod different_answers;
 mod duplicate_package;
 mod eager_route;
@@ -37,12 +39,14 @@ pub struct Case<'a> {
 pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
 
 /// The rules that explain with a cause of their own.
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 11] = [
     different_answers::rule,
     whole_import::rule,
     eager_route::rule,
     duplicate_package::rule,
     new_dependency::rule,
+    common_js::rule,
+    deferrable::rule,
     query_count::rule,
     row_count::rule,
     slow_query::rule,

@@ -168,7 +168,7 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, group: &Group<'_>) -> Findi
         priority: bundles::priority(case, &explains, group.cost()),
         confidence: Confidence::Proved,
         evidence: evidence(frontend.head, group),
-        recommendation: Some(recommendation(group)),
+        recommendation: Some(recommendation(frontend.head, group)),
         explains,
     }
 }
@@ -223,6 +223,7 @@ fn evidence(head: &BundleEvidence, group: &Group<'_>) -> Vec<String> {
         .iter()
         .map(|chain| bundles::shown(chain))
         .collect();
+    lines.extend(bundles::asked_by(head, group.package));
     lines.extend(group.members.iter().take(LISTED).map(|(name, growth)| {
         let version = head
             .packages
@@ -244,7 +245,7 @@ fn evidence(head: &BundleEvidence, group: &Group<'_>) -> Vec<String> {
     lines
 }
 
-fn recommendation(group: &Group<'_>) -> Recommendation {
+fn recommendation(head: &BundleEvidence, group: &Group<'_>) -> Recommendation {
     let package = group.package;
     let lighter = LIGHTER.iter().find(|(known, _)| *known == package);
     let change = match (lighter, group.kind(), group.initial()) {
@@ -268,24 +269,25 @@ fn recommendation(group: &Group<'_>) -> Recommendation {
             improvement,
             provenance: Provenance::Computed,
         },
-        steps: steps(group),
+        steps: steps(head, group),
         risk: Risk::Medium,
         quick_win: false,
     }
 }
 
-fn steps(group: &Group<'_>) -> Vec<String> {
+fn steps(head: &BundleEvidence, group: &Group<'_>) -> Vec<String> {
     let package = group.package;
+    let why = bundles::why(head, package);
     let Some(place) = group
         .chain
         .and_then(|chain| bundles::own_places(chain).next_back())
     else {
-        return vec![format!("find who asks for it: `npm explain {package}`")];
+        return vec![format!("find who asks for it: `{why}`")];
     };
     match group.initial() {
         0 => vec![
             format!("check in {place} which of its members are used, and import those alone"),
-            format!("compare what the versions bring: `npm explain {package}`"),
+            format!("compare what the versions bring: `{why}`"),
         ],
         _ => vec![
             format!("take the static import of `{package}` out of {place}"),

@@ -65,6 +65,66 @@ pub struct BundleEvidence {
     pub chains: Vec<ImportChain>,
     /// Imports that pull in a whole library where a few members are used.
     pub whole_imports: Vec<WholeImport>,
+    /// The lockfile that [`Self::asked_by`] is from, relative to the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockfile: Option<String>,
+    /// Who asks for the shipped packages, as far as the lockfile tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_by: Vec<AskedBy>,
+    /// Modules of the project's own that load first, with all that nothing else needs; largest
+    /// first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deferrable: Vec<Deferrable>,
+    /// Packages of which much is CommonJS, largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub common_js: Vec<CommonJs>,
+}
+
+/// The way from the project's `package.json` to a package, by the lockfile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AskedBy {
+    /// The package.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The line of `package.json` that asks for the first of [`Self::way`].
+    pub place: Place,
+    /// `name@version` of each package on the shortest way, the package itself last.
+    pub way: Vec<String>,
+}
+
+/// A module that loads with a page, and what would load later with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Deferrable {
+    /// The module, relative to the project.
+    pub module: String,
+    /// The static imports of it.
+    pub places: Vec<Place>,
+    /// Gzip bytes of the first load that only it needs, its own included, in proportion to the raw
+    /// bytes of each file.
+    pub gzip: u64,
+    /// Packages among them, largest first.
+    pub packages: Vec<String>,
+}
+
+/// A package that is shipped as CommonJS, of which bundlers leave nothing out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CommonJs {
+    /// The package.
+    pub package: String,
+    /// Raw bytes of its CommonJS modules in the build.
+    pub raw: u64,
+    /// The largest of them, at the line that makes it CommonJS.
+    pub place: Place,
+    /// The file with ES modules that the package offers instead, relative to the package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offers: Option<String>,
+    /// A `require` that asks for it: bundlers then take the CommonJS that a package has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_at: Option<Place>,
 }
 
 /// One shipped file.

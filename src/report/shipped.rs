@@ -311,6 +311,16 @@ fn overview(name: &str, before: Option<&BundleEvidence>, now: &BundleEvidence) -
     });
     lines.extend([String::new(), "Files".to_owned()]);
     lines.extend(file_rows(&before, now).shown(has_base));
+    let deferrable: Vec<String> = (now.deferrable.iter().take(LISTED))
+        .map(|it| format!("  {:>10}  {}", bytes(it.gzip), plain(&it.module)))
+        .collect();
+    if !deferrable.is_empty() {
+        lines.extend([
+            String::new(),
+            "Could load on demand, with all that only it needs".to_owned(),
+        ]);
+        lines.extend(deferrable);
+    }
     lines.push(String::new());
     let sentences = [
         files(name, &before, now),
@@ -421,6 +431,12 @@ fn about_package(
         };
         lines.push(format!("  {:<26} {}{was}", "version", plain(version)));
     }
+    let compact = now.common_js.iter().find(|it| it.package == wanted);
+    lines.extend(compact.map(|it| {
+        let raw = bytes(it.raw);
+        let place = plain(&it.place.to_string());
+        format!("  {:<26} {raw} raw, such as {place}", "CommonJS")
+    }));
     let held = now.parts.iter().filter(|part| part.package == wanted);
     let held: Vec<(&str, u64)> = held.map(|part| (part.asset.as_str(), part.raw)).collect();
     lines.extend(holders(&held, now));
@@ -429,7 +445,26 @@ fn about_package(
         let before = before.filter(|_| new.is_empty())?;
         before.chains.iter().find(|chain| chain.package == wanted)
     })));
+    lines.extend(asked_by(wanted, now));
     Some(lines.join("\n") + "\n")
+}
+
+/// Who asks for each version of a package, by the lockfile.
+fn asked_by(wanted: &str, now: &BundleEvidence) -> Vec<String> {
+    let asked = now.asked_by.iter().filter(|it| it.package == wanted);
+    let mut lines: Vec<String> = asked
+        .map(|it| {
+            format!(
+                "  {} asks for {}",
+                plain(&it.place.to_string()),
+                plain(&it.way.join(" → "))
+            )
+        })
+        .collect();
+    if let (false, Some(file)) = (lines.is_empty(), &now.lockfile) {
+        lines.insert(0, format!("\nWho asks for it, by {}", plain(file)));
+    }
+    lines
 }
 
 fn change(has_base: bool, before: u64, now: u64) -> String {
@@ -608,6 +643,12 @@ fn about_module(
     let chain = now.chains.iter().find(|chain| chain.package == target);
     if chain.is_some() {
         lines.extend(way(chain));
+    }
+    if let Some(it) = now.deferrable.iter().find(|it| it.module == module) {
+        lines.push(format!(
+            "Of the first load {} (gzip) need only this module: they could load on demand with it.",
+            bytes(it.gzip)
+        ));
     }
     Some(lines.join("\n") + "\n")
 }

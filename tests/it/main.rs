@@ -10,6 +10,8 @@ mod a_real_app;
 mod answers;
 /// What `tollgate baseline` keeps and shows.
 mod baselines;
+/// Real bundlers from npm. Takes long as well.
+mod bundlers;
 /// What frontends ship: routes, files, packages, and where they come from.
 mod bundles;
 /// `tollgate canary`: the gate proved on the project itself.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::BundleError;
 use super::compress::{Sizes, Weigher};
+use super::loading::Mentions;
 use super::names::Normaliser;
 
 /// Where Vite 5 and later leave the manifest.
@@ -73,6 +74,8 @@ pub(super) struct Weight {
     pub(super) content: String,
     /// SHA-256 of the content as it is, in hex.
     pub(super) digest: String,
+    /// What a script says of others, where that was asked for.
+    pub(super) mentions: Option<Mentions>,
 }
 
 /// Lists the output folder. Links that leave it are not followed but named in `skipped`.
@@ -116,11 +119,14 @@ impl Found {
 
     /// The shipped file of that path.
     pub(super) fn file(&self, path: &str) -> Option<&File> {
-        let index = self
-            .shipped
+        self.shipped.get(self.index(path)?)
+    }
+
+    /// Where the shipped file of that path is in [`Self::shipped`].
+    pub(super) fn index(&self, path: &str) -> Option<usize> {
+        self.shipped
             .binary_search_by(|file| file.path.as_str().cmp(path))
-            .ok()?;
-        self.shipped.get(index)
+            .ok()
     }
 
     /// The shipped file that a URL found in `page` means. A public base path, a host and a
@@ -166,11 +172,12 @@ fn stays_inside(link: &Path, root: &Path, skipped: &mut Vec<String>) -> bool {
     false
 }
 
-/// Reads and weighs one file.
+/// Reads and weighs one file. `is_asked` is whether the scripts must tell what they load.
 pub(super) fn weigh(
     file: &File,
     normaliser: &Normaliser,
     weigher: &Weigher,
+    is_asked: bool,
 ) -> Result<Weight, BundleError> {
     let unreadable = |source| BundleError::Unreadable {
         path: file.disk.clone(),
@@ -183,6 +190,8 @@ pub(super) fn weigh(
     let sizes = weigher
         .sizes(&bytes, &digest, has_level_6)
         .map_err(unreadable)?;
+    let is_script = Kind::of(&file.path) == Kind::Script;
+    let mentions = (is_asked && is_script).then(|| Mentions::read(&bytes));
     let content = match normaliser.apply(&mut bytes) {
         true => hex(&Sha256::digest(&bytes)),
         false => digest.clone(),
@@ -192,6 +201,7 @@ pub(super) fn weigh(
         sizes,
         content,
         digest,
+        mentions,
     })
 }
 

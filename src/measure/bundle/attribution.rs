@@ -2,7 +2,7 @@
 //!
 //! Every byte is counted once: what no mapping names is counted as such. Must not guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -11,10 +11,12 @@ use sourcemap::{DecodedMap, SourceMap};
 use crate::model::evidence::{Asset, Load, PackageBytes, Part};
 
 use super::assets::{File, Found, Kind};
+use super::lockfile::Lock;
 use super::metafile::Contributions;
 use super::sources::{Home, Origin};
 
-/// The name under which bytes are counted that no mapping names: helpers of the bundler.
+/// The name under which bytes are counted that no mapping names: helpers of the bundler, and files
+/// of which nothing is said.
 pub const UNMAPPED: &str = "(unmapped)";
 
 /// Larger source maps are not read: taking one apart needs several times its size of memory.
@@ -319,8 +321,28 @@ impl Ledger {
     }
 
     /// What every file is made of, by file and then by package.
-    pub(super) fn parts(&self) -> Vec<Part> {
-        self.parts.clone()
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Counts scripts and styles that nothing was said about, where something was said about others:
+    /// Vite writes no source maps for styles.
+    pub(super) fn add_unread(&mut self, assets: &[Asset]) {
+        let read: BTreeSet<String> = self.parts.iter().map(|part| part.asset.clone()).collect();
+        let is_code = |asset: &&Asset| matches!(Kind::of(&asset.path), Kind::Script | Kind::Style);
+        let unread = assets.iter().filter(is_code);
+        for asset in unread.filter(|asset| asset.raw > 0 && !read.contains(&asset.path)) {
+            if read.is_empty() {
+                return;
+            }
+            self.parts.push(Part {
+                asset: asset.path.clone(),
+                package: UNMAPPED.to_owned(),
+                module: None,
+                raw: asset.raw,
+            });
+            self.add_shares(asset, BTreeMap::from([(Owner::Unmapped, asset.raw)]));
+        }
     }
 
     /// Splits the gzip bytes of a chunk in proportion to the raw bytes; rounding goes by the
@@ -340,15 +362,16 @@ impl Ledger {
         }
     }
 
-    /// Looks up the version of every package in the installed tree, or in the name of the archive
-    /// it is read from.
-    pub(super) fn look_up_versions(&mut self, home: &Home) {
+    /// Looks up the version of every package in the installed tree, in the name of the archive it
+    /// is read from, or in the lockfile.
+    pub(super) fn look_up_versions(&mut self, home: &Home, lock: Option<&Lock>) {
         for owner in self.owners.keys() {
-            if let Owner::Package { folder, .. } = owner {
+            if let Owner::Package { package, folder } = owner {
                 let version = home
                     .package_json(folder)
                     .and_then(|json| Some(json.get("version")?.as_str()?.to_owned()))
-                    .or_else(|| version_in_path(folder).map(str::to_owned));
+                    .or_else(|| version_in_path(folder).map(str::to_owned))
+                    .or_else(|| Some(lock?.only_version(package)?.to_owned()));
                 self.versions.insert(folder.clone(), version);
             }
         }

@@ -76,17 +76,24 @@ fn scripts_of_page(page: &str, home: &Home) -> Vec<String> {
 
 /// Something that can be imported.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Node {
+pub(super) enum Node {
+    /// A module of the project, relative to the frontend.
     Own(String),
+    /// A package.
     Package(String),
 }
 
 /// One import that leads from a node to another.
 #[derive(Debug, Clone)]
-struct Edge {
-    to: Node,
-    place: Place,
-    is_static: bool,
+pub(super) struct Edge {
+    /// What is imported.
+    pub(super) to: Node,
+    /// Where.
+    pub(super) place: Place,
+    /// Whether it loads at once.
+    pub(super) is_static: bool,
+    /// Whether it is a `require`.
+    pub(super) is_required: bool,
 }
 
 /// A module of the project that is reached.
@@ -121,6 +128,10 @@ pub(super) struct Graph {
     by_any: Steps,
     /// Packages that have code in the build; others are only passed through.
     packages: BTreeSet<String>,
+    /// The modules where the project's code starts.
+    roots: Vec<String>,
+    /// Every import that was read, by what has it.
+    edges: BTreeMap<Node, Vec<Edge>>,
 }
 
 impl Graph {
@@ -147,7 +158,28 @@ impl Graph {
             by_static,
             by_any,
             packages,
+            roots,
+            edges: reader.edges,
         }
+    }
+
+    /// The modules where the project's code starts, relative to the frontend.
+    pub(super) fn roots(&self) -> &[String] {
+        &self.roots
+    }
+
+    /// Every import in what is reached, with what has it.
+    pub(super) fn imports(&self) -> impl Iterator<Item = (&Node, &Edge)> {
+        let reached = self
+            .edges
+            .iter()
+            .filter(|(from, _)| self.by_any.contains_key(from));
+        reached.flat_map(|(from, edges)| edges.iter().map(move |edge| (from, edge)))
+    }
+
+    /// Whether static imports lead to it.
+    pub(super) fn loads_at_once(&self, node: &Node) -> bool {
+        self.by_static.contains_key(node)
     }
 
     /// A chain to every package and to every module of the project but the entries.
@@ -392,6 +424,7 @@ impl<'a> Reader<'a> {
                 line: import.line,
             },
             is_static: import.kind != Kind::Dynamic && !query.contains("worker"),
+            is_required: import.kind == Kind::Require,
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Must not decide sizes: what cannot be read costs the classification, never a byte.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File as DiskFile};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::chunks::Chunks;
 use super::metafile::{self, Contributions};
 use super::pages::{self, When};
 use super::sources::normalise;
-use super::{in_parallel, manifest, scan, stats};
+use super::{manifest, scan, stats};
 
 /// What Tollgate asks webpack and Rspack to write into the frontend's directory.
 pub(super) const OWN_STATS: &str = ".tollgate-stats.json";
@@ -27,6 +28,12 @@ const USUAL: [&str; 5] = [
     "meta.json",
     "metafile.json",
 ];
+
+/// Said where routes cannot be told.
+const NO_ROUTES: &str = "what loads on demand is known as files, not as routes, because the build left no list of its \
+     chunks: for Rspack, add `stats: { chunks: true, chunkOrigins: true, chunkRelations: true, \
+     entrypoints: true, ids: true }` to its configuration and `--json=.tollgate-stats.json` to \
+     `build`";
 
 /// What the build says about itself.
 #[derive(Debug, Default)]
@@ -160,19 +167,27 @@ pub(super) struct Loading {
 }
 
 /// When each script and style loads, and with what.
-pub(super) fn classify(said: &Said, found: &Found) -> Loading {
+///
+/// `mentions` are those of the shipped files, in their order; what is missing is read.
+pub(super) fn classify(
+    said: &Said,
+    found: &Found,
+    mentions: &[Option<&Mentions>],
+    skipped: &mut Vec<String>,
+) -> Loading {
     let chunks = &said.chunks;
-    let pages = from_pages(found, chunks);
+    let read = Scripts { found, mentions };
+    let pages = from_pages(&read, chunks);
     let mut entries: Vec<EntryFiles> = pages
         .entries
         .into_iter()
         .filter(|entry| !entry.files.is_empty())
         .collect();
-    entries.extend(unpaged_entries(chunks, &entries));
+    entries.extend(unpaged_entries(chunks, &entries, found));
     let initial: BTreeSet<String> = entries.iter().flat_map(|it| it.files.clone()).collect();
 
     let later = if chunks.is_empty() {
-        on_demand(found)
+        on_demand(&read)
     } else {
         chunks.current_files()
     };
@@ -183,7 +198,10 @@ pub(super) fn classify(said: &Said, found: &Found) -> Loading {
         .chain(initial.into_iter().map(|path| (path, Load::Initial)))
         .filter(|(path, _)| is_code(path))
         .collect();
-    let lazy = lazy_entries(chunks, found, &entries);
+    let lazy = lazy_entries(chunks, &read, &entries);
+    if lazy.is_empty() && chunks.is_empty() && has_silent_runtime(&entries, found) {
+        skipped.push(NO_ROUTES.to_owned());
+    }
     entries.extend(lazy);
     for entry in &mut entries {
         entry
@@ -193,12 +211,25 @@ pub(super) fn classify(said: &Said, found: &Found) -> Loading {
     Loading { loads, entries }
 }
 
+/// Whether a page loads the runtime of webpack or Rspack, which names the chunks it loads later by
+/// numbers.
+fn has_silent_runtime(entries: &[EntryFiles], found: &Found) -> bool {
+    let first: BTreeSet<&String> = entries.iter().flat_map(|entry| &entry.files).collect();
+    let has_more = (found.shipped.iter())
+        .any(|file| Kind::of(&file.path) == Kind::Script && !first.contains(&file.path));
+    let names_chunks = |path: &String| {
+        let code = found.file(path).and_then(|file| fs::read(&file.disk).ok());
+        code.is_some_and(|code| String::from_utf8_lossy(&code).contains("webpackChunk"))
+    };
+    has_more && first.into_iter().any(names_chunks)
+}
+
 fn is_code(path: &str) -> bool {
     matches!(Kind::of(path), Kind::Script | Kind::Style)
 }
 
 /// Entries of the bundler that no page names: a server writes their pages.
-fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles]) -> Vec<EntryFiles> {
+fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles], found: &Found) -> Vec<EntryFiles> {
     let is_paged = |files: &BTreeSet<String>| {
         let mut scripts = files.iter().filter(|path| is_code(path)).peekable();
         scripts.peek().is_some()
@@ -212,6 +243,8 @@ fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles]) -> Vec<EntryFiles> {
     chunks
         .entries()
         .map(|(key, label)| (label, chunks.closure(key)))
+        // What a plugin compiles for itself is not shipped.
+        .filter(|(_, files)| files.iter().any(|path| found.file(path).is_some()))
         .filter(|(_, files)| !is_paged(files) && !is_paged(&by_script(files)))
         .map(|(label, files)| EntryFiles {
             source: Some(label.to_owned()),
@@ -223,9 +256,9 @@ fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles]) -> Vec<EntryFiles> {
 }
 
 /// What loads on demand, without what every entry that can reach it has loaded before.
-fn lazy_entries(chunks: &Chunks, found: &Found, entries: &[EntryFiles]) -> Vec<EntryFiles> {
+fn lazy_entries(chunks: &Chunks, read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
     if chunks.is_empty() {
-        return lazy_by_scan(found, entries);
+        return lazy_by_scan(read, entries);
     }
     let reach: Vec<BTreeSet<String>> = entries
         .iter()
@@ -268,24 +301,21 @@ fn in_all<'a>(mut entries: impl Iterator<Item = &'a EntryFiles>) -> Option<BTree
 }
 
 /// Without a word of the bundler: what the scripts import dynamically.
-fn lazy_by_scan(found: &Found, entries: &[EntryFiles]) -> Vec<EntryFiles> {
+fn lazy_by_scan(read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
     let loaded = in_all(entries.iter()).unwrap_or_default();
-    let targets: BTreeSet<&str> = in_parallel(&found.shipped, |file| match Kind::of(&file.path) {
-        Kind::Script => imported(file, found, scan::Kind::Dynamic),
-        Kind::Style | Kind::Page | Kind::Other => Vec::new(),
-    })
-    .into_iter()
-    .flatten()
-    .map(|file| file.path.as_str())
-    .collect();
+    let scripts = (read.found.shipped.iter()).filter(|file| Kind::of(&file.path) == Kind::Script);
+    let targets: BTreeSet<&str> = scripts
+        .flat_map(|file| read.imported(file, scan::Kind::Dynamic))
+        .map(|file| file.path.as_str())
+        .collect();
     targets
         .into_iter()
-        .filter_map(|path| found.file(path))
+        .filter_map(|path| read.found.file(path))
         .map(|file| EntryFiles {
             source: None,
             file: Some(file.path.clone()),
             is_lazy: true,
-            files: with_imports(vec![file], found)
+            files: with_imports(vec![file], read)
                 .difference(&loaded)
                 .cloned()
                 .collect(),
@@ -301,7 +331,8 @@ struct Pages {
 }
 
 /// Reads every page: its scripts, preloads and styles, and what those import statically.
-fn from_pages(found: &Found, chunks: &Chunks) -> Pages {
+fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
+    let found = read.found;
     let mut pages = Pages::default();
     for page in &found.shipped {
         if Kind::of(&page.path) != Kind::Page {
@@ -334,20 +365,20 @@ fn from_pages(found: &Found, chunks: &Chunks) -> Pages {
             source: Some(page.path.clone()),
             file: None,
             is_lazy: false,
-            files: with_imports(named, found),
+            files: with_imports(named, read),
         });
     }
     pages
 }
 
 /// These files and all that they import statically.
-fn with_imports<'a>(mut open: Vec<&'a File>, found: &'a Found) -> BTreeSet<String> {
+fn with_imports<'a>(mut open: Vec<&'a File>, read: &Scripts<'a>) -> BTreeSet<String> {
     let mut files = BTreeSet::new();
     while let Some(file) = open.pop() {
         if files.insert(file.path.clone()) {
             match Kind::of(&file.path) {
-                Kind::Script => open.extend(imported(file, found, scan::Kind::Static)),
-                Kind::Style => open.extend(imported_styles(file, found)),
+                Kind::Script => open.extend(read.imported(file, scan::Kind::Static)),
+                Kind::Style => open.extend(imported_styles(file, read.found)),
                 Kind::Page | Kind::Other => {}
             }
         }
@@ -355,21 +386,71 @@ fn with_imports<'a>(mut open: Vec<&'a File>, found: &'a Found) -> BTreeSet<Strin
     files
 }
 
-/// Scripts that a built script imports.
-fn imported<'a>(file: &File, found: &'a Found, kind: scan::Kind) -> Vec<&'a File> {
-    let Ok(code) = fs::read(&file.disk) else {
-        return Vec::new();
-    };
-    let code = String::from_utf8_lossy(&code);
-    // Most scripts of a build import nothing dynamically.
-    if !code.contains("import") {
-        return Vec::new();
+/// What a built script says of others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mentions {
+    /// Relative and absolute paths that it imports.
+    imports: Vec<(scan::Kind, String)>,
+    /// Files that it starts as workers.
+    workers: Vec<String>,
+}
+
+impl Mentions {
+    /// Reads the script.
+    pub(super) fn read(code: &[u8]) -> Self {
+        let code = String::from_utf8_lossy(code);
+        // Most scripts of a build import nothing.
+        let imports = match code.contains("import") {
+            true => scan::imports(&code),
+            false => Vec::new(),
+        };
+        Self {
+            imports: imports
+                .into_iter()
+                .filter(|import| import.specifier.starts_with(['.', '/']))
+                .map(|import| (import.kind, import.specifier))
+                .collect(),
+            workers: workers_of(&code),
+        }
     }
-    scan::imports(&code)
-        .into_iter()
-        .filter(|import| import.kind == kind && import.specifier.starts_with(['.', '/']))
-        .filter_map(|import| found.resolve(&file.path, &import.specifier))
-        .collect()
+}
+
+/// The scripts of a build, and what they say.
+#[derive(Debug)]
+struct Scripts<'a> {
+    found: &'a Found,
+    mentions: &'a [Option<&'a Mentions>],
+}
+
+impl<'a> Scripts<'a> {
+    /// What a script says; none when it cannot be read.
+    fn mentions(&self, file: &File) -> Option<Cow<'a, Mentions>> {
+        let index = self.found.index(&file.path)?;
+        match self.mentions.get(index).copied().flatten() {
+            Some(known) => Some(Cow::Borrowed(known)),
+            None => Some(Cow::Owned(Mentions::read(&fs::read(&file.disk).ok()?))),
+        }
+    }
+
+    /// Scripts that a script imports.
+    fn imported(&self, file: &File, kind: scan::Kind) -> Vec<&'a File> {
+        let Some(mentions) = self.mentions(file) else {
+            return Vec::new();
+        };
+        let wanted = mentions.imports.iter().filter(|(it, _)| *it == kind);
+        wanted
+            .filter_map(|(_, specifier)| self.found.resolve(&file.path, specifier))
+            .collect()
+    }
+
+    /// Files that a script starts as workers.
+    fn workers(&self, file: &File) -> Vec<String> {
+        let mentions = self.mentions(file);
+        let workers = mentions.iter().flat_map(|it| &it.workers);
+        workers
+            .filter_map(|url| Some(self.found.resolve(&file.path, url)?.path.clone()))
+            .collect()
+    }
 }
 
 /// Style sheets that a style sheet imports: `@import "x.css"` and `@import url(x.css)`.
@@ -391,27 +472,19 @@ fn imported_styles<'a>(file: &File, found: &'a Found) -> Vec<&'a File> {
 }
 
 /// Without a manifest: every script and style that is no worker.
-fn on_demand(found: &Found) -> BTreeSet<String> {
-    let workers: BTreeSet<String> = in_parallel(&found.shipped, |file| {
-        if Kind::of(&file.path) != Kind::Script {
-            return Vec::new();
-        }
-        let code = fs::read(&file.disk).unwrap_or_default();
-        workers_of(&file.path, &String::from_utf8_lossy(&code), found)
-    })
-    .into_iter()
-    .flatten()
-    .collect();
-    found
-        .shipped
+fn on_demand(read: &Scripts<'_>) -> BTreeSet<String> {
+    let files = &read.found.shipped;
+    let workers: BTreeSet<String> = files
         .iter()
-        .map(|file| file.path.clone())
-        .filter(|path| !workers.contains(path))
-        .collect()
+        .filter(|file| Kind::of(&file.path) == Kind::Script)
+        .flat_map(|file| read.workers(file))
+        .collect();
+    let paths = files.iter().map(|file| file.path.clone());
+    paths.filter(|path| !workers.contains(path)).collect()
 }
 
 /// Files in `new Worker(new URL("./w.js", …))` and `serviceWorker.register("/sw.js")`.
-fn workers_of(path: &str, code: &str, found: &Found) -> Vec<String> {
+fn workers_of(code: &str) -> Vec<String> {
     const CALLS: [&str; 3] = ["Worker(", "Worker.register(", ".addModule("];
     CALLS
         .iter()
@@ -420,8 +493,7 @@ fn workers_of(path: &str, code: &str, found: &Found) -> Vec<String> {
             let rest = &code[at..];
             let start = rest.find(['"', '\'', '`']).filter(|start| *start < 40)?;
             let quote = rest[start..].chars().next()?;
-            let url = rest[start + 1..].split(quote).next()?;
-            Some(found.resolve(path, url)?.path.clone())
+            Some(rest[start + 1..].split(quote).next()?.to_owned())
         })
         .collect()
 }

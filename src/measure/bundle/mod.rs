@@ -8,11 +8,14 @@ mod assets;
 mod attribution;
 pub mod build;
 mod chunks;
+mod common_js;
 mod compress;
+mod deferrable;
 mod flags;
 mod gzip;
 mod imports;
 mod loading;
+mod lockfile;
 mod manifest;
 mod metafile;
 mod names;
@@ -24,7 +27,7 @@ mod stats;
 mod whole;
 mod workspace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -33,7 +36,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use thiserror::Error;
 
-use crate::model::evidence::{Asset, BundleEvidence, EntryLoad, Load};
+use crate::model::evidence::{
+    AskedBy, Asset, BundleEvidence, EntryLoad, Load, PackageBytes, Place,
+};
 use crate::model::{Metric, MetricId, Samples};
 
 pub use attribution::UNMAPPED;
@@ -143,12 +148,14 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
     let normaliser = names::Normaliser::new(&found.shipped, &stripped);
     let weigher = compress::Weigher::new(brotli, cache);
     let weights = in_parallel(&found.shipped, |file| {
-        assets::weigh(file, &normaliser, &weigher)
+        assets::weigh(file, &normaliser, &weigher, said.chunks.is_empty())
     })
     .into_iter()
     .collect::<Result<Vec<_>, _>>()?;
     weigher.keep();
-    let loading = loading::classify(&said, &found);
+    let mentions = weights.iter().map(|weight| weight.mentions.as_ref());
+    let mentions: Vec<_> = mentions.collect();
+    let loading = loading::classify(&said, &found, &mentions, &mut skipped);
 
     let mut shipped: Vec<Asset> = found
         .shipped
@@ -187,9 +194,13 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
             Err(why) => skipped.push(why),
         }
     }
-    ledger.look_up_versions(&home);
+    ledger.add_unread(&shipped);
+    let lock = lockfile::Lock::find(&frontend, directory, &mut skipped);
+    ledger.look_up_versions(&home, lock.as_ref());
     let entries = imports::entries(&said.chunks, &home);
     let graph = imports::Graph::build(&ledger, &home, &entries);
+    let packages = ledger.packages();
+    let deferrable = deferrable::find(&graph, &ledger, &shipped, &home);
 
     Ok(Weighed {
         evidence: BundleEvidence {
@@ -198,13 +209,46 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
             build: None,
             assets: shipped,
             entries: loads,
-            parts: ledger.parts(),
-            packages: ledger.packages(),
+            parts: ledger.parts().to_vec(),
+            asked_by: lock
+                .as_ref()
+                .map_or_else(Vec::new, |lock| asked_by(lock, &packages)),
+            lockfile: lock.map(|lock| lock.file),
+            deferrable,
+            common_js: common_js::find(&graph, &ledger, &home),
+            packages,
             chains: graph.chains(),
             whole_imports: whole::find(&graph, &ledger, &home),
         },
         skipped,
     })
+}
+
+/// Who asks for each shipped package.
+fn asked_by(lock: &lockfile::Lock, packages: &[PackageBytes]) -> Vec<AskedBy> {
+    let ways = lock.ways();
+    let shipped = packages
+        .iter()
+        .filter_map(|it| Some((it.package.as_str(), it.version.as_deref()?)));
+    shipped
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter_map(|(package, version)| {
+            let way = ways.get(&(package, version))?;
+            let shown = way.packages.iter();
+            Some(AskedBy {
+                package: package.to_owned(),
+                version: version.to_owned(),
+                place: Place {
+                    file: lock.described_in().to_owned(),
+                    line: way.line,
+                },
+                way: shown
+                    .map(|(name, version)| format!("{name}@{version}"))
+                    .collect(),
+            })
+        })
+        .collect()
 }
 
 /// What an entry loads, with its bytes.

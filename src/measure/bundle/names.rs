@@ -3,7 +3,7 @@
 //! Must not read files. A name that is stripped wrongly costs nothing as long as it is stripped
 //! the same way in both arms; a hash that is left in costs a false "added" and "removed".
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::assets::File;
@@ -156,10 +156,10 @@ fn is_words(piece: &str) -> bool {
 
 /// Blanks the content hashes of a build wherever its files name each other, so that a file in
 /// which only such a reference changed stays equal.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Normaliser {
-    /// How hashes begin, by their first two bytes: most of a file is passed over by this alone.
-    starts: BTreeSet<[u8; 2]>,
+    /// Whether a hash begins with these two bytes: most of a file is passed over by this alone.
+    may_start: Vec<bool>,
     /// Hash lengths that occur.
     lengths: Vec<usize>,
     /// For each hash, what surrounds it in the names of the files that carry it.
@@ -178,7 +178,11 @@ struct Surroundings {
 impl Normaliser {
     /// Takes the names of all shipped files.
     pub(super) fn new(files: &[File], stripped: &[Stripped]) -> Self {
-        let mut this = Self::default();
+        let mut this = Self {
+            may_start: vec![false; 1 << 16],
+            lengths: Vec::new(),
+            hashes: HashMap::new(),
+        };
         for (file, stripped) in files.iter().zip(stripped) {
             if let Some(hash) = &stripped.hash {
                 this.add(&file.path, hash);
@@ -194,7 +198,7 @@ impl Normaliser {
             self.lengths.push(text.len());
         }
         if let [first, second, ..] = text.as_bytes() {
-            self.starts.insert([*first, *second]);
+            self.may_start[two(*first, *second)] = true;
         }
         self.hashes
             .entry(text.as_bytes().to_vec())
@@ -209,12 +213,8 @@ impl Normaliser {
     /// Overwrites every known hash in `bytes` by as many `x`; says whether there was one.
     pub(super) fn apply(&self, bytes: &mut [u8]) -> bool {
         let mut has_changed = false;
-        let mut may_start = vec![false; 1 << 16];
-        for start in &self.starts {
-            may_start[usize::from(u16::from_be_bytes(*start))] = true;
-        }
         for start in 0..bytes.len().saturating_sub(1) {
-            if !may_start[usize::from(u16::from_be_bytes([bytes[start], bytes[start + 1]]))] {
+            if !self.may_start[two(bytes[start], bytes[start + 1])] {
                 continue;
             }
             // A hash follows a separator, a quote or a slash, never a letter.
@@ -242,6 +242,10 @@ impl Normaliser {
             is_named || around.alone
         })
     }
+}
+
+fn two(first: u8, second: u8) -> usize {
+    usize::from(u16::from_be_bytes([first, second]))
 }
 
 #[cfg(test)]

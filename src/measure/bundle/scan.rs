@@ -52,6 +52,53 @@ pub(super) fn words<'a>(text: &'a str, visit: &mut dyn FnMut(Word<'a>)) {
     Scanner::new(text).run(visit);
 }
 
+/// What kind of module a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// It imports or exports.
+    Modules,
+    /// It assigns what it exports, for the first time in this line, counted from 1.
+    CommonJs {
+        /// The line.
+        line: u32,
+    },
+}
+
+/// What kind of module `text` is; none when it does not say.
+pub(super) fn format(text: &str) -> Option<Format> {
+    let mut scanner = Scanner::new(text);
+    let mut has_export = false;
+    let mut assigned = None;
+    scanner.run(&mut |word| {
+        let rest = word.rest.trim_ascii_start();
+        match word.text {
+            _ if word.is_member => {}
+            "export" => has_export |= !rest.starts_with([':', '=', ',', ')', '.', ';']),
+            "module" | "exports" if assigned.is_none() => {
+                let is_exports = match word.text {
+                    "module" => rest.starts_with(".exports"),
+                    _ => rest.starts_with(['.', '[', ',', '=']),
+                };
+                if is_exports {
+                    assigned = Some(text.len() - word.rest.len());
+                }
+            }
+            _ => {}
+        }
+    });
+    let has_import = scanner
+        .imports
+        .iter()
+        .any(|import| import.kind == Kind::Static);
+    if has_export || has_import {
+        return Some(Format::Modules);
+    }
+    let before = &text.as_bytes()[..assigned?];
+    Some(Format::CommonJs {
+        line: newlines(before) + 1,
+    })
+}
+
 /// The longest clause of an import that is looked at: more is no import.
 const LONGEST_CLAUSE: usize = 20_000;
 
@@ -536,6 +583,43 @@ object.require('no');
             "export type",
         ] {
             imports(text);
+        }
+    }
+
+    #[test]
+    fn modules_say_what_they_are() {
+        for (text, expected) in [
+            ("// module.exports\nmodule.exports = 1;", Some(2)),
+            (
+                "'use strict';\nObject.defineProperty(exports, '__esModule', {});",
+                Some(2),
+            ),
+            (
+                "(function(e){typeof exports==='object'?e(exports):0})()",
+                Some(1),
+            ),
+            ("exports['a'] = 1;", Some(1)),
+        ] {
+            let expected = expected.map(|line| Format::CommonJs { line });
+            assert_eq!(format(text), expected, "{text}");
+        }
+        for text in [
+            "export const a = 1;",
+            "export{a as b};",
+            "export default function () { module.exports = 1 }",
+            "import 'x'; exports.a = 1;",
+            "export * from './x';",
+        ] {
+            assert_eq!(format(text), Some(Format::Modules), "{text}");
+        }
+        for text in [
+            "var a = 1;",
+            "x.exports.y",
+            "'module.exports = 1'",
+            "({exports: 1})",
+            "",
+        ] {
+            assert_eq!(format(text), None, "{text}");
         }
     }
 

@@ -1,0 +1,1 @@
+export const show = (at) => { at.textContent = 'About the app'; };
