@@ -154,6 +154,8 @@ fn sizes(weighed: &BundleEvidence, peers: &Peers) -> Vec<(String, f64)> {
         "{raw} bytes with gzip 9: ours {total}, Node's zlib {zlib}, size-limit {}, compressed-size-action {}",
         peers.size_limit_total, peers.size_plugin_total
     ));
+    let written = serde_json::to_vec(weighed).map_or(0, |text| text.len() as u64);
+    let written = float(written) / 1_000.0;
     let compared = || {
         assets.iter().filter_map(|asset| {
             let theirs = *peers.zlib.get(&asset.path)?;
@@ -186,6 +188,7 @@ fn sizes(weighed: &BundleEvidence, peers: &Peers) -> Vec<(String, f64)> {
             "node_zlib.worst_file_below_1_kb_difference_bytes",
             float(small.max().unwrap_or(0)),
         ),
+        ("evidence_kb.files1000", written),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

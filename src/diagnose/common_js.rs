@@ -113,7 +113,9 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Claim<'_>) -> Findi
 fn steps(found: &CommonJs, places: &[&Place]) -> Vec<String> {
     let package = &found.package;
     let twin = TWINS.iter().find(|(name, _)| name == package);
-    match (&found.required_at, twin, places.first()) {
+    let required = found.required_at.as_ref();
+    let required = required.filter(|place| bundles::is_own(place));
+    match (required, twin, places.first()) {
         (Some(place), None, _) => vec![format!(
             "write `import` instead of `require('{package}')` in {place}"
         )],

@@ -14,7 +14,8 @@ const PACKAGE: &str = r#"{
   "name": "shop",
   "private": true,
   "dependencies": {
-    "clsx": "2.1.1"
+    "clsx": "2.1.1",
+    "ms": "2.1.3"
   },
   "devDependencies": {
     "@rollup/plugin-commonjs": "28.0.3",
@@ -88,9 +89,10 @@ fn shop() -> Sandbox {
     let shop = Sandbox::empty();
     let mut config = "project: shop\nfrontend:\n".to_owned();
     for (name, line) in BUNDLERS {
-        config += &format!(
+        let frontend = format!(
             "  - name: {name}\n    build: {line}\n    output: dist-{name}\n    within: 3 min\n"
         );
+        config.push_str(&frontend);
         // All lie in one folder, and this one is built first.
         if name == BUNDLERS[0].0 {
             config += "    install: { run: npm install --no-audit --no-fund, inputs: [package.json, package-lock.json] }\n";
@@ -115,18 +117,21 @@ fn shop() -> Sandbox {
         "src/shared.js",
         "export const title = (text) => text.trim().toUpperCase();\n",
     );
-    let mut main = "import clsx from 'clsx';\nimport './style.css';\n".to_owned();
+    // A package in CommonJS is there already: for the first one esbuild adds a kilobyte of its own.
+    let mut main =
+        "import clsx from 'clsx';\nimport './style.css';\nimport ms from 'ms';\n".to_owned();
     main += "import { title } from './shared.js';\nconst pages = {\n";
     main += "  about: () => import('./pages/about.js'),\n";
     for number in 0..PAGES {
-        main += &format!("  page{number}: () => import('./pages/page{number}.js'),\n");
+        let line = format!("  page{number}: () => import('./pages/page{number}.js'),\n");
+        main.push_str(&line);
         let text = format!("what page {number} shows ").repeat(20);
         let page = format!(
             "import {{ title }} from '../shared.js';\nexport const show = (at) => {{ at.title = title('{text}'); }};\n"
         );
         shop.write(&format!("src/pages/page{number}.js"), &page);
     }
-    main += "};\nfor (const name of Object.keys(pages)) {\n  document.body.className = clsx('page', title(name));\n  \
+    main += "};\nfor (const name of Object.keys(pages)) {\n  document.body.className = clsx('page', title(name), ms(60));\n  \
              document.body.onclick = () => pages[name]().then((page) => page.show(document.body));\n}\n";
     shop.write("src/main.js", &main);
     shop.write(
@@ -217,8 +222,8 @@ fn every_bundler_is_read_without_a_change_of_its_configuration() {
 
     shop.edit(
         "package.json",
-        "\"clsx\": \"2.1.1\"\n",
-        "\"clsx\": \"2.1.1\",\n    \"lodash\": \"4.17.21\"\n",
+        "\"clsx\": \"2.1.1\",\n",
+        "\"clsx\": \"2.1.1\",\n    \"lodash\": \"4.17.21\",\n",
     );
     lock(&shop);
     shop.edit(
@@ -282,6 +287,11 @@ fn one_row_changed(name: &str, before: &Value, now: &Value, check: &Finished<'_>
     let changed: Vec<&str> = (new.iter())
         .filter(|(name, content)| old.get(*name) != Some(content))
         .map(|(name, _)| *name)
+        .collect();
+    // Rspack names variables by how often each letter occurs, those of hashes included: its runtime
+    // really is another one.
+    let changed: Vec<&str> = (changed.into_iter())
+        .filter(|file| (name, *file) != ("rspack", "main.js"))
         .collect();
     assert_eq!(changed.len(), 1, "{name}: {changed:?}\n{check}");
     let edited = list(now, "assets")

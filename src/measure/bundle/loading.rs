@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File as DiskFile};
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
+
 use crate::model::evidence::Load;
 
 use super::assets::{self, File, Found, Kind};
@@ -305,7 +307,7 @@ fn lazy_by_scan(read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
     let loaded = in_all(entries.iter()).unwrap_or_default();
     let scripts = (read.found.shipped.iter()).filter(|file| Kind::of(&file.path) == Kind::Script);
     let targets: BTreeSet<&str> = scripts
-        .flat_map(|file| read.imported(file, scan::Kind::Dynamic))
+        .flat_map(|file| read.imported_later(file))
         .map(|file| file.path.as_str())
         .collect();
     targets
@@ -377,7 +379,7 @@ fn with_imports<'a>(mut open: Vec<&'a File>, read: &Scripts<'a>) -> BTreeSet<Str
     while let Some(file) = open.pop() {
         if files.insert(file.path.clone()) {
             match Kind::of(&file.path) {
-                Kind::Script => open.extend(read.imported(file, scan::Kind::Static)),
+                Kind::Script => open.extend(read.imported(file)),
                 Kind::Style => open.extend(imported_styles(file, read.found)),
                 Kind::Page | Kind::Other => {}
             }
@@ -386,33 +388,46 @@ fn with_imports<'a>(mut open: Vec<&'a File>, read: &Scripts<'a>) -> BTreeSet<Str
     files
 }
 
-/// What a built script says of others.
+/// What a built script loads later.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mentions {
-    /// Relative and absolute paths that it imports.
-    imports: Vec<(scan::Kind, String)>,
+    /// Relative and absolute paths that it imports dynamically.
+    on_demand: Vec<String>,
     /// Files that it starts as workers.
     workers: Vec<String>,
 }
 
 impl Mentions {
-    /// Reads the script.
+    /// Reads the script. Most scripts of a build load nothing later, so that taking them apart is
+    /// worth a look first.
     pub(super) fn read(code: &[u8]) -> Self {
-        let code = String::from_utf8_lossy(code);
-        // Most scripts of a build import nothing.
-        let imports = match code.contains("import") {
-            true => scan::imports(&code),
+        let imports = match may_import_dynamically(code) {
+            true => imports_of(code, scan::Kind::Dynamic),
             false => Vec::new(),
         };
         Self {
-            imports: imports
-                .into_iter()
-                .filter(|import| import.specifier.starts_with(['.', '/']))
-                .map(|import| (import.kind, import.specifier))
-                .collect(),
-            workers: workers_of(&code),
+            on_demand: imports,
+            workers: workers_of(code),
         }
     }
+}
+
+/// Whether `import` stands before a bracket or a comment.
+fn may_import_dynamically(code: &[u8]) -> bool {
+    memmem::find_iter(code, "import").any(|at| {
+        let rest = code[at + "import".len()..].trim_ascii_start();
+        rest.starts_with(b"(") || rest.starts_with(b"/")
+    })
+}
+
+/// Relative and absolute paths that a script imports in that way.
+fn imports_of(code: &[u8], kind: scan::Kind) -> Vec<String> {
+    let imports = scan::imports(&String::from_utf8_lossy(code));
+    let wanted = imports.into_iter().filter(|import| import.kind == kind);
+    wanted
+        .map(|import| import.specifier)
+        .filter(|specifier| specifier.starts_with(['.', '/']))
+        .collect()
 }
 
 /// The scripts of a build, and what they say.
@@ -423,7 +438,7 @@ struct Scripts<'a> {
 }
 
 impl<'a> Scripts<'a> {
-    /// What a script says; none when it cannot be read.
+    /// What a script loads later; none when it cannot be read.
     fn mentions(&self, file: &File) -> Option<Cow<'a, Mentions>> {
         let index = self.found.index(&file.path)?;
         match self.mentions.get(index).copied().flatten() {
@@ -432,14 +447,24 @@ impl<'a> Scripts<'a> {
         }
     }
 
-    /// Scripts that a script imports.
-    fn imported(&self, file: &File, kind: scan::Kind) -> Vec<&'a File> {
-        let Some(mentions) = self.mentions(file) else {
+    /// Scripts that a script imports statically.
+    fn imported(&self, file: &File) -> Vec<&'a File> {
+        let code = fs::read(&file.disk).unwrap_or_default();
+        // Looking for a word is much faster than taking a script apart.
+        if memmem::find(&code, b"import").is_none() && memmem::find(&code, b"export").is_none() {
             return Vec::new();
-        };
-        let wanted = mentions.imports.iter().filter(|(it, _)| *it == kind);
-        wanted
-            .filter_map(|(_, specifier)| self.found.resolve(&file.path, specifier))
+        }
+        let imports = imports_of(&code, scan::Kind::Static);
+        let resolve = |specifier: &String| self.found.resolve(&file.path, specifier);
+        imports.iter().filter_map(resolve).collect()
+    }
+
+    /// Scripts that a script imports dynamically.
+    fn imported_later(&self, file: &File) -> Vec<&'a File> {
+        let mentions = self.mentions(file);
+        let paths = mentions.iter().flat_map(|it| &it.on_demand);
+        paths
+            .filter_map(|path| self.found.resolve(&file.path, path))
             .collect()
     }
 
@@ -484,16 +509,21 @@ fn on_demand(read: &Scripts<'_>) -> BTreeSet<String> {
 }
 
 /// Files in `new Worker(new URL("./w.js", …))` and `serviceWorker.register("/sw.js")`.
-fn workers_of(code: &str) -> Vec<String> {
+fn workers_of(code: &[u8]) -> Vec<String> {
     const CALLS: [&str; 3] = ["Worker(", "Worker.register(", ".addModule("];
+    /// How far behind the call its file is named.
+    const NEAR: usize = 40;
+    const QUOTES: [u8; 3] = [b'"', b'\'', b'`'];
     CALLS
         .iter()
-        .flat_map(|call| code.match_indices(call).map(|(at, call)| at + call.len()))
+        .flat_map(|call| memmem::find_iter(code, call).map(|at| at + call.len()))
         .filter_map(|at| {
             let rest = &code[at..];
-            let start = rest.find(['"', '\'', '`']).filter(|start| *start < 40)?;
-            let quote = rest[start..].chars().next()?;
-            Some(rest[start + 1..].split(quote).next()?.to_owned())
+            let near = &rest[..rest.len().min(NEAR)];
+            let start = near.iter().position(|byte| QUOTES.contains(byte))?;
+            let inner = &rest[start + 1..];
+            let end = inner.iter().position(|byte| *byte == rest[start])?;
+            Some(String::from_utf8_lossy(&inner[..end]).into_owned())
         })
         .collect()
 }

@@ -244,7 +244,11 @@ fn asked_by(lock: &lockfile::Lock, packages: &[PackageBytes]) -> Vec<AskedBy> {
                     line: way.line,
                 },
                 way: shown
-                    .map(|(name, version)| format!("{name}@{version}"))
+                    .map(|(name, version)| match version.as_str() {
+                        // A package of the workspace.
+                        "" => name.clone(),
+                        version => format!("{name}@{version}"),
+                    })
                     .collect(),
             })
         })

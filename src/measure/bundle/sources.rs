@@ -96,10 +96,11 @@ impl Home {
 
     /// Whose code `source` is, which a map in `map_folder` names.
     pub(super) fn origin(&self, map_folder: &Path, source: &str) -> Origin {
-        if is_made_up(source) {
+        let path = self.seen_from_frontend(map_folder, source);
+        // A project may lie in a folder that is called `vite` or `webpack`.
+        if is_made_up(source) && (source.contains('\0') || !self.folder.join(&path).is_file()) {
             return Origin::Bundler;
         }
-        let path = self.seen_from_frontend(map_folder, source);
         match package_of(&path) {
             Some((package, folder, inner)) => Origin::Package {
                 package: package.to_owned(),
@@ -271,6 +272,21 @@ mod tests {
             package("c", "../node_modules/c", "i.js")
         );
         assert_eq!(origin("\0vite/preload-helper.js"), Origin::Bundler);
+    }
+
+    #[test]
+    fn a_project_in_a_folder_called_like_a_bundler_is_no_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("vite");
+        fs::create_dir_all(home.join("src")).unwrap();
+        fs::write(home.join("src/main.js"), "1").unwrap();
+        let origin =
+            |source| Home::new(&home, ".").origin(&folder.path().join("dist/assets"), source);
+        assert_eq!(
+            origin("../../vite/src/main.js"),
+            Origin::Own("src/main.js".to_owned())
+        );
+        assert_eq!(origin("../../vite/preload-helper.js"), Origin::Bundler);
     }
 
     #[test]

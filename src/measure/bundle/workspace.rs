@@ -1,7 +1,8 @@
 //! Which part of a repository decides a build, where a workspace says which package needs which.
 //!
 //! Left out is only what the workspace knows to be another package that is not needed, itself or
-//! through others: folders that belong to no package count always. Must not build anything.
+//! through others: folders that belong to no package count always. A package is needed where a
+//! `package.json` says so, and where a file names a path that leads into it. Must not build anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,6 +10,15 @@ use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::sources::normalise;
+
+/// Endings of files that may lead into another package.
+const LEADING: [&str; 15] = [
+    "js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts", "vue", "svelte", "css", "scss", "less",
+    "html", "json",
+];
+/// Larger files are made by programs, and lead nowhere.
+const LARGEST: u64 = 1_000_000;
 /// How deep below the project packages are looked for.
 const DEPTH: usize = 4;
 /// Where a package names what it needs.
@@ -42,7 +52,7 @@ pub(super) fn sources(project: &Path, directory: &Path) -> Vec<PathBuf> {
     let Some(frontend) = members.get(&directory) else {
         return whole;
     };
-    let needed = closure(frontend, &members);
+    let needed = closure(project, frontend, &members);
     let left_out: Vec<&PathBuf> = members
         .iter()
         // A package around or inside the frontend is no other one.
@@ -59,16 +69,22 @@ pub(super) fn sources(project: &Path, directory: &Path) -> Vec<PathBuf> {
 }
 
 /// The names of all packages that one needs, itself or through others.
-fn closure<'a>(from: &'a Member, members: &'a BTreeMap<PathBuf, Member>) -> BTreeSet<&'a str> {
-    let by_name: BTreeMap<&str, &Member> = members
-        .values()
-        .map(|member| (member.name.as_str(), member))
+fn closure<'a>(
+    project: &Path,
+    from: &'a Member,
+    members: &'a BTreeMap<PathBuf, Member>,
+) -> BTreeSet<&'a str> {
+    let by_name: BTreeMap<&str, (&Path, &Member)> = members
+        .iter()
+        .map(|(path, member)| (member.name.as_str(), (path.as_path(), member)))
         .collect();
     let mut needed = BTreeSet::from([from.name.as_str()]);
     let mut open = vec![from];
     while let Some(member) = open.pop() {
-        for name in &member.needs {
-            if let Some(next) = by_name.get(name.as_str())
+        let folder = by_name.get(member.name.as_str()).map(|(folder, _)| *folder);
+        let led_to = folder.map_or_else(BTreeSet::new, |it| led_to(project, it, members));
+        for name in member.needs.iter().chain(&led_to) {
+            if let Some((_, next)) = by_name.get(name.as_str())
                 && needed.insert(&next.name)
             {
                 open.push(next);
@@ -76,6 +92,58 @@ fn closure<'a>(from: &'a Member, members: &'a BTreeMap<PathBuf, Member>) -> BTre
         }
     }
     needed
+}
+
+/// Names of packages that the files of one lead to by a path such as `../../packages/ui/src/a`, in
+/// an import, an alias or `tsconfig.json`, whether it declares them or not.
+fn led_to(project: &Path, member: &Path, members: &BTreeMap<PathBuf, Member>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![member.to_owned()];
+    while let Some(folder) = open.pop() {
+        open.extend(
+            folders(&project.join(&folder))
+                .into_iter()
+                .map(|it| folder.join(it)),
+        );
+        for text in texts(&project.join(&folder)) {
+            for path in paths_upwards(&text) {
+                let joined = normalise(&format!("{}/{path}", folder.to_string_lossy()));
+                let target = Path::new(&joined);
+                // The innermost package that the path leads into.
+                let leads = members.iter().filter(|(it, _)| target.starts_with(it));
+                let inner = leads.max_by_key(|(it, _)| it.components().count());
+                found.extend(inner.map(|(_, other)| other.name.clone()));
+            }
+        }
+    }
+    found
+}
+
+/// The files of a folder that may lead somewhere else.
+fn texts(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_read = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let ending = Path::new(&name).extension().and_then(|it| it.to_str());
+        ending.is_some_and(|ending| LEADING.contains(&ending))
+            && entry
+                .metadata()
+                .is_ok_and(|it| it.is_file() && it.len() <= LARGEST)
+    };
+    let files = entries.filter(is_read);
+    files.filter_map(|entry| fs::read_to_string(entry.path()).ok())
+}
+
+/// What begins with `../` and ends where a string does.
+fn paths_upwards(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("../")
+        .filter(|(at, _)| !text[..*at].ends_with("../"))
+        .filter_map(|(at, _)| {
+            let rest = &text[at..];
+            let ends =
+                |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ')' | '*' | ';');
+            Some(&rest[..rest.find(ends)?])
+        })
 }
 
 /// The patterns of the workspace: `workspaces` of npm, yarn and bun, `packages` of pnpm. Patterns
@@ -249,6 +317,39 @@ mod tests {
             "{of_admin:?}"
         );
         assert!(of_admin.contains(&"config".to_owned()));
+    }
+
+    #[test]
+    fn a_package_that_a_path_leads_into_is_needed_without_being_declared() {
+        let folder = workspace();
+        let of_admin = || shown(folder.path(), "apps/admin");
+        let other = "packages/other".to_owned();
+        assert!(!of_admin().contains(&other), "{:?}", of_admin());
+        for (file, text) in [
+            (
+                "src/a.ts",
+                "import { x } from '../../../packages/other/src/x';",
+            ),
+            (
+                "tsconfig.json",
+                "{\"paths\": {\"@other/*\": [\"../../packages/other/*\"]}}",
+            ),
+            (
+                "vite.config.js",
+                "resolve(__dirname, `../../packages/other`)",
+            ),
+            ("src/a.css", "@import url(../../../packages/other/a.css);"),
+        ] {
+            let path = format!("apps/admin/{file}");
+            write(folder.path(), &path, text);
+            assert!(of_admin().contains(&other), "{file}: {:?}", of_admin());
+            fs::remove_file(folder.path().join(path)).unwrap();
+        }
+        // What is installed is no source, and a path to nowhere leads nowhere.
+        let text = "'../../../../../packages/other' '../'";
+        write(folder.path(), "apps/admin/node_modules/x/i.js", text);
+        write(folder.path(), "apps/admin/src/b.js", text);
+        assert!(!of_admin().contains(&other), "{:?}", of_admin());
     }
 
     #[test]

@@ -109,7 +109,11 @@ pub(super) fn read_bun(text: &str, seen: &Seen<'_>) -> Result<Locked, String> {
         else {
             continue;
         };
-        let described = package.iter().find(|it| it.is_object());
+        // A package of the workspace is described beside the others.
+        let (version, described) = match version.strip_prefix("workspace:") {
+            Some(folder) => ("", file.workspaces.get(folder)),
+            None => (version, package.iter().find(|it| it.is_object())),
+        };
         let path: Vec<String> = names_of(key)
             .map(|name| format!("{FOLDER}{name}"))
             .collect();

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_yaml::Value;
 
 use super::{Locked, Package, Seen, name_and_version};
+use crate::measure::bundle::sources::normalise;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,10 +44,8 @@ struct Snapshot {
 /// Reads the file.
 pub(super) fn read(text: &str, seen: &Seen<'_>) -> Result<Locked, String> {
     let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-    let version = match &file.lockfile_version {
-        Value::String(text) => text.clone(),
-        other => serde_yaml::to_string(other).unwrap_or_default(),
-    };
+    let number = || serde_yaml::to_string(&file.lockfile_version).unwrap_or_default();
+    let version = (file.lockfile_version.as_str()).map_or_else(number, str::to_owned);
     let installed = match version.split('.').next().map(str::trim) {
         Some("6" | "7") => &file.packages,
         Some("9") => &file.snapshots,
@@ -81,19 +80,46 @@ pub(super) fn read(text: &str, seen: &Seen<'_>) -> Result<Locked, String> {
                 .collect(),
         }
     });
-    let packages = packages.collect();
+    // Packages of the workspace follow, each with what it asks for.
+    let folders: BTreeMap<&str, usize> = (file.importers.keys())
+        .map(String::as_str)
+        .zip(installed.len()..)
+        .collect();
+    let chosen = |importer: &Importer, folder: &str| -> Vec<(String, usize)> {
+        let all = (importer.dependencies.iter())
+            .chain(&importer.dev_dependencies)
+            .chain(&importer.optional_dependencies);
+        all.filter_map(|(name, chosen)| {
+            let version = chosen.get("version").unwrap_or(chosen).as_str()?;
+            let index = match version.strip_prefix("link:") {
+                Some(path) => {
+                    let path = normalise(&format!("{folder}/{path}"));
+                    folders.get(path.as_str()).copied()
+                }
+                None => resolve(name, version),
+            };
+            Some((name.clone(), index?))
+        })
+        .collect()
+    };
+    let members = file.importers.iter().map(|(folder, importer)| Package {
+        name: folder.clone(),
+        version: String::new(),
+        // What it needs to be built, nobody gets who asks for it.
+        needs: chosen(importer, folder)
+            .into_iter()
+            .filter(|(name, _)| !importer.dev_dependencies.contains_key(name))
+            .map(|(_, index)| index)
+            .collect(),
+    });
+    let packages = packages.chain(members).collect();
     let directory = match seen.directory {
         "" => ".",
         directory => directory,
     };
-    let importer = file.importers.get(directory).unwrap_or(&file.only);
-    let asked = (importer.dependencies.iter())
-        .chain(&importer.dev_dependencies)
-        .chain(&importer.optional_dependencies)
-        .filter_map(|(name, chosen)| {
-            let version = chosen.get("version").unwrap_or(chosen).as_str()?;
-            Some((name.clone(), resolve(name, version)?))
-        });
-    let asked = asked.collect();
+    let asked = match file.importers.get(directory) {
+        Some(importer) => chosen(importer, directory),
+        None => chosen(&file.only, "."),
+    };
     Ok(Locked { packages, asked })
 }

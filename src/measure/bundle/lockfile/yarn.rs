@@ -22,10 +22,8 @@ struct Entry {
 
 /// The version of `__metadata` is a number.
 fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    match serde_yaml::Value::deserialize(deserializer)? {
-        serde_yaml::Value::String(text) => Ok(text),
-        _ => Ok(String::new()),
-    }
+    let value = serde_yaml::Value::deserialize(deserializer)?;
+    Ok(value.as_str().unwrap_or_default().to_owned())
 }
 
 /// Reads the file.
@@ -62,7 +60,11 @@ fn graph(entries: &BTreeMap<String, Entry>, seen: &Seen<'_>) -> Locked {
         let needs = entry.dependencies.iter().chain(&entry.optional);
         Package {
             name: known.unwrap_or_else(|| key.clone()),
-            version: entry.version.clone(),
+            // A package of the workspace has no version of its own.
+            version: match entry.version.as_str() {
+                "0.0.0-use.local" => String::new(),
+                version => version.to_owned(),
+            },
             needs: needs
                 .filter_map(|(name, range)| resolve(name, range))
                 .collect(),
