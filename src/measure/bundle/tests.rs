@@ -235,8 +235,8 @@ fn attributed_bytes_add_up_to_the_files() {
     };
     assert_eq!(raw("lodash", Some("4.18.1")), Some(12_000));
     assert_eq!(raw("lodash", Some("3.0.0")), Some(3));
-    // `;;` and the bundler's helper, in both chunks.
-    assert_eq!(raw(UNMAPPED, None), Some(2 + 3 + 2));
+    // `;;` and the bundler's helper, in both chunks; the style and the worker.
+    assert_eq!(raw(UNMAPPED, None), Some(2 + 3 + 2 + 14 + 16));
     assert_eq!(evidence.packages[0].package, "lodash");
 }
 

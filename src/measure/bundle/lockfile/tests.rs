@@ -157,16 +157,16 @@ fn nothing_above_the_project_is_read() {
 #[test]
 fn what_a_package_of_the_workspace_brings_is_reached_through_it() {
     let pnpm = "lockfileVersion: '9.0'\nimporters:\n  web:\n    dependencies:\n      debug:\n        \
-                version: link:../packages/log\n  packages/log:\n    dependencies:\n      ms:\n        \
+                version: link:../packages/log\n  packages/log:\n    dependencies:\n      deep:\n        \
                 version: 2.1.2\n    devDependencies:\n      tape: { version: 5.0.0 }\n\
-                snapshots:\n  ms@2.1.2: {}\n  tape@5.0.0: {}\n";
-    let bun = r#"{"workspaces": {"web": {"name": "web"}, "packages/log": {"dependencies": {"ms": "1"}}},
-        "packages": {"debug": ["debug@workspace:packages/log"], "ms": ["ms@2.1.2", "", {}],}}"#;
+                snapshots:\n  deep@2.1.2: {}\n  tape@5.0.0: {}\n";
+    let bun = r#"{"workspaces": {"web": {"name": "web"}, "packages/log": {"dependencies": {"deep": "1"}}},
+        "packages": {"debug": ["debug@workspace:packages/log"], "deep": ["deep@2.1.2", "", {}],}}"#;
     let npm = r#"{"packages": {"": {}, "node_modules/debug": {"link": true, "resolved": "packages/log"},
-        "packages/log": {"name": "debug", "dependencies": {"ms": "1"}}, "node_modules/ms": {"version": "2.1.2"}}}"#;
+        "packages/log": {"name": "debug", "dependencies": {"deep": "1"}}, "node_modules/deep": {"version": "2.1.2"}}}"#;
     let berry = "__metadata:\n  version: 8\n\"debug@4.3.4, debug@workspace:packages/log\":\n  version: 0.0.0-use.local\n  \
-                 resolution: \"debug@workspace:packages/log\"\n  dependencies:\n    ms: \"npm:1\"\n\
-                 \"ms@npm:1\":\n  version: 2.1.2\n  resolution: \"ms@npm:2.1.2\"\n";
+                 resolution: \"debug@workspace:packages/log\"\n  dependencies:\n    deep: \"npm:1\"\n\
+                 \"deep@npm:1\":\n  version: 2.1.2\n  resolution: \"deep@npm:2.1.2\"\n";
     for (name, text) in [
         ("pnpm-lock.yaml", pnpm),
         ("bun.lock", bun),
@@ -176,7 +176,7 @@ fn what_a_package_of_the_workspace_brings_is_reached_through_it() {
         let (lock, skipped) = locked(name, text, true);
         let lock = lock.unwrap_or_else(|| panic!("{name}: {skipped:?}"));
         let ways = lock.ways();
-        let way = &ways[&("ms", "2.1.2")];
+        let way = &ways[&("deep", "2.1.2")];
         let through: Vec<&str> = way.packages.iter().map(|(_, it)| it.as_str()).collect();
         assert_eq!((way.line, through), (8, vec!["", "2.1.2"]), "{name}");
         assert!(!ways.contains_key(&("tape", "5.0.0")), "{name}");
