@@ -16,6 +16,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::arrivals::Schedule;
 use super::connection::{Answer, Connection, Wrong};
+use super::crew::Crew;
 use super::origin::Origin;
 use super::pacer::Pacer;
 use super::prepare::Prepared;
@@ -93,7 +94,7 @@ impl Caller {
     }
 
     /// Sends a request. Also says whether it had to log in first, which nobody may be timed for.
-    async fn call(&self, connection: &mut Connection, turn: Turn, wait: Wait) -> (Answer, bool) {
+    async fn call(&self, connection: &mut Connection, turn: Turn, wait: Wait<'_>) -> (Answer, bool) {
         let prepared = Rc::clone(&self.prepared.borrow());
         let logins = self.logins.get();
         self.sequence.set(self.sequence.get() + 1);
@@ -317,11 +318,19 @@ impl Arms {
         length: Duration,
         random: &mut fastrand::Rng,
     ) -> Vec<(ArmName, Recording)> {
-        let mut recordings: Vec<_> = self
+        let recordings: Vec<_> = self
             .arms
             .iter()
             .map(|(turn, _)| (*turn, Recording::new()))
             .collect();
+        let recordings = RefCell::new(recordings);
+        // An answer is recorded while the service works on the next request.
+        let last: Cell<Option<(usize, Answer)>> = Cell::new(None);
+        let record = || {
+            if let Some((index, answer)) = last.take() {
+                recordings.borrow_mut()[index].1.take(answer);
+            }
+        };
         let mut order: Vec<usize> = (0..self.arms.len()).collect();
         let mut turn = Turn {
             index: 0,
@@ -337,24 +346,27 @@ impl Arms {
                 let (_, arm) = &mut self.arms[*index];
                 let start = now;
                 let connection = &mut arm.connections[0];
-                let (answer, has_logged_in) =
-                    arm.caller.call(connection, turn, Wait::Holding).await;
+                let wait = Wait::Holding(&record);
+                let (answer, has_logged_in) = arm.caller.call(connection, turn, wait).await;
                 now = Instant::now();
-                let recording = &mut recordings[*index].1;
+                record();
+                let recording = &mut recordings.borrow_mut()[*index].1;
                 recording.driven += match &answer {
                     Answer::Good(good) if has_logged_in => good.latency,
                     Answer::Good(_) | Answer::Wrong(_) => now - start,
                 };
                 recording.logins += u64::from(has_logged_in);
-                recording.take(answer);
+                last.set(Some((*index, answer)));
             }
             turn.index += 1;
             // What a control answers is no reason to measure the others any shorter.
             let is_over = recordings
+                .borrow()
                 .iter()
                 .any(|(name, taken)| *name != ArmName::Control && is_hopeless(taken));
             if now >= end || is_over {
-                return recordings;
+                record();
+                return recordings.take();
             }
             // Requests that hold the thread never let go of it by themselves.
             if now - others_ran > HOLD {
@@ -440,18 +452,27 @@ impl Arm {
         let shared = self.shared(Recording::new(), seed);
         let start = Instant::now();
         let end = start + length;
-        let all = FuturesUnordered::new();
-        for _ in 0..concurrency.max(1) {
+        let count = concurrency.max(1) as usize;
+        // Where none can be had, the runtime does the same, only slower.
+        let crew = if self.caller.origin.is_plain() {
+            Crew::new(count).ok()
+        } else {
+            None
+        };
+        let ask = |index: usize| {
+            let wait = match &crew {
+                Some(crew) => Wait::Seated(crew.seat(index)),
+                None => Wait::Yielding,
+            };
             let connection = shared.idle.borrow_mut().pop();
             let mut connection = connection.unwrap_or_else(|| self.caller.connection());
             let shared = Rc::clone(&shared);
-            all.push(async move {
+            async move {
                 let mut now = start;
                 while now < end && !is_hopeless(&shared.recording.borrow()) {
-                    let (answer, has_logged_in) = shared
-                        .caller
-                        .call(&mut connection, shared.next_turn(), Wait::Yielding)
-                        .await;
+                    let turn = shared.next_turn();
+                    let (answer, has_logged_in) =
+                        shared.caller.call(&mut connection, turn, wait).await;
                     now = match &answer {
                         Answer::Good(good) => good.sent + good.latency,
                         Answer::Wrong(_) => Instant::now(),
@@ -461,9 +482,20 @@ impl Arm {
                     recording.take(answer);
                 }
                 shared.idle.borrow_mut().push(connection);
-            });
+            }
+        };
+        let all: Vec<_> = (0..count).map(ask).collect();
+        match &crew {
+            Some(crew) => {
+                if let Err(error) = crew.work(all).await {
+                    shared.wrong("no epoll", format!("waiting failed: {error}"));
+                }
+            }
+            None => {
+                let all: FuturesUnordered<_> = all.into_iter().collect();
+                all.collect::<()>().await;
+            }
         }
-        all.collect::<()>().await;
         self.take_back(&shared, start)
     }
 
