@@ -87,7 +87,12 @@ impl Connection {
     }
 
     /// Sends one request and checks the answer.
-    pub(super) async fn send(&mut self, prepared: &Prepared, number: Number, wait: Wait<'_>) -> Answer {
+    pub(super) async fn send(
+        &mut self,
+        prepared: &Prepared,
+        number: Number,
+        wait: Wait<'_>,
+    ) -> Answer {
         let message = match prepared.message(number) {
             Ok(message) => message,
             Err(error) => {
@@ -343,7 +348,11 @@ impl Alarm {
             });
             if is_seated {
                 let is_over = tokio::time::Instant::now() >= deadline;
-                return if is_over { Poll::Ready(None) } else { Poll::Pending };
+                return if is_over {
+                    Poll::Ready(None)
+                } else {
+                    Poll::Pending
+                };
             }
             let timer = self
                 .timer

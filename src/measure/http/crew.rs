@@ -216,3 +216,132 @@ impl<F: Future<Output = ()>> Shift<'_, F> {
         Ok(self.nap.as_mut().poll(context))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    fn pairs(count: usize) -> Vec<(UnixStream, UnixStream)> {
+        (0..count)
+            .map(|_| {
+                let (ours, theirs) = UnixStream::pair().unwrap();
+                ours.set_nonblocking(true).unwrap();
+                (ours, theirs)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_goes_on_when_its_socket_calls_and_sees_every_byte() {
+        let pairs = pairs(3);
+        let crew = Crew::new(3).unwrap();
+        let order = RefCell::new(Vec::new());
+        let work = |index: usize| {
+            let (crew, order) = (&crew, &order);
+            let (mut ours, mut theirs) = {
+                let (ours, theirs) = &pairs[index];
+                (ours.try_clone().unwrap(), theirs.try_clone().unwrap())
+            };
+            async move {
+                let writer = std::thread::spawn(move || {
+                    for byte in 0..100 {
+                        // The last one is the quickest.
+                        std::thread::sleep(Duration::from_micros(400 * (3 - index as u64)));
+                        theirs.write_all(&[byte]).unwrap();
+                    }
+                });
+                let mut member = Membership::default();
+                let mut seen = Vec::new();
+                let mut room = [0; 8];
+                while seen.len() < 100 {
+                    crew.seat(index).called(&ours, &mut member).await.unwrap();
+                    while let Ok(count) = ours.read(&mut room) {
+                        seen.extend_from_slice(&room[..count]);
+                    }
+                }
+                assert_eq!(seen, (0..100).collect::<Vec<u8>>());
+                writer.join().unwrap();
+                order.borrow_mut().push(index);
+            }
+        };
+        block_on(crew.work((0..3).map(work).collect())).unwrap();
+        assert_eq!(*order.borrow(), [2, 1, 0]);
+    }
+
+    #[test]
+    fn who_waits_for_the_runtime_and_who_waits_for_a_socket_do_not_hold_each_other_up() {
+        let pairs = pairs(1);
+        let crew = Crew::new(2).unwrap();
+        let start = Instant::now();
+        let napped = Cell::new(Duration::MAX);
+        let called = Cell::new(Duration::MAX);
+        let work = |index: usize| {
+            let (crew, pairs) = (&crew, &pairs);
+            let (napped, called) = (&napped, &called);
+            async move {
+                if index == 0 {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    napped.set(start.elapsed());
+                    return;
+                }
+                let (ours, theirs) = &pairs[0];
+                let mut theirs = theirs.try_clone().unwrap();
+                let writer = std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(100));
+                    theirs.write_all(b"!").unwrap();
+                });
+                let mut member = Membership::default();
+                let mut room = [0];
+                while { ours }.read(&mut room).is_err() {
+                    crew.seat(1).called(ours, &mut member).await.unwrap();
+                }
+                called.set(start.elapsed());
+                writer.join().unwrap();
+            }
+        };
+        block_on(crew.work((0..2).map(work).collect())).unwrap();
+        let (napped, called) = (napped.get(), called.get());
+        assert!(called < napped, "{called:?} after {napped:?}");
+        assert!(called < Duration::from_millis(250), "{called:?}");
+    }
+
+    #[test]
+    fn the_rest_of_the_program_runs_while_a_crew_waits() {
+        let pairs = pairs(1);
+        let crew = Crew::new(1).unwrap();
+        let beats = Cell::new(0);
+        block_on(async {
+            let work = vec![async {
+                let (ours, _theirs) = &pairs[0];
+                let mut member = Membership::default();
+                loop {
+                    crew.seat(0).called(ours, &mut member).await.unwrap();
+                }
+            }];
+            let heart = async {
+                while beats.get() < 5 {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    beats.set(beats.get() + 1);
+                }
+            };
+            tokio::select! {
+                ended = crew.work(work) => panic!("nobody called: {ended:?}"),
+                () = heart => {}
+            }
+        });
+        assert_eq!(beats.get(), 5);
+    }
+}

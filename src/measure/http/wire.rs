@@ -239,7 +239,12 @@ impl<S: Stream> Wire<S> {
         }
     }
 
-    async fn fixed(&mut self, begin: usize, length: u64, wait: Wait<'_>) -> Result<Body, WireError> {
+    async fn fixed(
+        &mut self,
+        begin: usize,
+        length: u64,
+        wait: Wait<'_>,
+    ) -> Result<Body, WireError> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let end = begin + length;
         while self.filled < end {
