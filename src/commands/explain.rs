@@ -138,6 +138,11 @@ pub(super) fn find<'a>(
     comparisons: &'a [Comparison],
 ) -> Result<&'a MetricId, Failure> {
     let ids: Vec<&MetricId> = comparisons.iter().map(|one| &one.id).collect();
+    find_in(wanted, &ids)
+}
+
+/// The metric of these that is meant.
+pub(super) fn find_in<'a>(wanted: &str, ids: &[&'a MetricId]) -> Result<&'a MetricId, Failure> {
     let name = Name {
         given: wanted.to_owned(),
         lower: wanted.to_lowercase(),
