@@ -168,7 +168,6 @@ fn summed(
             None => phases.push(phase.clone()),
         }
     }
-    phases.sort_by_key(|phase| phase.kind);
     phases
 }
 
