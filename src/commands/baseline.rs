@@ -193,6 +193,9 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
         return Ok(());
     };
     let (config, folder) = load(project)?;
+    checkout::home(&folder)?;
+    // A store that cannot be reached is known before hours of measuring, not after.
+    BaselineStore::connect(&config.store).await?.close().await;
     let mut nights = Vec::new();
     for _ in 0..*repeat {
         nights.push(night(&config, &folder, revision).await?);
