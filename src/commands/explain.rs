@@ -156,7 +156,7 @@ pub(super) fn find_in<'a>(wanted: &str, ids: &[&'a MetricId]) -> Result<&'a Metr
             [..] => return Err(ambiguous(wanted, &found)),
         }
     }
-    Err(unknown(wanted, &ids))
+    Err(unknown(wanted, ids))
 }
 
 /// A metric in whole words: as in JSON, the same without its kind, and as in the report.

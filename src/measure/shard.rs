@@ -31,7 +31,10 @@ impl PartOfPlan {
     pub fn owns(&self, subject: &Subject) -> bool {
         match subject {
             Subject::Service { service } => !self.foreign.contains(service),
-            _ => true,
+            Subject::Bundle { .. }
+            | Subject::Asset { .. }
+            | Subject::Entry { .. }
+            | Subject::Endpoint { .. } => true,
         }
     }
 }

@@ -39,7 +39,12 @@ fn kit() -> &'static Path {
         let banner = "--banner:js=import { createRequire } from 'node:module'; \
                       const require = createRequire(import.meta.url);";
         run(Command::new("node_modules/.bin/esbuild")
-            .args(["validate.mjs", "--bundle", "--platform=node", "--format=esm"])
+            .args([
+                "validate.mjs",
+                "--bundle",
+                "--platform=node",
+                "--format=esm",
+            ])
             .args(["--outfile=bundle.mjs", "--log-level=error", banner])
             .current_dir(&folder));
         folder
@@ -192,7 +197,9 @@ fn toolkit(input: &serde_json::Value) -> (String, String) {
         .spawn()
         .expect("node can be run");
     let mut stdin = child.stdin.take().expect("it is piped");
-    stdin.write_all(input.to_string().as_bytes()).expect("it reads");
+    stdin
+        .write_all(input.to_string().as_bytes())
+        .expect("it reads");
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success());
