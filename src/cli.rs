@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::measure::shard::Part;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A performance gate for pull requests.
@@ -22,6 +23,12 @@ pub struct Cli {
 pub enum Command {
     /// Measures base and head, compares, explains, decides, reports.
     Check(Check),
+    /// Makes one run of the shards that `tollgate check --shard` measured on several machines, and
+    /// judges it as a check does.
+    ///
+    /// Shards of different commits or configurations, missing shards and metrics that two shards
+    /// have are refused.
+    Merge(Merge),
     /// Judges run files again: offline, and the same every time.
     ///
     /// One file: its head against its own base, by the same rules as the check that wrote it.
@@ -87,6 +94,15 @@ pub struct Project {
         env = "TOLLGATE_CONFIG"
     )]
     pub config: PathBuf,
+    /// Where runs are kept, in place of `store` in the configuration: a file, or
+    /// `postgres://user@host/database`.
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "TOLLGATE_STORE",
+        hide_env_values = true
+    )]
+    pub store: Option<String>,
 }
 
 /// `tollgate check`.
@@ -104,9 +120,38 @@ pub struct Check {
     /// Judge the base with this patch applied.
     #[arg(long, value_name = "FILE")]
     pub head_patch: Option<PathBuf>,
+    /// Measures one of several equal parts of the endpoints and frontends, such as `2/5`, and judges
+    /// nothing: `tollgate merge` does, when it has all of them.
+    #[arg(long, value_name = "N/OF", env = "TOLLGATE_SHARD", value_parser = shard)]
+    pub shard: Option<Part>,
     /// What to print on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// `tollgate merge`.
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub project: Project,
+    /// What to print on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// The run files of all shards, in any order.
+    #[arg(value_name = "RUN", required = true)]
+    pub shards: Vec<PathBuf>,
+}
+
+fn shard(text: &str) -> Result<Part, String> {
+    let numbers = text.split_once('/').and_then(|(number, of)| {
+        let part = Part {
+            number: number.parse().ok()?,
+            of: of.parse().ok()?,
+        };
+        (1..=part.of).contains(&part.number).then_some(part)
+    });
+    numbers.ok_or_else(|| "write for example `2/5`: the second of five shards".to_owned())
 }
 
 /// How run files are judged.
@@ -283,6 +328,83 @@ pub enum Baseline {
         /// What to measure.
         #[arg(long, value_name = "REVISION", default_value = "HEAD")]
         revision: String,
+        /// How often to measure it, each time from scratch. What reads too differently from itself
+        /// is no baseline; of several, the last is stored.
+        #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
+        repeat: u32,
+        /// A metric that may be worse than in the last night, in words that only one has.
+        #[arg(long, value_name = "METRIC", requires = "because")]
+        accept: Vec<String>,
+        /// Why; it is recorded and shown.
+        #[arg(long, value_name = "WHY", requires = "accept")]
+        because: Option<String>,
+        /// Makes the run the reference of this release: later nights are compared with it.
+        #[arg(long, value_name = "RELEASE")]
+        pin: Option<String>,
+        /// Removes all but the newest so many runs afterwards; pinned ones stay.
+        #[arg(long, value_name = "RUNS")]
+        keep: Option<u32>,
+    },
+    /// Makes a stored run the reference of a release.
+    Pin {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// Number of the run in the list.
+        run: i64,
+        /// Name of the release.
+        release: String,
+    },
+    /// Removes old runs; pinned ones stay.
+    Prune {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// The newest so many stay.
+        #[arg(long, value_name = "RUNS")]
+        keep: u32,
+    },
+    /// Shows what is stored of one metric, newest first, without reading whole runs.
+    History {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// How many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// The metric, as in `report.json`: `endpoint/list projects/p50`.
+        metric: String,
+    },
+    /// Shows what was accepted, by whom and why, newest first.
+    Accepted {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+    },
+    /// Stores the runs that are kept on a branch on GitHub. Runs inside GitHub Actions.
+    Pull {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// Where they are kept.
+        #[command(flatten)]
+        branch: Branch,
+    },
+    /// Adds a file of stored runs to a branch on GitHub: what others add meanwhile is kept. Runs
+    /// inside GitHub Actions, and needs no store and no repository.
+    Push {
+        /// Where the configuration is.
+        #[command(flatten)]
+        project: Project,
+        /// Where they are kept.
+        #[command(flatten)]
+        branch: Branch,
+        /// The newest so many stay; pinned ones as well.
+        #[arg(long, default_value_t = 60)]
+        limit: u32,
+        /// The file, as `baseline export` writes it.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
     /// Lists the stored runs, newest first.
     List {
@@ -325,6 +447,33 @@ pub enum Baseline {
         /// Its number in the list, or a commit, or the beginning of one.
         run: String,
     },
+}
+
+/// A file on a branch.
+#[derive(Debug, Args)]
+pub struct Branch {
+    /// The branch; it has nothing but baselines and a history of its own.
+    #[arg(long, value_name = "NAME", default_value = "tollgate-baselines", value_parser = on_branch)]
+    pub branch: String,
+    /// The file on it.
+    #[arg(long, value_name = "NAME", default_value = "main.json", value_parser = on_branch)]
+    pub path: String,
+    /// The token to read and write with.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "GITHUB_TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<String>,
+}
+
+fn on_branch(text: &str) -> Result<String, String> {
+    if crate::github::branch::is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use letters, digits, `-`, `_` and `.`".to_owned())
+    }
 }
 
 /// What lists and canaries print.

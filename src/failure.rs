@@ -76,6 +76,12 @@ pub enum Failure {
         /// Metrics without a number.
         metrics: usize,
     },
+    /// A night that is no baseline.
+    #[error("the baseline does not advance: {}", why.join("; "))]
+    NotAdvanced {
+        /// Each reason.
+        why: Vec<String>,
+    },
     /// The workflow's event cannot be understood.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -105,7 +111,10 @@ impl Failure {
     /// The exit code it ends with.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            // The machine of a shard failed: nothing is wrong with how this was called.
+            Self::RunFile(RunFileError::MissingShards { .. }) => exit::NOT_MEASURED,
             Self::Config(_) | Self::Usage(_) | Self::RunFile(_) | Self::Event(_) => exit::USAGE,
+            Self::NotAdvanced { .. } => exit::FAILED,
             Self::Checkout(error) => checkout_code(error),
             Self::Measure(_) | Self::NotStored { .. } | Self::Report(_) | Self::Write { .. } => {
                 exit::NOT_MEASURED
@@ -130,6 +139,11 @@ impl Failure {
             Self::NotStored { .. } => {
                 Some("a baseline with holes would let later regressions through".to_owned())
             }
+            Self::NotAdvanced { .. } => Some(
+                "measure again on a quieter machine, repair what got worse, or let it through: \
+                 `--accept METRIC --because WHY`"
+                    .to_owned(),
+            ),
             Self::Config(_)
             | Self::Usage(_)
             | Self::Event(_)

@@ -1,49 +1,113 @@
 //! `tollgate baseline`: measures revisions into the store, and shows what is kept.
 
 use std::fmt::Write;
+use std::path::Path;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::references::MOST_STORED;
+use super::refreshing::{self, Before};
 use super::session::{interruptible, interruptible_blocking, load, supervisor};
-use super::{output, snapshot};
-use crate::cli::{Baseline, ListFormat};
+use super::{explain, output, publish, snapshot};
+use crate::cli::{Baseline, ListFormat, Project};
+use crate::config::Config;
 use crate::failure::Failure;
+use crate::github::Client;
+use crate::github::event::Context;
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
-use crate::model::{PhaseKind, Run};
-use crate::store::{BaselineStore, StoredRun};
+use crate::model::{self, MetricId, PhaseKind, Run};
+use crate::report;
+use crate::store::{AcceptedOnce, BaselineStore, Point, StoredRun};
 
 /// Runs one of the baseline commands.
 pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
     match command {
-        Baseline::Refresh { project, revision } => {
-            let (config, folder) = load(project)?;
-            let repository = Repository::of(&folder)?;
-            let home = checkout::home(&folder)?;
-            let mut progress = Progress::new();
-            progress.phase(PhaseKind::CheckOut);
-            progress.step(revision);
-            let base = Base::Revision(revision.clone());
-            let head = Head::Revision(revision.clone());
-            let checkout =
-                interruptible_blocking(move || Ok(Checkout::create(&repository, &base, &head)?))
-                    .await?;
-            let supervisor = supervisor()?;
-            let logs = home.join("logs");
-            let mut bench =
-                Bench::alone(&config.plan, &checkout, &supervisor, &home, &logs, progress)?;
-            let run =
-                interruptible(Box::pin(measure(&mut bench, config.plan.sampling.blocks))).await?;
-            drop(bench);
-            refuse_holes(&run)?;
-            let store = BaselineStore::connect(&config.store).await?;
-            let id = store.append(&config.plan.project, &run).await?;
+        Baseline::Refresh { project, .. } => Box::pin(refresh(command, project)).await,
+        Baseline::Pin {
+            project,
+            run,
+            release,
+        } => {
+            let (config, store) = opened(project).await?;
+            let is_there = store.pin(&config.plan.project, *run, release).await?;
             store.close().await;
-            output::print(&format!(
-                "stored run {id}: {} metrics of {} ({})",
-                run.samples.len(),
-                run.revision.short(),
-                run.revision.label
-            ));
+            if !is_there {
+                return Err(Failure::Usage(format!(
+                    "no stored run `{run}`; `tollgate baseline list` shows what there is"
+                )));
+            }
+            output::print(&format!("run {run} is the reference of release {release}"));
+            Ok(())
+        }
+        Baseline::Prune { project, keep } => {
+            let (config, store) = opened(project).await?;
+            let removed = store.prune(&config.plan.project, *keep).await?;
+            store.close().await;
+            output::print(&format!("{removed} runs removed"));
+            Ok(())
+        }
+        Baseline::History {
+            project,
+            limit,
+            metric,
+        } => {
+            let id: MetricId = metric.parse().map_err(|_| {
+                Failure::Usage(format!(
+                    "`{}` is no metric; write it as in `report.json`, such as `endpoint/list/p50`",
+                    report::plain(metric)
+                ))
+            })?;
+            let (config, store) = opened(project).await?;
+            let points = store.history(&config.plan.project, &id, *limit).await?;
+            store.close().await;
+            output::print(&history(&points));
+            Ok(())
+        }
+        Baseline::Accepted { project } => {
+            let (config, store) = opened(project).await?;
+            let accepted = store.accepted(&config.plan.project).await?;
+            store.close().await;
+            let lines = accepted.iter().map(|one| {
+                let limit = match one.ceiling {
+                    Some(ceiling) => format!(" up to {} %", ceiling * 100.0),
+                    None => String::new(),
+                };
+                let commit = one.commit.get(..10).unwrap_or(&one.commit);
+                format!(
+                    "{}  {commit}  {}{limit}: `{}` because {}\n",
+                    one.at, one.metric, one.by, one.because
+                )
+            });
+            output::print(&lines.collect::<String>());
+            Ok(())
+        }
+        Baseline::Pull { project, branch } => {
+            let client = client(branch.token.as_ref())?;
+            let (config, store) = opened(project).await?;
+            let number = snapshot::pull(&store, &config.plan.project, &client, branch).await;
+            store.close().await;
+            output::print(&format!("{} new runs of `{}`", number?, branch.branch));
+            Ok(())
+        }
+        Baseline::Push {
+            project,
+            branch,
+            limit,
+            file,
+        } => {
+            let (config, _) = load(project)?;
+            let client = client(branch.token.as_ref())?;
+            let name = &config.plan.project;
+            let is_new = snapshot::push(&client, name, branch, *limit, file).await?;
+            let said = if is_new {
+                "added to"
+            } else {
+                "nothing is new on"
+            };
+            output::print(&format!("{said} `{}`", branch.branch));
             Ok(())
         }
         Baseline::List {
@@ -99,6 +163,144 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// The configuration, and its store.
+async fn opened(project: &Project) -> Result<(Config, BaselineStore), Failure> {
+    let (config, folder) = load(project)?;
+    checkout::home(&folder)?;
+    let store = BaselineStore::connect(&config.store).await?;
+    Ok((config, store))
+}
+
+fn client(token: Option<&String>) -> Result<Client, Failure> {
+    let context = Context::of_environment()?;
+    publish::client(&token.cloned(), &context)
+}
+
+/// Measures a revision, and stores it where it can be a baseline.
+async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
+    let Baseline::Refresh {
+        project: _,
+        revision,
+        repeat,
+        accept,
+        because,
+        pin,
+        keep,
+    } = command
+    else {
+        return Ok(());
+    };
+    let (config, folder) = load(project)?;
+    checkout::home(&folder)?;
+    // A store that cannot be reached is known before hours of measuring, not after.
+    BaselineStore::connect(&config.store).await?.close().await;
+    let mut nights = Vec::new();
+    for _ in 0..*repeat {
+        nights.push(night(&config, &folder, revision).await?);
+    }
+    let Some(run) = nights.last() else {
+        return Ok(());
+    };
+    let name = &config.plan.project;
+    let ancestors = Repository::of(&folder)?.ancestors(&run.revision.commit)?;
+    let store = BaselineStore::connect(&config.store).await?;
+    let last = store.nearest(name, &ancestors).await?;
+    let series = store.series(name, &ancestors, MOST_STORED).await?;
+    let pinned = store.pinned(name).await?;
+    let mut accepted = since(last.as_ref(), store.accepted(name).await?);
+    let new = accept
+        .iter()
+        .map(|metric| accepted_here(metric, because.as_deref(), run))
+        .collect::<Result<Vec<_>, _>>()?;
+    accepted.extend(new.iter().cloned());
+    let night = refreshing::judge(
+        &nights,
+        &Before {
+            last: last.as_ref(),
+            series: &series,
+            pinned: &pinned,
+            accepted: &accepted,
+        },
+        &config.policy,
+    );
+    for line in &night.told {
+        output::print(line);
+    }
+    if !night.refused.is_empty() {
+        store.close().await;
+        return Err(Failure::NotAdvanced { why: night.refused });
+    }
+    for one in &new {
+        store.record(name, one).await?;
+    }
+    let parent = ancestors.get(1).map(String::as_str);
+    let id = store.append(name, run, parent).await?;
+    if let Some(release) = pin {
+        store.pin(name, id, release).await?;
+    }
+    if let Some(keep) = keep {
+        let removed = store.prune(name, *keep).await?;
+        note(&format!("{removed} old runs removed"));
+    }
+    store.close().await;
+    output::print(&format!(
+        "stored run {id}: {} metrics of {} ({})",
+        run.samples.len(),
+        run.revision.short(),
+        run.revision.label
+    ));
+    Ok(())
+}
+
+/// One measurement of a revision, from scratch.
+async fn night(config: &Config, folder: &Path, revision: &str) -> Result<Run, Failure> {
+    let repository = Repository::of(folder)?;
+    let home = checkout::home(folder)?;
+    let mut progress = Progress::new();
+    progress.phase(PhaseKind::CheckOut);
+    progress.step(revision);
+    let base = Base::Revision(revision.to_owned());
+    let head = Head::Revision(revision.to_owned());
+    let checkout =
+        interruptible_blocking(move || Ok(Checkout::create(&repository, &base, &head)?)).await?;
+    let supervisor = supervisor()?;
+    let logs = home.join("logs");
+    let mut bench = Bench::alone(&config.plan, &checkout, &supervisor, &home, &logs, progress)?;
+    let run = interruptible(Box::pin(measure(&mut bench, config.plan.sampling.blocks))).await?;
+    drop(bench);
+    refuse_holes(&run)?;
+    Ok(run)
+}
+
+/// What was accepted since the last night: what was accepted before it is part of it.
+fn since(last: Option<&model::Baseline>, accepted: Vec<AcceptedOnce>) -> Vec<AcceptedOnce> {
+    let Some(last) = last else {
+        return accepted;
+    };
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let then = time(&last.run.measured_at);
+    let is_new = |one: &AcceptedOnce| time(&one.at) > then;
+    accepted.into_iter().filter(is_new).collect()
+}
+
+/// What the command line accepts.
+fn accepted_here(metric: &str, because: Option<&str>, run: &Run) -> Result<AcceptedOnce, Failure> {
+    let ids: Vec<&MetricId> = run.samples.keys().collect();
+    let id = explain::find_in(metric, &ids)?;
+    let who = ["GITHUB_ACTOR", "USER"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    let now = OffsetDateTime::now_utc().truncate_to_second();
+    Ok(AcceptedOnce {
+        commit: run.revision.commit.clone(),
+        metric: id.to_string(),
+        ceiling: None,
+        by: report::plain(&who.unwrap_or_else(|| "somebody".to_owned())),
+        because: report::plain(because.unwrap_or_default()),
+        at: now.format(&Rfc3339).unwrap_or_default(),
+    })
 }
 
 async fn measure(bench: &mut Bench<'_>, blocks: u32) -> Result<Run, Failure> {
@@ -158,6 +360,29 @@ fn table(runs: &[StoredRun]) -> String {
     text
 }
 
+fn history(points: &[Point]) -> String {
+    if points.is_empty() {
+        return "nothing is stored of this metric".to_owned();
+    }
+    let mut text = format!(
+        "{:>5}  {:<10}  {:<20}  {:>12}  {:>12}  {:>12}  {}\n",
+        "run", "commit", "measured (UTC)", "lowest", "median", "highest", "machine"
+    );
+    for point in points {
+        let commit = point.commit.get(..10).unwrap_or(&point.commit);
+        let _infallible = write!(
+            text,
+            "{:>5}  {commit:<10}  {:<20}  {:>12.3}  {:>12.3}  {:>12.3}  {}",
+            point.id, point.measured_at, point.lowest, point.median, point.highest, point.machine
+        );
+        if !point.pinned.is_empty() {
+            let _infallible = write!(text, "  release {}", point.pinned);
+        }
+        text.push('\n');
+    }
+    text
+}
+
 fn json(runs: &[StoredRun]) -> String {
     let list: Vec<_> = runs
         .iter()
@@ -165,6 +390,8 @@ fn json(runs: &[StoredRun]) -> String {
             serde_json::json!({
                 "id": run.id,
                 "commit": run.commit,
+                "parent": run.parent,
+                "pinned": run.pinned,
                 "label": run.label,
                 "measured-at": run.measured_at,
                 "metrics": run.metrics,

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::judging::{self, Judged, Rules};
 use super::run_files::RUN_FILE;
 use super::session::{interruptible, interruptible_blocking, load};
@@ -14,14 +16,19 @@ use crate::failure::Failure;
 use crate::github;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
+use crate::measure::shard::{self, Part, PartOfPlan};
 use crate::model::evidence::BundleEvidence;
-use crate::model::{Outcome, PhaseKind};
+use crate::model::{Outcome, PhaseKind, RunFile, Shard};
 use crate::report::Pages;
 use crate::store::{BaselineStore, Location};
 
 /// Runs the check; the outcome decides the exit code.
 pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
-    let (config, project) = load(&arguments.project)?;
+    let (mut config, project) = load(&arguments.project)?;
+    let shard = match arguments.shard {
+        Some(part) => Some(sharding(&mut config, part, &arguments.project.config)?),
+        None => None,
+    };
     let repository = Repository::of(&project)?;
     let home = checkout::home(&project)?;
     forget_earlier_results(&home);
@@ -31,12 +38,56 @@ pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
     let (base, head) = (base(arguments), head(arguments));
     let checkout =
         interruptible_blocking(move || Ok(Checkout::create(&repository, &base, &head)?)).await?;
-    let result = interruptible(Box::pin(run(&config, &checkout, &home, progress))).await;
+    let work = run(&config, &checkout, &home, progress, shard);
+    let result = interruptible(Box::pin(work)).await;
     // Removed only now: nothing runs in it any more.
     drop(checkout);
-    let (pages, outcome) = result?;
-    output::show(arguments.format, &pages);
-    Ok(outcome)
+    match result? {
+        Some((pages, outcome)) => {
+            output::show(arguments.format, &pages);
+            Ok(outcome)
+        }
+        None => Ok(Outcome::Pass),
+    }
+}
+
+/// A shard, and what it answers for.
+type Sharding = (Shard, PartOfPlan);
+
+/// Leaves of the plan what this shard measures.
+fn sharding(config: &mut Config, part: Part, file: &Path) -> Result<Sharding, Failure> {
+    let text = fs::read(file).map_err(|source| {
+        Failure::Usage(format!(
+            "`{}` cannot be read again: {source}",
+            file.display()
+        ))
+    })?;
+    let hash = Sha256::digest(&text);
+    let own = shard::part(&config.plan, part).map_err(|most| {
+        Failure::Usage(format!(
+            "there is not enough for {} shards: {most} at most, one for each endpoint and frontend",
+            part.of
+        ))
+    })?;
+    config.plan = own.plan.clone();
+    let shard = Shard {
+        number: part.number,
+        of: part.of,
+        configuration: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    Ok((shard, own))
+}
+
+/// Says of which part a run file is, and leaves out what another part answers for.
+fn keep_own(file: &mut RunFile, (shard, part): &Sharding) {
+    file.shard = Some(shard.clone());
+    for run in [Some(&mut file.head), file.base.as_mut().ok()] {
+        let Some(run) = run else { continue };
+        run.samples.retain(|id, _| part.owns(&id.subject));
+        run.confirmation.retain(|id, _| part.owns(&id.subject));
+        run.control.retain(|id, _| part.owns(&id.subject));
+        run.not_measured.retain(|id, _| part.owns(&id.subject));
+    }
 }
 
 async fn run(
@@ -44,18 +95,45 @@ async fn run(
     checkout: &Checkout,
     home: &Path,
     progress: Progress,
-) -> Result<(Pages, Outcome), Failure> {
+    shard: Option<Sharding>,
+) -> Result<Option<(Pages, Outcome)>, Failure> {
     let known = known_bundles(config, checkout).await;
     let path = home.join(RUN_FILE);
-    let file = stages::run(config, checkout, home, progress, &path, known).await?;
+    let mut file = stages::run(config, checkout, home, progress, &path, known).await?;
+    if let Some(shard) = shard {
+        keep_own(&mut file, &shard);
+        output::write_json(&path, &file)?;
+        let told = format!(
+            "shard {} of {}: {} metrics; `tollgate merge` judges all shards together",
+            shard.0.number,
+            shard.0.of,
+            file.head.samples.len()
+        );
+        output::print(&told);
+        return Ok(None);
+    }
     let base = &checkout.base.revision.commit;
     let repository = checkout.repository();
-    let (reference, against) = references::find(&file, config, repository, base).await?;
+    let rules = Rules::of(config);
+    let concluded = conclude(&file, config, repository, base, home, &rules).await?;
+    Ok(Some(concluded))
+}
+
+/// Judges a run and leaves what is said about it where it is looked for.
+pub(super) async fn conclude(
+    file: &RunFile,
+    config: &Config,
+    repository: &Repository,
+    base: &str,
+    home: &Path,
+    rules: &Rules,
+) -> Result<(Pages, Outcome), Failure> {
+    let (reference, against) = references::find(file, config, repository, base).await?;
     let Judged {
         pages,
         outcome,
         findings,
-    } = judging::judge(&file, &reference, against, &Rules::of(config))?;
+    } = judging::judge(file, &reference, against, rules)?;
     output::write(&home.join("report.md"), pages.comment.as_bytes())?;
     output::write(&home.join("report.json"), pages.json.as_bytes())?;
     if let Err(error) = github::workflow::publish(&pages, outcome, home) {
@@ -68,8 +146,8 @@ async fn run(
 /// What the newest stored runs of base and its ancestors say of their builds. A store that cannot
 /// be read costs time here, nothing else.
 async fn known_bundles(config: &Config, checkout: &Checkout) -> Vec<BundleEvidence> {
-    let Location::Sqlite(path) = &config.store;
-    if config.plan.frontends.is_empty() || !path.exists() {
+    let is_missing = matches!(&config.store, Location::Sqlite(path) if !path.exists());
+    if config.plan.frontends.is_empty() || is_missing {
         return Vec::new();
     }
     let series = async {
@@ -109,7 +187,7 @@ fn head(arguments: &Check) -> Head {
 }
 
 /// An earlier report must not pass for this one's.
-fn forget_earlier_results(home: &Path) {
+pub(super) fn forget_earlier_results(home: &Path) {
     for name in [RUN_FILE, "report.md", "report.json"] {
         let _absent = fs::remove_file(home.join(name));
     }

@@ -138,6 +138,11 @@ pub(super) fn find<'a>(
     comparisons: &'a [Comparison],
 ) -> Result<&'a MetricId, Failure> {
     let ids: Vec<&MetricId> = comparisons.iter().map(|one| &one.id).collect();
+    find_in(wanted, &ids)
+}
+
+/// The metric of these that is meant.
+pub(super) fn find_in<'a>(wanted: &str, ids: &[&'a MetricId]) -> Result<&'a MetricId, Failure> {
     let name = Name {
         given: wanted.to_owned(),
         lower: wanted.to_lowercase(),
@@ -151,7 +156,7 @@ pub(super) fn find<'a>(
             [..] => return Err(ambiguous(wanted, &found)),
         }
     }
-    Err(unknown(wanted, &ids))
+    Err(unknown(wanted, ids))
 }
 
 /// A metric in whole words: as in JSON, the same without its kind, and as in the report.

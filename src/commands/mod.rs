@@ -8,10 +8,13 @@ pub mod command;
 pub mod compare;
 pub mod explain;
 mod judging;
+pub mod merge;
+mod merging;
 mod output;
 pub mod publish;
 mod recorded;
 mod references;
+mod refreshing;
 pub mod run_files;
 mod session;
 mod snapshot;
@@ -42,6 +45,10 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Check(arguments) => {
             let outcome = check::check(&arguments).await?;
+            Ok(ExitCode::from(exit_code(outcome)))
+        }
+        Command::Merge(arguments) => {
+            let outcome = merge::merge(&arguments).await?;
             Ok(ExitCode::from(exit_code(outcome)))
         }
         Command::Compare(arguments) => {

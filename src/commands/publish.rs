@@ -6,6 +6,9 @@
 
 use std::path::Path;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
@@ -21,6 +24,7 @@ use crate::measure::checkout::Repository;
 use crate::measure::progress::note;
 use crate::model::{Acceptance, Outcome, Reference, RunFile};
 use crate::report;
+use crate::store::{AcceptedOnce, BaselineStore, Location, StoreError};
 
 /// What a pull request runs for, where another workflow measured it.
 const PULL_REQUEST: &str = "pull_request";
@@ -288,6 +292,9 @@ async fn judged(case: &Case<'_>, file: &RunFile) -> Result<(Publication, u8), Fa
     let (reference, against) = references::find(file, config, &repository, "HEAD").await?;
     let mut rules = Rules::of(config);
     rules.accepted = accepted_in(accepted, file, &reference, &rules);
+    if let Err(error) = record(&rules.accepted, file, config).await {
+        note(&format!("what was accepted is not in the store: {error}"));
+    }
     let Judged {
         pages,
         outcome,
@@ -330,6 +337,36 @@ fn accepted_in(
         }
     }
     found
+}
+
+/// Keeps what was accepted where the history is: on a server, or in a file that is there already.
+async fn record(
+    accepted: &[Acceptance],
+    file: &RunFile,
+    config: &Config,
+) -> Result<(), StoreError> {
+    let is_kept = match &config.store {
+        Location::Sqlite(path) => path.exists(),
+        Location::Postgres(_) => true,
+    };
+    if accepted.is_empty() || !is_kept {
+        return Ok(());
+    }
+    let store = BaselineStore::connect(&config.store).await?;
+    let now = OffsetDateTime::now_utc().truncate_to_second();
+    for one in accepted {
+        let kept = AcceptedOnce {
+            commit: file.head.revision.commit.clone(),
+            metric: one.id.to_string(),
+            ceiling: one.up_to,
+            by: one.by.clone(),
+            because: one.because.clone(),
+            at: now.format(&Rfc3339).unwrap_or_default(),
+        };
+        store.record(&config.plan.project, &kept).await?;
+    }
+    store.close().await;
+    Ok(())
 }
 
 /// One line for a status; it says what its colour does not.

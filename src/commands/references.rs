@@ -11,7 +11,7 @@ use crate::model::{Reference, RunFile};
 use crate::store::BaselineStore;
 
 /// Stored runs looked at for what is usual: two months of nights.
-const MOST_STORED: usize = 60;
+pub(super) const MOST_STORED: usize = 60;
 
 /// The reference, and in words what it is. `base` is the commit whose ancestors are looked for
 /// where base itself was not measured.

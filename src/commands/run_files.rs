@@ -108,6 +108,50 @@ pub enum RunFileError {
         /// The project of that.
         expected: String,
     },
+    /// It is one part of a run.
+    #[error("`{name}` is shard {number} of {of}, not a whole run")]
+    OnlyAShard {
+        /// The file.
+        name: String,
+        /// Which shard.
+        number: u32,
+        /// Of how many.
+        of: u32,
+    },
+    /// It is a whole run.
+    #[error("`{name}` is no shard of a run")]
+    NoShard {
+        /// The file.
+        name: String,
+    },
+    /// Shards that are not there.
+    #[error("of {of} shards, these are missing: {missing}")]
+    MissingShards {
+        /// Their numbers.
+        missing: String,
+        /// How many there should be.
+        of: u32,
+    },
+    /// A shard of another run.
+    #[error("`{name}` and `{first}` are not of one run: the first {what}")]
+    OtherRun {
+        /// The file.
+        name: String,
+        /// The file it does not go with.
+        first: String,
+        /// What differs.
+        what: String,
+    },
+    /// A metric of two shards: one of the two would be lost.
+    #[error("{metric} is in `{first}` and in `{second}`")]
+    MetricTwice {
+        /// The metric.
+        metric: String,
+        /// A file that has it.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// There is nothing in it to judge.
     #[error("`{name}` has no samples of {arm}: nothing was measured")]
     Empty {
@@ -144,14 +188,40 @@ impl RunFileError {
             Self::OtherProject { .. } => {
                 Some("only runs of one project can be compared; `--config` names its configuration")
             }
+            Self::OnlyAShard { .. } => Some("`tollgate merge` makes one run of all shards"),
+            Self::NoShard { .. } => {
+                Some("`tollgate check --shard 2/5` writes a shard; a whole run needs no merging")
+            }
+            Self::MissingShards { .. } => {
+                Some("look at the jobs of these shards; a verdict without them would be a guess")
+            }
+            Self::OtherRun { .. } => {
+                Some("measure all shards of one commit with one configuration and one version")
+            }
+            Self::MetricTwice { .. } => Some("name each shard of one run once"),
             Self::Empty { .. } => Some("leave it out, or measure again with `tollgate check`"),
             Self::Unreadable { .. } | Self::NoTime { .. } => None,
         }
     }
 }
 
-/// Reads run files that can be judged together, in the order given.
+/// Reads whole run files that can be judged together, in the order given.
 pub(super) fn load(paths: &[PathBuf]) -> Result<Vec<Named>, RunFileError> {
+    let runs = load_shards(paths)?;
+    for run in &runs {
+        if let Some(shard) = &run.file.shard {
+            return Err(RunFileError::OnlyAShard {
+                name: run.name.clone(),
+                number: shard.number,
+                of: shard.of,
+            });
+        }
+    }
+    Ok(runs)
+}
+
+/// Reads run files of one project, whole or not, in the order given.
+pub(super) fn load_shards(paths: &[PathBuf]) -> Result<Vec<Named>, RunFileError> {
     let mut runs: Vec<Named> = Vec::new();
     for path in paths {
         let run = read(path)?;

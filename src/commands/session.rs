@@ -13,6 +13,7 @@ use crate::cli::Project;
 use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::measure::process::{Supervisor, tree};
+use crate::store::{Address, Location};
 
 /// How long supervisors may take to end their trees.
 const SWEEP_WITHIN: Duration = Duration::from_secs(10);
@@ -23,7 +24,21 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// The configuration and the folder it describes.
 pub(super) fn load(arguments: &Project) -> Result<(Config, PathBuf), Failure> {
-    load_from(&arguments.config)
+    let (mut config, folder) = load_from(&arguments.config)?;
+    if let Some(place) = arguments.store.as_deref().filter(|place| !place.is_empty()) {
+        config.store = match Address::parse(place) {
+            Some(address) => Location::Postgres(address),
+            None if place.contains("://") => {
+                return Err(Failure::Usage(
+                    "runs are kept in a SQLite file or in PostgreSQL: `--store` takes a path, or \
+                     `postgres://user@host/database`"
+                        .to_owned(),
+                ));
+            }
+            None => Location::Sqlite(place.into()),
+        };
+    }
+    Ok((config, folder))
 }
 
 /// The configuration in this file and the folder it describes.

@@ -2,7 +2,7 @@
 //!
 //! A snapshot that is not whole is an error, never a shorter history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -13,13 +13,19 @@ use time::format_description::well_known::Rfc3339;
 
 use super::output;
 use super::run_files::RunFileError;
+use crate::cli;
 use crate::failure::Failure;
+use crate::github::{Client, GithubError, branch};
+use crate::measure::progress::note;
 use crate::model::{Run, RunFile};
 use crate::report;
-use crate::store::BaselineStore;
+use crate::store::{AcceptedOnce, BaselineStore};
 
 /// The largest snapshot that is read: two months of nights of a large project have 60 MB.
 const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// How often it is tried to add to a branch that others add to.
+const ATTEMPTS: u32 = 8;
 
 /// The file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +37,44 @@ struct Snapshot {
     project: String,
     /// Oldest first: a new night is added at the end.
     runs: Vec<Run>,
+    /// By release: when its reference was measured.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pinned: BTreeMap<String, String>,
+    /// What was let through, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    accepted: Vec<AcceptedOnce>,
+}
+
+impl Snapshot {
+    /// Both together, as if they had been kept together: the newest `limit` runs and the pinned ones.
+    fn with(mut self, other: Self, limit: usize) -> Self {
+        let mut known: BTreeSet<_> = self.runs.iter().map(identity).collect();
+        let new = other.runs.into_iter();
+        self.runs
+            .extend(new.filter(|run| known.insert(identity(run))));
+        self.pinned.extend(other.pinned);
+        for accepted in other.accepted {
+            if !self.accepted.contains(&accepted) {
+                self.accepted.push(accepted);
+            }
+        }
+        self.accepted.sort_by(|one, other| one.at.cmp(&other.at));
+        self.format = RunFile::FORMAT;
+        in_order(&mut self.runs);
+        let old = self.runs.len().saturating_sub(limit);
+        let mut index = 0;
+        let pinned: BTreeSet<&String> = self.pinned.values().collect();
+        self.runs.retain(|run| {
+            index += 1;
+            index > old || pinned.contains(&run.measured_at)
+        });
+        self
+    }
+}
+
+/// Oldest first, to the fraction of a second.
+fn in_order(runs: &mut [Run]) {
+    runs.sort_by_key(|run| OffsetDateTime::parse(&run.measured_at, &Rfc3339).ok());
 }
 
 /// Writes the newest runs of a project, at most `limit`; returns how many.
@@ -44,13 +88,24 @@ pub(super) async fn export(
     for stored in store.list(project, limit).await? {
         runs.extend(store.show(project, &stored.id.to_string()).await?);
     }
-    // The list is exact to the second only.
+    let mut pinned = BTreeMap::new();
+    let mut known: BTreeSet<_> = runs.iter().map(identity).collect();
+    for (name, run) in store.pinned(project).await? {
+        pinned.insert(name, run.measured_at.clone());
+        if known.insert(identity(&run)) {
+            runs.push(run);
+        }
+    }
     runs.reverse();
-    runs.sort_by_key(|run| OffsetDateTime::parse(&run.measured_at, &Rfc3339).ok());
+    in_order(&mut runs);
+    let mut accepted = store.accepted(project).await?;
+    accepted.reverse();
     let snapshot = Snapshot {
         format: RunFile::FORMAT,
         project: project.to_owned(),
         runs,
+        pinned,
+        accepted,
     };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|source| Failure::Write {
@@ -68,7 +123,63 @@ pub(super) async fn import(
     project: &str,
     path: &Path,
 ) -> Result<usize, Failure> {
-    let snapshot = read(path, project)?;
+    add(store, project, &read(path, project)?).await
+}
+
+/// Adds what is kept in a file on GitHub; returns how many runs are new.
+pub(super) async fn pull(
+    store: &BaselineStore,
+    project: &str,
+    client: &Client,
+    place: &cli::Branch,
+) -> Result<usize, Failure> {
+    let version = branch::read(client, &place.branch, &place.path).await?;
+    match version.content {
+        Some(bytes) => add(store, project, &parsed(&bytes, &named(place), project)?).await,
+        None => Ok(0),
+    }
+}
+
+/// Adds a file to what is kept on GitHub. Where somebody else is faster, it is added to what they
+/// leave. Returns whether anything was new.
+pub(super) async fn push(
+    client: &Client,
+    project: &str,
+    place: &cli::Branch,
+    limit: u32,
+    path: &Path,
+) -> Result<bool, Failure> {
+    for attempt in 1..=ATTEMPTS {
+        let ours = read(path, project)?;
+        let version = branch::read(client, &place.branch, &place.path).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let joined = match &version.content {
+            Some(bytes) => parsed(bytes, &named(place), project)?.with(ours, limit),
+            None => ours,
+        };
+        let bytes = serde_json::to_vec_pretty(&joined).map_err(|error| Failure::Write {
+            path: place.path.clone().into(),
+            source: error.into(),
+        })?;
+        if version.content.as_ref() == Some(&bytes) {
+            return Ok(false);
+        }
+        let (name, file) = (&place.branch, &place.path);
+        if branch::write(client, name, file, &bytes, "Add a night", &version).await? {
+            return Ok(true);
+        }
+        note(&format!(
+            "somebody else was faster; attempt {attempt} of {ATTEMPTS}"
+        ));
+    }
+    Err(GithubError::Contended.into())
+}
+
+fn named(place: &cli::Branch) -> String {
+    format!("{}:{}", place.branch, place.path)
+}
+
+async fn add(store: &BaselineStore, project: &str, snapshot: &Snapshot) -> Result<usize, Failure> {
     let mut known = BTreeSet::new();
     for stored in store.list(project, u32::MAX).await? {
         if let Some(run) = store.show(project, &stored.id.to_string()).await? {
@@ -78,9 +189,25 @@ pub(super) async fn import(
     let mut added = 0;
     for run in &snapshot.runs {
         if known.insert(identity(run)) {
-            store.append(project, run).await?;
+            store.append(project, run, None).await?;
             added += 1;
         }
+    }
+    for (name, at) in &snapshot.pinned {
+        let Some(run) = snapshot.runs.iter().find(|run| run.measured_at == *at) else {
+            continue;
+        };
+        for stored in store.list(project, u32::MAX).await? {
+            let is_it = stored.commit == run.revision.commit
+                && (store.show(project, &stored.id.to_string()).await?)
+                    .is_some_and(|shown| identity(&shown) == identity(run));
+            if is_it {
+                store.pin(project, stored.id, name).await?;
+            }
+        }
+    }
+    for accepted in &snapshot.accepted {
+        store.record(project, accepted).await?;
     }
     Ok(added)
 }
@@ -108,7 +235,13 @@ fn read(path: &Path, project: &str) -> Result<Snapshot, RunFileError> {
     if bytes.len() as u64 > LARGEST {
         return Err(RunFileError::TooLarge { name });
     }
-    let snapshot: Snapshot = serde_json::from_slice(&bytes).map_err(|error| {
+    parsed(&bytes, &name, project)
+}
+
+/// A snapshot that is not whole is an error, never a shorter history.
+fn parsed(bytes: &[u8], name: &str, project: &str) -> Result<Snapshot, RunFileError> {
+    let name = name.to_owned();
+    let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(|error| {
         let why = report::plain(&error.to_string());
         let name = name.clone();
         RunFileError::NotASnapshot { name, why }

@@ -545,9 +545,13 @@ fn blocks(written: Option<u32>, default: u32, at: &KeyPath) -> Result<u32, Probl
 fn location(raw: &RawConfig, project_root: &Path) -> Result<store::Location, Problem> {
     let at = KeyPath::root().key("store");
     let text = raw.store.as_deref().unwrap_or(STORE);
+    if let Some(address) = store::Address::parse(text) {
+        return Ok(store::Location::Postgres(address));
+    }
     if text.contains("://") {
-        let flaw = Flaw::new("runs are kept in a SQLite file in this version");
-        return Err(flaw.help(format!("write a path such as `{STORE}`")).at(&at));
+        let flaw = Flaw::new("runs are kept in a SQLite file or in PostgreSQL");
+        let help = format!("write a path such as `{STORE}`, or `postgres://user@host/database`");
+        return Err(flaw.help(help).at(&at));
     }
     let path = fields::project_path(text).map_err(|flaw| flaw.at(&at))?;
     Ok(store::Location::Sqlite(project_root.join(path)))

@@ -227,6 +227,21 @@ fn the_example_is_judged_as_it_says() {
 }
 
 #[test]
+fn runs_are_kept_in_a_file_or_on_a_server() {
+    let stored = |place: &str| {
+        let text = format!(
+            "project: a\nfrontend: [{{ name: web, build: make, output: dist }}]\nstore: {place}\n"
+        );
+        parse(&text, "tollgate.yml", Path::new("/project"))
+    };
+    let address = "postgres://ada@db.example.com/perf?sslmode=require";
+    let expected = store::Location::Postgres(store::Address::parse(address).unwrap());
+    assert_eq!(stored(address).unwrap().store, expected);
+    let told = stored("mysql://db/perf").unwrap_err().to_string();
+    assert!(told.contains("a SQLite file or in PostgreSQL"), "{told}");
+}
+
+#[test]
 fn an_endpoint_alone_is_enough() {
     let config = read(ENDPOINT).expect("the smallest configuration");
     assert_eq!(config.plan.sampling.blocks, 8);

@@ -196,6 +196,19 @@ struct MergeGroup {
 }
 
 #[derive(Deserialize)]
+struct LabelEvent {
+    number: u64,
+    label: Label,
+    sender: User,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    name: String,
+    description: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct CommentEvent {
     action: String,
     issue: Issue,
@@ -249,6 +262,7 @@ impl Context {
             attempt: number(variables, "GITHUB_RUN_ATTEMPT")?,
         };
         let situation = match get("GITHUB_EVENT_NAME")? {
+            "pull_request_target" if is_labelled(event) => labelled(event)?,
             "pull_request" | "pull_request_target" => pull_request(variables, event)?,
             "workflow_run" => {
                 let (measured, run) = measured(event)?;
@@ -305,6 +319,29 @@ fn pull_request(
             (true, true) => Some(ReadOnly::Dependabot),
             (true, false) => None,
         },
+    })
+}
+
+/// Whether somebody has put a label on a pull request.
+fn is_labelled(event: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Action {
+        action: String,
+    }
+    serde_json::from_slice::<Action>(event).is_ok_and(|event| event.action == "labeled")
+}
+
+/// A label is a command with its description as the reason: `tollgate accept list p50 up to 8%`.
+fn labelled(event: &[u8]) -> Result<Situation, EventError> {
+    let event: LabelEvent = parse(event)?;
+    let because = match event.label.description.as_deref().map(str::trim) {
+        Some(text) if !text.is_empty() => text.to_owned(),
+        Some(_) | None => "of the label".to_owned(),
+    };
+    Ok(Situation::Comment {
+        number: event.number,
+        author: event.sender.login,
+        body: format!("/{} because {because}", event.label.name.trim()),
     })
 }
 
@@ -450,6 +487,27 @@ mod tests {
             "https://ghe.example/o/r/actions/runs/5/attempts/1"
         );
         assert_eq!(context.address.api, "https://ghe.example/api/v3");
+    }
+
+    #[test]
+    fn a_label_is_a_comment_by_who_put_it_there() {
+        let event = r#"{"action":"labeled","number":3,"sender":{"login":"ada"},
+            "label":{"name":"tollgate accept list p50 up to 8%","description":"it shows more"}}"#;
+        let situation = context("pull_request_target", event).unwrap().situation;
+        let body = "/tollgate accept list p50 up to 8% because it shows more".to_owned();
+        let author = "ada".to_owned();
+        let expected = Situation::Comment {
+            number: 3,
+            author,
+            body,
+        };
+        assert_eq!(situation, expected);
+        let event = event.replace("tollgate accept list p50 up to 8%", "bug");
+        let situation = context("pull_request_target", &event).unwrap().situation;
+        let Situation::Comment { body, .. } = situation else {
+            panic!("{situation:?}");
+        };
+        assert_eq!(crate::github::commands::parse(&body), None);
     }
 
     #[test]

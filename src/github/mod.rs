@@ -5,6 +5,7 @@
 //! went comes out.
 
 pub mod annotations;
+pub mod branch;
 pub mod check_run;
 pub mod client;
 pub mod commands;

@@ -945,6 +945,7 @@ impl<'a> Bench<'a> {
             tool: format!("tollgate {}", env!("CARGO_PKG_VERSION")),
             project: self.plan.project.clone(),
             seed: self.plan.sampling.seed,
+            shard: None,
             base: match &self.base {
                 Ok(arm) => Ok(run(arm, Some(&self.head), self.control.as_ref())),
                 Err(why) => Err(why.clone()),

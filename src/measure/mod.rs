@@ -17,6 +17,7 @@ pub mod process;
 pub mod progress;
 pub mod record;
 pub mod services;
+pub mod shard;
 pub mod sources;
 
 pub use bench::{Bench, MeasureError};

@@ -11,6 +11,7 @@ pub mod finding;
 pub mod metric;
 pub mod run;
 pub mod samples;
+pub mod shard;
 pub mod shift;
 
 pub use account::Account;
@@ -30,4 +31,5 @@ pub use run::{
     RunFile, Timing,
 };
 pub use samples::Samples;
+pub use shard::Shard;
 pub use shift::{History, Night, Shift, Unjudged};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::metric::MetricId;
 use super::samples::Samples;
+use super::shard::Shard;
 
 /// What was measured of one revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -320,6 +321,9 @@ pub struct RunFile {
     pub project: String,
     /// Seed of every random choice: order of endpoints, of pairs, of payloads.
     pub seed: u64,
+    /// Which part of a run it is, where several machines share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The base arm, or why there is none.
     #[serde(with = "BaseArm")]
     pub base: MeasuredBase,
@@ -348,7 +352,8 @@ enum BaseArm {
 
 impl RunFile {
     /// The version written today. 2 added `control` and `contention`, 3 `open-loops`, 4 what
-    /// disturbed a block and the parts of a latency, 5 who asks for the packages of a frontend.
+    /// disturbed a block and the parts of a latency, 5 `shard` and who asks for the packages of a
+    /// frontend.
     pub const FORMAT: u32 = 5;
 }
 

@@ -78,6 +78,14 @@ pub enum StoreError {
         /// What SQLite said.
         source: sqlx::Error,
     },
+    /// The database server does not answer, or lets nobody in.
+    #[error("the database `{}` cannot be reached", path.display())]
+    Unreachable {
+        /// The history.
+        path: PathBuf,
+        /// What went wrong.
+        source: sqlx::Error,
+    },
     /// Somebody else held the file for too long.
     #[error("`{}` is in use by another process", path.display())]
     Busy {
@@ -166,6 +174,10 @@ impl StoreError {
     /// What the reader can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Unreachable { .. } => Some(
+                "look at address, user and password (`PGPASSWORD`, `~/.pgpass`), and whether the \
+                 server runs; nothing was stored",
+            ),
             Self::Folder { .. } | Self::Create { .. } | Self::Open { .. } => {
                 Some("choose a place that can be written to, or correct the permissions")
             }
@@ -199,11 +211,26 @@ impl StoreError {
         }
     }
 
+    /// What it means that a server refuses a statement, or is not there.
+    pub(super) fn server(place: &str, what: &'static str, source: sqlx::Error) -> Self {
+        let path = PathBuf::from(place);
+        // https://www.postgresql.org/docs/current/errcodes-appendix.html: 08 no connection,
+        // 28 who are you, 3D no such database, 53 too many, 57P shutting down.
+        let code = source.as_database_error().and_then(|error| error.code());
+        let is_away = match code {
+            Some(code) => ["08", "28", "3D", "53", "57P"]
+                .iter()
+                .any(|class| code.starts_with(class)),
+            None => !matches!(source, sqlx::Error::RowNotFound),
+        };
+        if is_away {
+            return Self::Unreachable { path, source };
+        }
+        Self::Database { path, what, source }
+    }
+
     /// What it means that a run which is there could not be fetched.
     pub(super) fn row(path: &Path, id: i64, source: sqlx::Error) -> Self {
-        if source.as_database_error().is_some() {
-            return Self::database(path, "read a run in", source);
-        }
         let path = path.to_owned();
         Self::Row { path, id, source }
     }
@@ -221,6 +248,12 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     matches!(primary_code(error), Some(BUSY | LOCKED))
 }
 
+/// Whether PostgreSQL says that what should be created is there.
+pub(super) fn is_there_already(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["23505", "42P06"].contains(&code.as_ref()))
+}
+
 // https://www.sqlite.org/rescode.html: the low byte of a result code is its kind.
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
@@ -230,7 +263,8 @@ const CANNOT_OPEN: i32 = 14;
 const NOT_A_DATABASE: i32 = 26;
 
 fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    let sqlite: &sqlx::sqlite::SqliteError = error.as_database_error()?.try_downcast_ref()?;
+    let code: i32 = sqlx::error::DatabaseError::code(sqlite)?.parse().ok()?;
     Some(code & 0xff)
 }
 

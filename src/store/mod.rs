@@ -1,41 +1,44 @@
-//! Runs kept in SQLite, so that head has a reference when base cannot be measured.
+//! Runs kept in SQLite or PostgreSQL, so that head has a reference when base cannot be measured.
 //!
-//! Kept per run: the whole [`Run`] as JSON, and beside it what a run is found or listed by —
-//! project, commit, tree, label, time, class of machine, number of metrics, format of the JSON.
-//! Rows are added, never changed and never removed. An empty answer means that nothing was
-//! stored: a file that is damaged, cut off, foreign or from a newer version is an error.
+//! Kept per run: the whole [`Run`] as JSON — revision, machine, samples, histograms — and beside it
+//! what a run is found or listed by: project, commit, parent, tree, label, time, class of machine,
+//! number of metrics, format of the JSON, and of each metric a summary of its samples. Runs are
+//! added and never changed; only [`BaselineStore::prune`] removes some, and never a pinned one. An
+//! empty answer means that nothing was stored: a file that is damaged, cut off, foreign or from a
+//! newer version is an error.
 //!
 //! Must not judge a run, nor ask git for ancestors: the caller brings them. Imports only the
 //! model. The SQL is what SQLite and PostgreSQL share, except in `open.rs`.
 
+mod acceptances;
 mod error;
+mod location;
 mod open;
 mod row;
+mod summaries;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 
 use crate::model::{Baseline, Run, RunFile};
 
+pub use acceptances::AcceptedOnce;
 pub use error::StoreError;
+pub use location::{Address, Location};
 use row::Row;
-
-/// Where runs are kept: the option type of this stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-}
+pub use summaries::Point;
 
 /// The stored runs of any number of projects.
 #[derive(Debug)]
 pub struct BaselineStore {
-    pool: SqlitePool,
+    pool: AnyPool,
+    /// Where it is, as it is named in messages.
     path: PathBuf,
+    is_file: bool,
 }
 
 /// A line of the history: what is known of a stored run without reading it.
@@ -46,6 +49,11 @@ pub struct StoredRun {
     /// The commit it was measured on.
     #[sqlx(rename = "commit_hash")]
     pub commit: String,
+    /// Its first parent; empty where that is not known.
+    #[sqlx(rename = "parent_hash")]
+    pub parent: String,
+    /// Name of the release it is the reference of; empty where it is of none.
+    pub pinned: String,
     /// What the revision was called.
     pub label: String,
     /// When it was measured, as RFC 3339 in UTC, to the second.
@@ -60,22 +68,97 @@ pub struct StoredRun {
 impl BaselineStore {
     /// Opens the history at `location`; a missing folder or file is created.
     pub async fn connect(location: &Location) -> Result<Self, StoreError> {
-        let Location::Sqlite(path) = location;
-        Ok(Self {
-            pool: open::open(path).await?,
-            path: path.clone(),
-        })
+        let store = match location {
+            Location::Sqlite(path) => Self {
+                pool: open::open(path).await?,
+                path: path.clone(),
+                is_file: true,
+            },
+            Location::Postgres(address) => Self {
+                pool: open::open_server(address).await?,
+                path: PathBuf::from(address.place()),
+                is_file: false,
+            },
+        };
+        store.summarise_the_unsummarised().await?;
+        Ok(store)
     }
 
-    /// Stores a run and returns its number. It is on disk, whole, when this returns.
-    pub async fn append(&self, project: &str, run: &Run) -> Result<i64, StoreError> {
-        let row = Row::of(run)?;
+    /// Stores a run and returns its number. It is on disk, whole, when this returns. `parent` is
+    /// the first parent of its commit, where that is known.
+    pub async fn append(
+        &self,
+        project: &str,
+        run: &Run,
+        parent: Option<&str>,
+    ) -> Result<i64, StoreError> {
+        let row = Row::of(run, parent.unwrap_or_default())?;
         let id = self
             .insert_row(project, &row)
             .await
             .map_err(|source| self.failed("add a run to", source))?;
-        open::fold_log(&self.pool).await;
+        if self.is_file {
+            open::fold_log(&self.pool).await;
+        }
         Ok(id)
+    }
+
+    /// Makes a run the reference of a release: it stays, and a refresh is compared with it. A name
+    /// belongs to one run. Returns whether there is such a run.
+    pub async fn pin(&self, project: &str, id: i64, name: &str) -> Result<bool, StoreError> {
+        let changed = async {
+            let mut transaction = self.begin().await?;
+            sqlx::query("update runs set pinned = '' where project = $1 and pinned = $2")
+                .bind(project)
+                .bind(name)
+                .execute(&mut *transaction)
+                .await?;
+            let changed = sqlx::query("update runs set pinned = $3 where project = $1 and id = $2")
+                .bind(project)
+                .bind(id)
+                .bind(name)
+                .execute(&mut *transaction)
+                .await?;
+            if changed.rows_affected() > 0 {
+                transaction.commit().await?;
+            }
+            Ok(changed.rows_affected() > 0)
+        };
+        changed
+            .await
+            .map_err(|source| self.failed("pin a run in", source))
+    }
+
+    /// The pinned runs of a project with their names, newest first.
+    pub async fn pinned(&self, project: &str) -> Result<Vec<(String, Run)>, StoreError> {
+        let found: Vec<(i64, String)> = sqlx::query_as(
+            "select id, pinned from runs where project = $1 and pinned <> '' \
+             order by measured_at desc, id desc",
+        )
+        .bind(project)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|source| self.failed("list the pinned runs in", source))?;
+        let mut runs = Vec::new();
+        for (id, name) in found {
+            runs.push((name, self.read(id).await?));
+        }
+        Ok(runs)
+    }
+
+    /// Removes all but the newest `keep` runs of a project, and the pinned ones. Returns how many
+    /// are gone.
+    pub async fn prune(&self, project: &str, keep: u32) -> Result<u64, StoreError> {
+        let removed = sqlx::query(
+            "delete from runs where project = $1 and pinned = '' and id not in (select id from \
+             runs where project = $1 order by measured_at desc, id desc limit $2)",
+        )
+        .bind(project)
+        .bind(i64::from(keep))
+        .execute(&self.pool)
+        .await
+        .map_err(|source| self.failed("remove old runs from", source))?;
+        Ok(removed.rows_affected())
     }
 
     /// The newest run of the nearest stored ancestor. `ancestors` are commits, nearest first; the
@@ -127,7 +210,7 @@ impl BaselineStore {
     /// The stored runs of a project, newest first.
     pub async fn list(&self, project: &str, limit: u32) -> Result<Vec<StoredRun>, StoreError> {
         sqlx::query_as(
-            "select id, commit_hash, label, measured_at, machine, metrics from runs \
+            "select id, commit_hash, parent_hash, pinned, label, measured_at, machine, metrics from runs \
              where project = $1 order by measured_at desc, id desc limit $2",
         )
         .bind(project)
@@ -158,7 +241,7 @@ impl BaselineStore {
     }
 
     async fn insert_row(&self, project: &str, row: &Row) -> Result<i64, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let id = row.insert(project, &mut transaction).await?;
         transaction.commit().await?;
         Ok(id)
@@ -227,7 +310,12 @@ impl BaselineStore {
                 .bind(id)
                 .fetch_one(&self.pool)
                 .await
-                .map_err(|source| StoreError::row(&self.path, id, source))?;
+                .map_err(|source| {
+                    if source.as_database_error().is_some() {
+                        return self.failed("read a run in", source);
+                    }
+                    StoreError::row(&self.path, id, source)
+                })?;
         if format > i64::from(RunFile::FORMAT) {
             return Err(StoreError::NewerRun {
                 path: self.path.clone(),
@@ -242,8 +330,21 @@ impl BaselineStore {
         })
     }
 
+    /// Begins to write. SQLite locks the file at once then, so that two that read first do not
+    /// stand in each other's way.
+    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Any>, sqlx::Error> {
+        if self.is_file {
+            self.pool.begin_with("begin immediate").await
+        } else {
+            self.pool.begin().await
+        }
+    }
+
     fn failed(&self, what: &'static str, source: sqlx::Error) -> StoreError {
-        StoreError::database(&self.path, what, source)
+        if self.is_file {
+            return StoreError::database(&self.path, what, source);
+        }
+        StoreError::server(&self.path.to_string_lossy(), what, source)
     }
 }
 

@@ -2,36 +2,41 @@
 //!
 //! Must not let anything through that could not be read again.
 
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::error::StoreError;
+use super::summaries::Summary;
 use crate::model::{Run, RunFile};
 
 /// A run, ready to be written.
 #[derive(Debug)]
 pub(super) struct Row {
     commit: String,
+    parent: String,
     tree: String,
     label: String,
     measured_at: String,
     machine: String,
     metrics: i64,
     body: String,
+    summaries: Vec<Summary>,
 }
 
 impl Row {
     /// The row of a run, or why it cannot be stored.
-    pub(super) fn of(run: &Run) -> Result<Self, StoreError> {
+    pub(super) fn of(run: &Run, parent: &str) -> Result<Self, StoreError> {
         Ok(Self {
             commit: run.revision.commit.clone(),
+            parent: parent.to_owned(),
             tree: run.revision.tree.clone(),
             label: run.revision.label.clone(),
             measured_at: sortable_time(run)?,
             machine: run.machine.class(),
             metrics: i64::try_from(run.samples.len()).unwrap_or(i64::MAX),
             body: readable_body(run)?,
+            summaries: Summary::all(run),
         })
     }
 
@@ -39,11 +44,12 @@ impl Row {
     pub(super) async fn insert(
         &self,
         project: &str,
-        connection: &mut SqliteConnection,
+        connection: &mut AnyConnection,
     ) -> Result<i64, sqlx::Error> {
-        sqlx::query_scalar(
+        let id = sqlx::query_scalar(
             "insert into runs (project, commit_hash, tree_hash, label, measured_at, machine, \
-             metrics, format, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id",
+             metrics, format, body, parent_hash) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id",
         )
         .bind(project)
         .bind(&self.commit)
@@ -54,8 +60,13 @@ impl Row {
         .bind(self.metrics)
         .bind(i64::from(RunFile::FORMAT))
         .bind(&self.body)
-        .fetch_one(connection)
-        .await
+        .bind(&self.parent)
+        .fetch_one(&mut *connection)
+        .await?;
+        for summary in &self.summaries {
+            summary.insert(id, connection).await?;
+        }
+        Ok(id)
     }
 }
 

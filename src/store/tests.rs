@@ -1,5 +1,7 @@
 //! The store against real files: what is kept, what is found, and what is refused.
 
+mod both;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -81,7 +83,7 @@ async fn filled_file() -> (TempDir, PathBuf) {
         let mut run = run(&commit, &at(0));
         run.histograms
             .insert("bulk".to_owned(), vec!["x".repeat(2_000)]);
-        store.append(PROJECT, &run).await.unwrap();
+        store.append(PROJECT, &run, None).await.unwrap();
     }
     store.close().await;
     let path = file(&folder);
@@ -103,7 +105,7 @@ fn told(error: &StoreError) -> String {
 async fn a_run_comes_back_as_it_was_stored() {
     let (_folder, store) = new_store().await;
     let run = run("aaaa1111", &at(0));
-    let id = store.append(PROJECT, &run).await.unwrap();
+    let id = store.append(PROJECT, &run, None).await.unwrap();
     assert_eq!(
         store.show(PROJECT, &id.to_string()).await.unwrap(),
         Some(run.clone())
@@ -122,7 +124,7 @@ async fn samples_come_back_to_the_last_bit() {
     let values = (0..2_000).map(|_| random.f64() * 100.0).collect();
     let metric = MetricId::endpoint("list", Metric::QueriesPerRequest);
     run.samples.insert(metric, Samples::new(values).unwrap());
-    store.append(PROJECT, &run).await.unwrap();
+    store.append(PROJECT, &run, None).await.unwrap();
     assert_eq!(store.show(PROJECT, "aaaa1111").await.unwrap(), Some(run));
 }
 
@@ -142,7 +144,7 @@ async fn the_nearest_of_5000_ancestors_is_found() {
     let ancestors = commits(5_000);
     for index in [4_999, 4_321] {
         let run = run(&ancestors[index], &at(0));
-        store.append(PROJECT, &run).await.unwrap();
+        store.append(PROJECT, &run, None).await.unwrap();
     }
     let baseline = store.nearest(PROJECT, &ancestors).await.unwrap().unwrap();
     assert_eq!(baseline.distance, 4_321);
@@ -152,8 +154,14 @@ async fn the_nearest_of_5000_ancestors_is_found() {
 #[tokio::test]
 async fn nearer_wins_over_newer() {
     let (_folder, store) = new_store().await;
-    store.append(PROJECT, &run("near", &at(1))).await.unwrap();
-    store.append(PROJECT, &run("far", &at(2))).await.unwrap();
+    store
+        .append(PROJECT, &run("near", &at(1)), None)
+        .await
+        .unwrap();
+    store
+        .append(PROJECT, &run("far", &at(2)), None)
+        .await
+        .unwrap();
     let ancestors = ["unmeasured", "near", "far"].map(String::from);
     let baseline = store.nearest(PROJECT, &ancestors).await.unwrap().unwrap();
     assert_eq!(baseline.run.revision.commit, "near");
@@ -169,7 +177,10 @@ async fn the_newest_run_of_a_commit_is_taken_whatever_the_time_looks_like() {
         "2026-03-01T10:00:08Z",
     ];
     for time in times {
-        store.append(PROJECT, &run("aaaa1111", time)).await.unwrap();
+        store
+            .append(PROJECT, &run("aaaa1111", time), None)
+            .await
+            .unwrap();
     }
     let newest = store.show(PROJECT, "aaaa1111").await.unwrap().unwrap();
     assert_eq!(newest.measured_at, times[1]);
@@ -184,7 +195,7 @@ async fn of_two_runs_at_the_same_second_the_later_stored_is_newer() {
     for label in ["first", "second"] {
         let mut run = run("aaaa1111", &at(0));
         run.revision.label = label.to_owned();
-        store.append(PROJECT, &run).await.unwrap();
+        store.append(PROJECT, &run, None).await.unwrap();
     }
     let newest = store.show(PROJECT, "aaaa1111").await.unwrap().unwrap();
     assert_eq!(newest.revision.label, "second");
@@ -196,7 +207,7 @@ async fn a_list_says_what_a_run_is_without_reading_it() {
     for (second, commit) in ["aaaa1111", "bbbb2222", "cccc3333"].iter().enumerate() {
         let second = u32::try_from(second).unwrap();
         store
-            .append(PROJECT, &run(commit, &at(second)))
+            .append(PROJECT, &run(commit, &at(second)), None)
             .await
             .unwrap();
     }
@@ -206,6 +217,8 @@ async fn a_list_says_what_a_run_is_without_reading_it() {
         StoredRun {
             id: 3,
             commit: "cccc3333".to_owned(),
+            parent: String::new(),
+            pinned: String::new(),
             label: "main".to_owned(),
             measured_at: at(2),
             machine: "4 × AMD EPYC 7763, 16 GiB".to_owned(),
@@ -220,7 +233,7 @@ async fn a_list_says_what_a_run_is_without_reading_it() {
 async fn projects_do_not_see_each_other() {
     let (_folder, store) = new_store().await;
     let id = store
-        .append("other", &run("aaaa1111", &at(0)))
+        .append("other", &run("aaaa1111", &at(0)), None)
         .await
         .unwrap();
     assert_eq!(store.list(PROJECT, 10).await.unwrap(), []);
@@ -236,7 +249,10 @@ async fn projects_do_not_see_each_other() {
 async fn the_start_of_a_commit_is_enough_unless_two_share_it() {
     let (_folder, store) = new_store().await;
     for commit in ["abcd1111", "abcd2222", "1234aaaa"] {
-        store.append(PROJECT, &run(commit, &at(0))).await.unwrap();
+        store
+            .append(PROJECT, &run(commit, &at(0)), None)
+            .await
+            .unwrap();
     }
     let shown = store.show(PROJECT, "abcd1").await.unwrap().unwrap();
     assert_eq!(shown.revision.commit, "abcd1111");
@@ -253,7 +269,7 @@ async fn the_start_of_a_commit_is_enough_unless_two_share_it() {
 async fn a_prefix_is_text_and_not_a_pattern() {
     let (_folder, store) = new_store().await;
     store
-        .append(PROJECT, &run("abcd1111", &at(0)))
+        .append(PROJECT, &run("abcd1111", &at(0)), None)
         .await
         .unwrap();
     for reference in ["%%%%", "____", "' or 1=1 --"] {
@@ -290,11 +306,11 @@ async fn what_could_not_be_read_again_is_not_stored() {
             mean_ms: 1.0,
         }],
     );
-    let error = store.append(PROJECT, &broken).await.unwrap_err();
+    let error = store.append(PROJECT, &broken, None).await.unwrap_err();
     assert!(told(&error).starts_with("the run of `aaaa1111` cannot be stored: invalid type: null"));
 
     let error = store
-        .append(PROJECT, &run("aaaa1111", "yesterday"))
+        .append(PROJECT, &run("aaaa1111", "yesterday"), None)
         .await
         .unwrap_err();
     insta::assert_snapshot!(told(&error), @"the run of `aaaa1111` cannot be stored: `yesterday` is not an RFC 3339 time");
@@ -305,7 +321,7 @@ async fn what_could_not_be_read_again_is_not_stored() {
 async fn a_history_survives_being_closed_and_opened() {
     let (folder, store) = new_store().await;
     store
-        .append(PROJECT, &run("aaaa1111", &at(0)))
+        .append(PROJECT, &run("aaaa1111", &at(0)), None)
         .await
         .unwrap();
     store.close().await;
@@ -314,7 +330,7 @@ async fn a_history_survives_being_closed_and_opened() {
 
     let store = open_at(&file(&folder)).await.unwrap();
     let id = store
-        .append(PROJECT, &run("bbbb2222", &at(1)))
+        .append(PROJECT, &run("bbbb2222", &at(1)), None)
         .await
         .unwrap();
     assert_eq!(id, 2);
@@ -325,7 +341,7 @@ async fn a_history_survives_being_closed_and_opened() {
 async fn the_file_alone_is_complete_after_an_append() {
     let (folder, store) = new_store().await;
     store
-        .append(PROJECT, &run("aaaa1111", &at(0)))
+        .append(PROJECT, &run("aaaa1111", &at(0)), None)
         .await
         .unwrap();
     let copy = folder.path().join("copy.sqlite");
@@ -347,7 +363,7 @@ async fn odd_paths_are_only_paths() {
         let path = folder.path().join(name);
         let store = open_at(&path).await.unwrap();
         store
-            .append(PROJECT, &run("aaaa1111", &at(0)))
+            .append(PROJECT, &run("aaaa1111", &at(0)), None)
             .await
             .unwrap();
         store.close().await;
@@ -363,7 +379,7 @@ async fn two_connections_that_write_at_once_lose_nothing() {
     let mut writers = tokio::task::JoinSet::new();
     for (index, commit) in commits(100).into_iter().enumerate() {
         let store = stores[index % 2].clone();
-        writers.spawn(async move { store.append(PROJECT, &run(&commit, &at(0))).await });
+        writers.spawn(async move { store.append(PROJECT, &run(&commit, &at(0)), None).await });
     }
     let mut ids = BTreeSet::new();
     while let Some(done) = writers.join_next().await {
@@ -384,7 +400,7 @@ async fn many_may_create_the_same_history_at_once() {
         let path = file(&folder);
         writers.spawn(async move {
             let store = open_at(&path).await?;
-            store.append(PROJECT, &run(&commit, &at(0))).await
+            store.append(PROJECT, &run(&commit, &at(0)), None).await
         });
     }
     while let Some(done) = writers.join_next().await {
@@ -397,7 +413,7 @@ async fn many_may_create_the_same_history_at_once() {
 #[tokio::test]
 async fn a_dropped_transaction_leaves_no_row() {
     let (folder, store) = new_store().await;
-    let row = Row::of(&run("aaaa1111", &at(0))).unwrap();
+    let row = Row::of(&run("aaaa1111", &at(0)), "").unwrap();
     let mut transaction = store.pool.begin().await.unwrap();
     row.insert(PROJECT, &mut transaction).await.unwrap();
     drop(transaction);
@@ -412,7 +428,7 @@ const VICTIM: &str = "TOLLGATE_TEST_VICTIM";
 async fn a_killed_writer_leaves_no_half_row() {
     let (folder, store) = new_store().await;
     store
-        .append(PROJECT, &run("aaaa1111", &at(0)))
+        .append(PROJECT, &run("aaaa1111", &at(0)), None)
         .await
         .unwrap();
     let status = Command::new(std::env::current_exe().unwrap())
@@ -428,7 +444,7 @@ async fn a_killed_writer_leaves_no_half_row() {
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].commit, "aaaa1111");
         store
-            .append(PROJECT, &run("aaaa1111", &at(0)))
+            .append(PROJECT, &run("aaaa1111", &at(0)), None)
             .await
             .unwrap();
         sqlx::query("delete from runs where id > 1")
@@ -450,7 +466,7 @@ async fn writer_that_dies() {
     run.histograms
         .insert("bulk".to_owned(), vec!["x".repeat(8_000_000)]);
     let mut transaction = store.pool.begin().await.unwrap();
-    let row = Row::of(&run).unwrap();
+    let row = Row::of(&run, "").unwrap();
     row.insert(PROJECT, &mut transaction).await.unwrap();
     std::process::abort();
 }
@@ -459,7 +475,7 @@ async fn writer_that_dies() {
 async fn a_body_that_is_no_run_is_named() {
     let (_folder, store) = new_store().await;
     let id = store
-        .append(PROJECT, &run("aaaa1111", &at(0)))
+        .append(PROJECT, &run("aaaa1111", &at(0)), None)
         .await
         .unwrap();
     for (body, why) in [
@@ -486,7 +502,7 @@ async fn a_body_that_is_no_run_is_named() {
 async fn a_run_of_a_newer_format_is_not_guessed_at() {
     let (folder, store) = new_store().await;
     store
-        .append(PROJECT, &run("aaaa1111", &at(0)))
+        .append(PROJECT, &run("aaaa1111", &at(0)), None)
         .await
         .unwrap();
     sqlx::query("update runs set format = 99")

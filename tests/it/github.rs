@@ -3,4 +3,5 @@
 mod comments;
 mod nightly;
 mod publishing;
+mod toolkit;
 mod workflows;

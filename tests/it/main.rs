@@ -36,6 +36,7 @@ mod requests;
 mod services;
 /// Logging in, and what happens to the token.
 mod sessions;
+mod shards;
 /// The builder, the runner and the look for what is left.
 mod support;
 /// Where Tollgate is started: a workflow, a git hook, a shallow clone, a dirty working tree.

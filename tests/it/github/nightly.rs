@@ -1,30 +1,29 @@
-//! `scripts/keep-baseline`: the history of the nights on a branch of its own.
+//! `tollgate baseline push` and `pull`: the history of the nights on a branch of its own, against
+//! the double of GitHub's git data API.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Sandbox;
+use crate::support::github::{Fault, Github, REPOSITORY};
 
-/// A project and a remote repository.
+const BRANCH: &str = "tollgate-baselines";
+
+/// A project and GitHub.
 struct Nights {
     project: Sandbox,
+    github: Github,
 }
 
 impl Nights {
     fn new() -> Self {
-        let nights = Self {
+        Self {
             project: Sandbox::with_frontend("", ""),
-        };
-        let remote = nights.remote();
-        nights.project.git(&["init", "--quiet", "--bare", &remote]);
-        nights
-    }
-
-    fn remote(&self) -> String {
-        self.project.outside("remote.git").display().to_string()
+            github: Github::start(),
+        }
     }
 
     /// Measures, and returns the snapshot of that night alone.
@@ -37,90 +36,207 @@ impl Nights {
         snapshot
     }
 
-    fn keep(&self, snapshot: &Path) -> Child {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/keep-baseline");
-        let mut command: Command = self.project.command(script.to_str().expect("a path"));
+    fn command(&self, arguments: &[&str]) -> Command {
+        let event = self.project.outside("event.json");
+        fs::write(&event, "{}").expect("a file");
+        let url = self.github.url();
+        let mut command = self.project.command(env!("CARGO_BIN_EXE_tollgate"));
         command
-            .arg(snapshot)
-            .env("REMOTE", self.remote())
-            .env("CONFIG", "tollgate.yml")
-            .env("TOLLGATE", env!("CARGO_BIN_EXE_tollgate"))
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the script")
+            .arg("baseline")
+            .args(arguments)
+            .env("GITHUB_EVENT_NAME", "schedule")
+            .env("GITHUB_EVENT_PATH", event)
+            .env("GITHUB_REPOSITORY", REPOSITORY)
+            .env("GITHUB_SERVER_URL", "https://github.com")
+            .env("GITHUB_API_URL", &url)
+            .env("GITHUB_GRAPHQL_URL", format!("{url}/graphql"))
+            .env("GITHUB_SHA", "d".repeat(40))
+            .env("GITHUB_RUN_ID", "7")
+            .env("GITHUB_RUN_ATTEMPT", "1")
+            .env("GITHUB_TOKEN", "t-actions")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
     }
 
-    /// Exit code and what was said.
-    fn kept(&self, child: Child) -> (Option<i32>, String) {
-        let output = child.wait_with_output().expect("it ends");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), said)
+    fn push(&self, snapshot: &Path) -> Child {
+        let path = snapshot.to_str().expect("a path");
+        self.command(&["push", path]).spawn().expect("it starts")
     }
 
-    /// What is on the branch.
-    fn branch(&self) -> String {
-        let remote = self.remote();
-        let file = "refs/heads/tollgate-baselines:main.json";
-        self.project.git(&["--git-dir", &remote, "show", file])
+    fn pushed(&self, snapshot: &Path) -> (Option<i32>, String) {
+        said(self.push(snapshot))
+    }
+
+    fn file(&self) -> Option<Vec<u8>> {
+        self.github
+            .look(|world| world.git.file(BRANCH, "main.json"))
+    }
+
+    fn times(&self) -> Vec<String> {
+        let history: Value = serde_json::from_slice(&self.file().expect("a file")).expect("JSON");
+        let runs = history["runs"].as_array().expect("a list").clone();
+        let time = |run: &Value| run["measured-at"].as_str().expect("a time").to_owned();
+        runs.iter().map(time).collect()
+    }
+}
+
+/// Exit code and what was said.
+fn said(child: Child) -> (Option<i32>, String) {
+    let output = child.wait_with_output().expect("it ends");
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    (output.status.code(), text)
+}
+
+#[test]
+fn nights_at_once_are_all_kept_and_pulled() {
+    let nights = Nights::new();
+    let snapshots = ["a.json", "b.json", "c.json"].map(|name| nights.measure(name));
+    let children: Vec<Child> = snapshots.iter().map(|one| nights.push(one)).collect();
+
+    for child in children {
+        let (code, said) = said(child);
+        assert_eq!(code, Some(0), "{said}");
+    }
+
+    let times = nights.times();
+    assert_eq!(times.len(), 3, "{times:?}");
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!(nights.github.look(|world| world.git.length(BRANCH)), 3);
+    // Kept again, nothing is new.
+    let (code, told) = nights.pushed(&snapshots[0]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("nothing is new"), "{told}");
+
+    // Another machine has them all after a pull, and a second one adds none.
+    let fresh = nights.project.outside("fresh.db").display().to_string();
+    for expected in ["3 new runs", "0 new runs"] {
+        let pull = nights.command(&["pull", "--store", &fresh]).spawn();
+        let (code, told) = said(pull.expect("it starts"));
+        assert_eq!(code, Some(0), "{told}");
+        assert!(told.contains(expected), "{told}");
     }
 }
 
 #[test]
-fn two_nights_at_once_are_both_kept() {
+fn a_lost_race_and_lost_answers_lose_no_night() {
     let nights = Nights::new();
-    let snapshots = ["a.json", "b.json", "c.json"].map(|name| nights.measure(name));
-    let children: Vec<Child> = snapshots.iter().map(|one| nights.keep(one)).collect();
+    let (first, second) = (nights.measure("a.json"), nights.measure("b.json"));
+    let third = nights.measure("c.json");
+    assert_eq!(nights.pushed(&first).0, Some(0));
+    // Somebody moves the branch between our look and our write: their file stays.
+    nights.github.look(|world| {
+        let races = [Some(Fault::First(move_on)), Some(Fault::After)];
+        world.fail("PATCH /git/refs/{ref}", races);
+    });
+    let (code, told) = nights.pushed(&second);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("somebody else was faster"), "{told}");
+    nights.github.look(|world| {
+        world.fail("POST /git/commits", [Some(Fault::After)]);
+        world.fail("GET /git/ref/{ref}", [Some(Fault::Before)]);
+    });
+    let (code, told) = nights.pushed(&third);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(nights.times().len(), 3);
+    let other = nights
+        .github
+        .look(|world| world.git.file(BRANCH, "other.txt"));
+    assert_eq!(other, None, "the double keeps one file a commit");
+}
 
-    for child in children {
-        let (code, said) = nights.kept(child);
-        assert_eq!(code, Some(0), "{said}");
-    }
-
-    let history: Value = serde_json::from_str(&nights.branch()).expect("a snapshot");
-    let runs = history["runs"].as_array().expect("a list");
-    let times: Vec<&str> = runs
-        .iter()
-        .filter_map(|run| run["measured-at"].as_str())
-        .collect();
-    assert_eq!(times.len(), 3, "{times:?}");
-    assert!(times.is_sorted(), "{times:?}");
-    // Kept again, nothing is new.
-    let (code, said) = nights.kept(nights.keep(&snapshots[0]));
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("nothing new"), "{said}");
+/// Another repository's job writes the same history again, in a commit of its own.
+fn move_on(world: &mut crate::support::github::World) {
+    let now = world.git.file(BRANCH, "main.json").expect("a file");
+    world.git.commit(BRANCH, "main.json", &now);
 }
 
 #[test]
 fn a_damaged_history_is_never_replaced() {
     let nights = Nights::new();
     let snapshot = nights.measure("a.json");
-    let (code, said) = nights.kept(nights.keep(&snapshot));
-    assert_eq!(code, Some(0), "{said}");
-    // Somebody cuts the file on the branch.
-    let clone = nights.project.outside("clone");
-    let folder = clone.to_str().expect("a path");
-    let branch = "tollgate-baselines";
-    nights.project.git(&[
-        "clone",
-        "--quiet",
-        "--branch",
-        branch,
-        &nights.remote(),
-        folder,
-    ]);
-    let file = clone.join("main.json");
-    let text = fs::read_to_string(&file).expect("the history");
-    fs::write(&file, &text[..text.len() / 2]).expect("a file");
-    let user = ["-c", "user.name=A", "-c", "user.email=a@example.com"];
-    let commit = [&["-C", folder], &user[..], &["commit", "-aqm", "cut"]].concat();
-    nights.project.git(&commit);
-    nights.project.git(&["-C", folder, "push", "--quiet"]);
-    let before = nights.branch();
+    assert_eq!(nights.pushed(&snapshot).0, Some(0));
+    let whole = nights.file().expect("a file");
+    let half = &whole[..whole.len() / 2];
+    let mut other: Value = serde_json::from_slice(&whole).expect("JSON");
+    other["project"] = "other".into();
+    for damaged in [half, b"", b"{}", other.to_string().as_bytes()] {
+        nights
+            .github
+            .look(|world| world.git.commit(BRANCH, "main.json", damaged));
+        let (code, told) = nights.pushed(&snapshot);
+        assert_ne!(code, Some(0), "{told}");
+        assert_eq!(nights.file().as_deref(), Some(damaged), "{told}");
+        let fresh = nights.project.outside("fresh.db").display().to_string();
+        let pull = nights.command(&["pull", "--store", &fresh]).spawn();
+        assert_ne!(said(pull.expect("it starts")).0, Some(0));
+    }
+}
 
-    let (code, said) = nights.kept(nights.keep(&nights.measure("b.json")));
+#[test]
+fn a_token_that_may_not_write_is_told_what_to_add() {
+    let nights = Nights::new();
+    let snapshot = nights.measure("a.json");
+    nights.github.look(|world| {
+        let token = world.tokens.get_mut("t-actions").expect("a token");
+        token
+            .permissions
+            .insert("contents".to_owned(), "read".to_owned());
+    });
+    let (code, told) = nights.pushed(&snapshot);
+    assert_eq!(code, Some(4), "{told}");
+    assert!(told.contains("contents: write"), "{told}");
+    assert_eq!(nights.file(), None);
+}
 
-    assert_ne!(code, Some(0), "{said}");
-    assert!(said.contains("is no snapshot of stored runs"), "{said}");
-    assert_eq!(nights.branch(), before);
+#[test]
+fn what_got_worse_is_no_baseline_until_somebody_says_so() {
+    let nights = Nights::new();
+    let project = &nights.project;
+    project
+        .run(&["baseline", "refresh", "--pin", "v1.0"])
+        .exits(0)
+        .prints("the first night");
+    project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=90");
+    project.commit("more");
+
+    let refused = project.run(&["baseline", "refresh"]);
+    refused.exits(1).says("the baseline does not advance");
+    refused.says("worse than in the last night");
+    let list = project.run(&["baseline", "list", "--format", "json"]);
+    let list: Value = serde_json::from_str(&list.stdout).expect("JSON");
+    assert_eq!(list.as_array().map(Vec::len), Some(1));
+    assert_eq!(list[0]["pinned"], json!("v1.0"));
+
+    // Everything that got worse is accepted by name, and stays visible against the release.
+    let report = refused.stderr.clone();
+    let mut accept = vec!["baseline", "refresh", "--repeat", "2", "--because", "icons"];
+    for metric in ["web initial-js", "web total", "web assets/index.js size"] {
+        let label = metric.split(' ').nth(1).expect("a word");
+        if label != "assets/index.js" || report.contains("index.js") {
+            accept.extend(["--accept", metric]);
+        }
+    }
+    let stored = project.run(&accept);
+    stored.exits(0).prints("accepted it because icons");
+    stored
+        .prints("worse than in release v1.0")
+        .prints("stored run 2");
+    project
+        .run(&["baseline", "accepted"])
+        .exits(0)
+        .prints("because icons");
+    project
+        .run(&["baseline", "history", "bundle/web/total"])
+        .exits(0)
+        .prints("release v1.0");
+    project.run(&["baseline", "prune", "--keep", "1"]).exits(0);
+    let list = project.run(&["baseline", "list", "--format", "json"]);
+    let list: Value = serde_json::from_str(&list.stdout).expect("JSON");
+    assert_eq!(
+        list.as_array().map(Vec::len),
+        Some(2),
+        "the pinned run stays"
+    );
 }

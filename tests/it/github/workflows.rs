@@ -342,6 +342,7 @@ fn an_accepted_regression_is_published_by_the_workflow_of_commands() {
     said["issue"]["number"] = 3.into();
     said["issue"]["pull_request"] = json!({ "url": "https://api.github.com" });
     said["comment"]["user"]["login"] = "ada".into();
+    said["repository"]["default_branch"] = "main".into();
     for metric in ["web/initial-js", "web/total"] {
         let command = format!("/tollgate accept {metric} because we need the map");
         said["comment"]["body"] = command.into();

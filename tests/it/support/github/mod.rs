@@ -2,6 +2,7 @@
 //! to GitHub's own description. What is not described fails the test.
 
 mod description;
+mod git;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +26,16 @@ use world::{Reply, refused};
 pub(crate) const REPOSITORY: &str = "octo-org/octo-repo";
 
 /// The routes below a repository: what a segment in braces matches is anything.
-const ROUTES: [&str; 17] = [
+const ROUTES: [&str; 26] = [
+    "GET /git/ref/{ref}",
+    "POST /git/refs",
+    "PATCH /git/refs/{ref}",
+    "POST /git/blobs",
+    "GET /git/blobs/{file_sha}",
+    "POST /git/trees",
+    "GET /git/trees/{tree_sha}",
+    "POST /git/commits",
+    "GET /git/commits/{commit_sha}",
     "GET /collaborators/{username}/permission",
     "POST /actions/runs/{run_id}/rerun",
     "GET /pulls",
@@ -112,7 +122,7 @@ impl Github {
             ("pull_requests", "write"),
             ("statuses", "write"),
             ("checks", "write"),
-            ("contents", "read"),
+            ("contents", "write"),
             ("actions", "write"),
         ];
         let token = Identity::actions(&permissions);
@@ -375,6 +385,12 @@ fn matches(route: &str, method: &Method, path: &[&str]) -> bool {
     };
     let parts: Vec<&str> = template.split('/').collect();
     let fits = |(part, segment): (&&str, &&str)| part.starts_with('{') || part == segment;
+    // The name of a branch may have several parts: `heads/main`.
+    let is_branch = template.starts_with("git/") && parts.last() == Some(&"{ref}");
+    if is_branch && path.len() > parts.len() {
+        let path = &path[..parts.len()];
+        return of == method.as_str() && parts.iter().zip(path).all(fits);
+    }
     // `/issues/comments/7` is not comment 7 of an issue.
     of == method.as_str() && parts.len() == path.len() && parts.iter().zip(path).all(fits)
 }

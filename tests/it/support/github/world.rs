@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
+use super::git::Git;
+
 /// GitHub's limit on a comment, which its description does not have.
 const COMMENT: usize = 65_536;
 /// The same of the description of a status.
@@ -98,6 +100,8 @@ pub(crate) struct World {
     pub(crate) reruns: Vec<u64>,
     /// The merge base of any two commits.
     pub(crate) merge_base: String,
+    /// Branches with what is on them.
+    pub(crate) git: Git,
     /// Per route, what goes wrong with the next requests.
     faults: BTreeMap<String, VecDeque<Option<Fault>>>,
     /// Operation and status of every request.
@@ -116,6 +120,7 @@ impl World {
             people: BTreeMap::new(),
             reruns: Vec::new(),
             merge_base: "b".repeat(40),
+            git: Git::default(),
             faults: BTreeMap::new(),
             log: Vec::new(),
             next: 1000,
@@ -221,6 +226,7 @@ impl World {
                 };
                 self.on_comment(method, rest, at, body, by, example)
             }
+            (_, ["git", rest @ ..]) => self.git.handle(method, rest, body, &example),
             ("POST", ["check-runs"]) => self.create_check(body, &example),
             ("PATCH", ["check-runs", id]) => self.change_check(id, body, &example),
             ("GET", ["commits", sha, "check-runs"]) => self.checks_of(sha, query, &example),
@@ -393,11 +399,11 @@ fn too_long(text: &str) -> Option<Reply> {
     })
 }
 
-fn ok(body: Value) -> Reply {
+pub(super) fn ok(body: Value) -> Reply {
     Reply { status: 200, body }
 }
 
-fn created(body: Value) -> Reply {
+pub(super) fn created(body: Value) -> Reply {
     Reply { status: 201, body }
 }
 
@@ -408,7 +414,7 @@ fn empty() -> Reply {
     }
 }
 
-fn missing() -> Reply {
+pub(super) fn missing() -> Reply {
     refused(404, "Not Found")
 }
 
@@ -421,7 +427,7 @@ pub(crate) fn refused(status: u16, message: &str) -> Reply {
     Reply { status, body }
 }
 
-fn invalid(resource: &str, field: &str, message: &str) -> Reply {
+pub(super) fn invalid(resource: &str, field: &str, message: &str) -> Reply {
     let body = json!({
         "message": "Validation Failed",
         "errors": [{ "resource": resource, "field": field, "code": "unprocessable", "message": message }],

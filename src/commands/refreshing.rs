@@ -1,0 +1,308 @@
+//! Whether a night becomes the baseline of the next ones.
+//!
+//! A night that cannot be trusted is no baseline, and one that got worse would make what got worse
+//! the new usual: it becomes one only when somebody says so, and that stays visible. Must not
+//! measure, store or ask anybody; no clock.
+
+use crate::compare::{self, Policy};
+use crate::model::{Baseline, Class, Comparison, MetricId, Reference, Run, Samples, Verdict};
+use crate::store::AcceptedOnce;
+
+/// What is known before.
+#[derive(Debug)]
+pub(super) struct Before<'a> {
+    /// The nearest stored ancestor and its distance, where there is one: the last night.
+    pub(super) last: Option<&'a Baseline>,
+    /// The newest stored ancestors, newest first.
+    pub(super) series: &'a [Run],
+    /// References of releases.
+    pub(super) pinned: &'a [(String, Run)],
+    /// What was let through since the last night.
+    pub(super) accepted: &'a [AcceptedOnce],
+}
+
+/// What becomes of a night.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Night {
+    /// Why it is no baseline; empty when it is one.
+    pub(super) refused: Vec<String>,
+    /// What should be known in any case.
+    pub(super) told: Vec<String>,
+}
+
+/// Judges the last of several measurements of one night.
+pub(super) fn judge(nights: &[Run], before: &Before<'_>, policy: &Policy) -> Night {
+    let mut night = Night::default();
+    let Some(run) = nights.last() else {
+        return night;
+    };
+    night.refused.extend(noise(nights, policy));
+    night.refused.extend(disturbed(run));
+    match before.last {
+        Some(last) => against_last(run, last, before, policy, &mut night),
+        None => night
+            .told
+            .push("there is no stored ancestor: this is the first night".to_owned()),
+    }
+    for (name, release) in before.pinned {
+        night
+            .told
+            .extend(against_release(run, name, release, policy));
+    }
+    night
+}
+
+/// Metrics that read too differently from themselves within the night.
+fn noise(nights: &[Run], policy: &Policy) -> Vec<String> {
+    let Some((first, more)) = nights.split_first() else {
+        return Vec::new();
+    };
+    let mut told = Vec::new();
+    for (id, samples) in &first.samples {
+        let Some(tolerance) = policy.tolerance(id) else {
+            continue;
+        };
+        let mut readings = vec![middle(samples)];
+        readings.extend(
+            more.iter()
+                .filter_map(|run| run.samples.get(id))
+                .map(middle),
+        );
+        let lowest = readings.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = readings.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let apart = highest - lowest;
+        if apart > tolerance.floor && apart > lowest * tolerance.relative {
+            told.push(format!(
+                "{} read {:.1} % apart within one night, more than the {:.0} % that are allowed",
+                name(id),
+                apart / lowest * 100.0,
+                tolerance.relative * 100.0,
+            ));
+        }
+    }
+    told
+}
+
+/// Blocks that other work disturbed twice: half of them is no night.
+fn disturbed(run: &Run) -> Vec<String> {
+    let of_endpoint = run.contention.iter().filter_map(|(endpoint, blocks)| {
+        let disturbed = blocks.iter().filter(|block| block.disturbed).count();
+        (disturbed * 2 >= blocks.len() && disturbed > 0).then(|| {
+            format!(
+                "other work disturbed {disturbed} of {} blocks of {endpoint}",
+                blocks.len()
+            )
+        })
+    });
+    of_endpoint.collect()
+}
+
+fn against_last(
+    run: &Run,
+    last: &Baseline,
+    before: &Before<'_>,
+    policy: &Policy,
+    night: &mut Night,
+) {
+    let reference = Reference::Stored {
+        baseline: last.clone(),
+        series: before.series.to_vec(),
+        why: "a night is measured alone".to_owned(),
+    };
+    for (comparison, change) in regressions(&compare::compare(run, &reference, policy)) {
+        let id = &comparison.id;
+        let what = format!(
+            "{} is {:.1} % worse than in the last night, {}",
+            name(id),
+            change * 100.0,
+            last.run.revision.short(),
+        );
+        let letting = before.accepted.iter().find(|accepted| {
+            accepted.metric == id.to_string()
+                && accepted.ceiling.is_none_or(|ceiling| change <= ceiling)
+        });
+        match letting {
+            Some(accepted) => night.told.push(format!(
+                "{what}: `{}` accepted it because {}",
+                accepted.by, accepted.because
+            )),
+            None => night.refused.push(what),
+        }
+    }
+}
+
+fn against_release(run: &Run, name_of: &str, release: &Run, policy: &Policy) -> Vec<String> {
+    let reference = Reference::Stored {
+        baseline: Baseline {
+            run: release.clone(),
+            distance: 0,
+        },
+        series: vec![release.clone()],
+        why: "a release is no base".to_owned(),
+    };
+    let comparisons = compare::compare(run, &reference, policy);
+    let mut told: Vec<String> = regressions(&comparisons)
+        .map(|(comparison, change)| {
+            format!(
+                "{} is {:.1} % worse than in release {name_of}",
+                name(&comparison.id),
+                change * 100.0
+            )
+        })
+        .collect();
+    // One night says little of a latency, and of another machine nothing at all: shown, no verdict.
+    for (id, samples) in &run.samples {
+        let (Some(then), Some(tolerance)) = (release.samples.get(id), policy.tolerance(id)) else {
+            continue;
+        };
+        let change = middle(samples) / middle(then) - 1.0;
+        let is_shown = id.metric.class() == Class::Noisy
+            && run.machine.class() == release.machine.class()
+            && change.is_finite()
+            && change > tolerance.relative;
+        if is_shown {
+            told.push(format!(
+                "{} reads {:.1} % more than in release {name_of}, which one night cannot judge",
+                name(id),
+                change * 100.0
+            ));
+        }
+    }
+    told
+}
+
+fn regressions(comparisons: &[Comparison]) -> impl Iterator<Item = (&Comparison, f64)> {
+    comparisons.iter().filter_map(|one| match &one.verdict {
+        Verdict::Regressed(change) => Some((one, change.worse_by.point)),
+        Verdict::Improved(_) | Verdict::Unchanged(_) | Verdict::Inconclusive(_) => None,
+    })
+}
+
+fn name(id: &MetricId) -> String {
+    format!("{} of {}", id.metric.label(), id.subject.name())
+}
+
+fn middle(samples: &Samples) -> f64 {
+    let mut values = samples.values().to_vec();
+    values.sort_by(f64::total_cmp);
+    let at = values.len() / 2;
+    if values.len().is_multiple_of(2) {
+        f64::midpoint(values[at - 1], values[at])
+    } else {
+        values[at]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Metric, RunFile};
+
+    fn run() -> Run {
+        let text = include_str!("../../tests/fixtures/runs/format-1.json");
+        let file: RunFile = serde_json::from_str(text).unwrap();
+        file.head
+    }
+
+    fn p50() -> MetricId {
+        MetricId::endpoint("list projects", Metric::LatencyP50)
+    }
+
+    fn queries() -> MetricId {
+        MetricId::endpoint("list projects", Metric::QueriesPerRequest)
+    }
+
+    fn times(run: &Run, id: &MetricId, factor: f64) -> Run {
+        let mut run = run.clone();
+        let values = run.samples[id].values().iter().map(|v| v * factor);
+        let values = values.collect();
+        run.samples
+            .insert(id.clone(), Samples::new(values).unwrap());
+        run
+    }
+
+    fn judged(nights: &[Run], pinned: &[(String, Run)], accepted: &[AcceptedOnce]) -> Night {
+        let last = Baseline {
+            run: run(),
+            distance: 1,
+        };
+        let before = Before {
+            last: Some(&last),
+            series: &[run()],
+            pinned,
+            accepted,
+        };
+        judge(nights, &before, &Policy::default())
+    }
+
+    fn accepted(ceiling: Option<f64>) -> AcceptedOnce {
+        AcceptedOnce {
+            commit: "a".repeat(40),
+            metric: queries().to_string(),
+            ceiling,
+            by: "ada".to_owned(),
+            because: "the page shows more".to_owned(),
+            at: "2026-11-23T03:00:00Z".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_night_like_the_last_advances() {
+        assert_eq!(judged(&[run(), run()], &[], &[]), Night::default());
+    }
+
+    #[test]
+    fn a_noisy_night_does_not() {
+        let nights = [run(), times(&run(), &p50(), 1.2)];
+        let night = judged(&nights, &[], &[]);
+        assert_eq!(night.refused.len(), 1, "{night:?}");
+        assert!(night.refused[0].starts_with("latency p50 of list projects read 20.0 % apart"));
+    }
+
+    #[test]
+    fn a_regression_is_not_laundered() {
+        let worse = times(&run(), &queries(), 2.0);
+        let refused = judged(std::slice::from_ref(&worse), &[], &[]).refused;
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].contains("100.0 % worse than in the last night"));
+        // Nor by an acceptance of less than it is.
+        let small = judged(std::slice::from_ref(&worse), &[], &[accepted(Some(0.08))]);
+        assert_eq!(small.refused.len(), 1);
+    }
+
+    #[test]
+    fn what_was_accepted_advances_and_stays_visible() {
+        let worse = times(&run(), &queries(), 2.0);
+        let release = [("v1.0".to_owned(), run())];
+        let night = judged(&[worse], &release, &[accepted(Some(1.1))]);
+        assert_eq!(night.refused, [""; 0]);
+        assert_eq!(night.told.len(), 2, "{night:?}");
+        assert!(night.told[0].ends_with("`ada` accepted it because the page shows more"));
+        assert!(night.told[1].ends_with("100.0 % worse than in release v1.0"));
+    }
+
+    #[test]
+    fn slow_drift_against_a_release_is_told() {
+        // Each night within the tolerance of the last, and all together not.
+        let release = [("v1.0".to_owned(), times(&run(), &queries(), 0.9))];
+        let night = judged(&[run()], &release, &[]);
+        assert_eq!(night.refused, [""; 0]);
+        assert!(
+            night.told[0].ends_with("11.1 % worse than in release v1.0"),
+            "{night:?}"
+        );
+    }
+
+    #[test]
+    fn the_first_night_says_that_it_is() {
+        let before = Before {
+            last: None,
+            series: &[],
+            pinned: &[],
+            accepted: &[],
+        };
+        let night = judge(&[run()], &before, &Policy::default());
+        assert_eq!(night.refused, [""; 0]);
+        assert_eq!(night.told.len(), 1);
+    }
+}
