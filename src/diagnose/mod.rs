@@ -5,11 +5,14 @@
 
 mod budget;
 mod bundles;
+mod cache_misses;
 mod changed_code;
 mod different_answers;
 mod duplicate_package;
 mod eager_route;
+mod model_loads;
 mod new_dependency;
+mod over_fetch;
 mod place;
 mod query_count;
 mod rate_not_kept;
@@ -37,14 +40,17 @@ pub struct Case<'a> {
 pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
 
 /// The rules that explain with a cause of their own.
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 12] = [
     different_answers::rule,
     whole_import::rule,
     eager_route::rule,
     duplicate_package::rule,
     new_dependency::rule,
+    cache_misses::rule,
+    model_loads::rule,
     query_count::rule,
     row_count::rule,
+    over_fetch::rule,
     slow_query::rule,
     rate_not_kept::rule,
 ];

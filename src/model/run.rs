@@ -348,8 +348,8 @@ enum BaseArm {
 
 impl RunFile {
     /// The version written today. 2 added `control` and `contention`, 3 `open-loops`, 4 what
-    /// disturbed a block and the parts of a latency.
-    pub const FORMAT: u32 = 4;
+    /// disturbed a block and the parts of a latency, 5 pages, caches, bytes read and model loads.
+    pub const FORMAT: u32 = 5;
 }
 
 #[cfg(test)]

@@ -287,6 +287,7 @@ async fn what_could_not_be_read_again_is_not_stored() {
             text: "select 1".to_owned(),
             calls_per_request: f64::NAN,
             rows_per_call: 1.0,
+            pages_per_call: 0.0,
             mean_ms: 1.0,
         }],
     );
@@ -495,7 +496,7 @@ async fn a_run_of_a_newer_format_is_not_guessed_at() {
         .unwrap();
     let error = store.show(PROJECT, "aaaa1111").await.unwrap_err();
     let text = told(&error).replace(folder.path().to_str().unwrap(), "[folder]");
-    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 4");
+    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 5");
     assert_eq!(error.hint(), Some("update tollgate"));
 }
 
