@@ -382,6 +382,7 @@ fn every_metric() -> Vec<MetricId> {
             Metric::Size,
             Metric::Memory,
             Metric::PeakMemory,
+            Metric::GpuMemory,
         ];
         let metrics = Metric::ALL.into_iter();
         metrics

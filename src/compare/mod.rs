@@ -76,7 +76,7 @@ pub fn suspects(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
                 noisy::first_stage(blocks, id.metric.better(), tolerance) == First::Escalated
             })
     };
-    noisy_in_both(base, head)
+    noisy_in_both(base, head, policy)
         .filter(escalates)
         .cloned()
         .collect()
@@ -92,25 +92,40 @@ pub fn undecided(base: &Run, head: &Run, policy: &Policy) -> Vec<MetricId> {
         .collect()
 }
 
-fn noisy_in_both<'a>(base: &'a Run, head: &'a Run) -> impl Iterator<Item = &'a MetricId> {
+fn noisy_in_both<'a>(
+    base: &'a Run,
+    head: &'a Run,
+    policy: &'a Policy,
+) -> impl Iterator<Item = &'a MetricId> {
     head.samples.iter().filter_map(|(id, samples)| {
         let other = base.samples.get(id)?;
-        is_noisy(id, other, samples).then_some(id)
+        is_noisy(id, other, samples, policy).then_some(id)
     })
 }
 
 /// Whether a metric is judged by blocks: the noisy ones, and counts that differ between the
-/// blocks of one arm and so are not exact after all.
-fn is_noisy(id: &MetricId, base: &Samples, head: &Samples) -> bool {
+/// blocks of one arm by more than their floor, and so are not exact after all. (One key of a cache
+/// that runs out in between is 0.002 misses a request in one block, and no noise.)
+fn is_noisy(id: &MetricId, base: &Samples, head: &Samples, policy: &Policy) -> bool {
+    let floor = policy
+        .tolerance(id)
+        .map_or(0.0, |tolerance| tolerance.floor);
+    let is_constant = |samples: &Samples| spread(samples) <= floor;
     match id.metric.class() {
         Class::Noisy => true,
         // Wrong answers are never a matter of statistics.
         Class::Exact => {
-            id.metric != Metric::ErrorRate
-                && (base.constant().is_none() || head.constant().is_none())
+            id.metric != Metric::ErrorRate && ![base, head].into_iter().all(is_constant)
         }
         Class::BudgetOnly => false,
     }
+}
+
+/// From the lowest to the highest of the blocks.
+fn spread(samples: &Samples) -> f64 {
+    let values = samples.values().iter().copied();
+    let lowest = values.clone().fold(f64::INFINITY, f64::min);
+    values.fold(f64::NEG_INFINITY, f64::max) - lowest
 }
 
 /// The first-stage blocks of a noisy metric, and what a change of it must exceed.
@@ -270,7 +285,7 @@ fn against_base(
         return verdict;
     };
     match (control_of(id, base), policy.tolerance(id)) {
-        (Some(control), Some(tolerance)) if is_noisy(id, control.base, control.head) => {
+        (Some(control), Some(tolerance)) if is_noisy(id, control.base, control.head, policy) => {
             noisy::tempered(verdict, control, id.metric.better(), tolerance)
         }
         (Some(_) | None, _) => verdict,
@@ -336,7 +351,7 @@ fn way<'a>(id: &MetricId, head: &'a Run, reference: &'a Reference, policy: &Poli
     };
     match earlier_samples(id, head, reference) {
         Err(why) => Way::Nothing(why),
-        Ok(earlier) if is_noisy(id, earlier, now) => Way::Noisy {
+        Ok(earlier) if is_noisy(id, earlier, now, policy) => Way::Noisy {
             blocks: Blocks {
                 base: earlier,
                 head: now,
@@ -455,7 +470,7 @@ fn detectable(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy)
     };
     let blocks = blocks_of(id, &base.confirmation, &head.confirmation)
         .or_else(|| blocks_of(id, &base.samples, &head.samples))?;
-    if !is_noisy(id, blocks.base, blocks.head) {
+    if !is_noisy(id, blocks.base, blocks.head, policy) {
         return None;
     }
     noisy::detectable_in(blocks, id.metric.better(), policy.tolerance(id)?)

@@ -34,6 +34,15 @@ pub const MEMORY_FLOOR_BYTES: f64 = 1_000_000.0;
 pub const BUNDLE_FLOOR_BYTES: f64 = 1_000.0;
 /// Fewer than half a query or row more per request is no change of a count.
 pub const COUNT_FLOOR: f64 = 0.5;
+/// Fewer pages of the database more per request are a matter of its layout.
+pub const PAGES_FLOOR: f64 = 8.0;
+/// Growth of pages that is never a change, whatever the tolerance of counts: where rows lie, and
+/// how high an index is, depends on the order of writes.
+pub const PAGES_LEAST: f64 = 0.05;
+/// Fewer bytes more that a process reads for a request never gate.
+pub const READ_FLOOR_BYTES: f64 = 4_000.0;
+/// Growth of what is read that is never a change: logs, timers and wake-ups are read as well.
+pub const READ_LEAST: f64 = 0.05;
 /// Response changes below this many bytes never gate.
 pub const RESPONSE_FLOOR_BYTES: f64 = 1_000.0;
 
@@ -134,8 +143,14 @@ impl Policy {
             Metric::LatencyP95 => (self.tolerances.tail, LATENCY_FLOOR_MS),
             Metric::CpuPerRequest => (self.tolerances.cpu, CPU_FLOOR_MS),
             Metric::Memory => (self.tolerances.memory, MEMORY_FLOOR_BYTES),
-            Metric::QueriesPerRequest | Metric::RowsPerRequest => {
-                (self.tolerances.count, COUNT_FLOOR)
+            Metric::QueriesPerRequest
+            | Metric::RowsPerRequest
+            | Metric::CacheCommandsPerRequest
+            | Metric::CacheMissesPerRequest
+            | Metric::ModelLoadsPerRequest => (self.tolerances.count, COUNT_FLOOR),
+            Metric::PagesPerRequest => (self.tolerances.count.max(PAGES_LEAST), PAGES_FLOOR),
+            Metric::BytesReadPerRequest => {
+                (self.tolerances.count.max(READ_LEAST), READ_FLOOR_BYTES)
             }
             Metric::ResponseBytes => (self.tolerances.count, RESPONSE_FLOOR_BYTES),
             // An answer that used to be right and now is wrong has no tolerance.
@@ -145,7 +160,8 @@ impl Policy {
             | Metric::Throughput
             | Metric::BatchGain
             | Metric::QueryMean
-            | Metric::PeakMemory => return None,
+            | Metric::PeakMemory
+            | Metric::GpuMemory => return None,
         };
         let is_noisy = id.metric.class() == Class::Noisy;
         let factor = if shared && is_noisy {
@@ -175,16 +191,22 @@ impl Policy {
             Metric::LatencyP95 => self.weights.tail,
             Metric::CpuPerRequest => self.weights.cpu,
             Metric::Memory => self.weights.memory,
-            Metric::QueriesPerRequest | Metric::RowsPerRequest | Metric::ResponseBytes => {
-                self.weights.count
-            }
+            Metric::QueriesPerRequest
+            | Metric::RowsPerRequest
+            | Metric::PagesPerRequest
+            | Metric::ResponseBytes
+            | Metric::BytesReadPerRequest
+            | Metric::CacheCommandsPerRequest
+            | Metric::CacheMissesPerRequest
+            | Metric::ModelLoadsPerRequest => self.weights.count,
             Metric::ErrorRate | Metric::DifferentAnswers => Weight::Gates,
             Metric::LatencyMean
             | Metric::ColdStart
             | Metric::Throughput
             | Metric::BatchGain
             | Metric::QueryMean
-            | Metric::PeakMemory => Weight::Shown,
+            | Metric::PeakMemory
+            | Metric::GpuMemory => Weight::Shown,
         }
     }
 }

@@ -112,7 +112,7 @@ fn case<'a>(
     let now = head.samples.get(id)?;
     let tolerance = policy.tolerance(id)?;
     let noisy = match baseline.run.samples.get(id) {
-        Some(stored) => is_noisy(id, stored, now),
+        Some(stored) => is_noisy(id, stored, now, policy),
         None => id.metric.class() == Class::Noisy,
     };
     noisy.then_some((now, series, tolerance))

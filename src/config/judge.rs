@@ -181,6 +181,7 @@ fn possible(
         ("queries-per-request", budgets.queries_per_request.is_some()),
         ("query-mean", budgets.query_mean.is_some()),
         ("rows-per-request", budgets.rows_per_request.is_some()),
+        ("pages-per-request", budgets.pages_per_request.is_some()),
     ];
     match statements.into_iter().find(|(_, written)| *written) {
         Some((key, _)) if !reaches_postgres(service, services) => {
@@ -220,7 +221,27 @@ fn of_endpoint(raw: &RawEndpointBudgets) -> Vec<(Metric, f64)> {
         ),
         (Metric::QueryMean, raw.query_mean.map(|time| time.0)),
         (Metric::RowsPerRequest, rows.map(|count| count.0)),
+        (
+            Metric::PagesPerRequest,
+            raw.pages_per_request.map(|count| count.0),
+        ),
         (Metric::ResponseBytes, raw.response_bytes.map(|size| size.0)),
+        (
+            Metric::BytesReadPerRequest,
+            raw.bytes_read_per_request.map(|size| size.0),
+        ),
+        (
+            Metric::CacheCommandsPerRequest,
+            raw.cache_commands_per_request.map(|count| count.0),
+        ),
+        (
+            Metric::CacheMissesPerRequest,
+            raw.cache_misses_per_request.map(|count| count.0),
+        ),
+        (
+            Metric::ModelLoadsPerRequest,
+            raw.model_loads_per_request.map(|count| count.0),
+        ),
     ])
 }
 
@@ -228,6 +249,7 @@ fn of_service(raw: &RawServiceBudgets) -> Vec<(Metric, f64)> {
     written([
         (Metric::Memory, raw.memory.map(|size| size.0)),
         (Metric::PeakMemory, raw.peak_memory.map(|size| size.0)),
+        (Metric::GpuMemory, raw.gpu_memory.map(|size| size.0)),
     ])
 }
 

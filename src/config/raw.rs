@@ -118,6 +118,7 @@ pub(super) struct RawService {
     pub(super) http2: Option<bool>,
     pub(super) tls: Option<RawTls>,
     pub(super) socket: Option<String>,
+    pub(super) models: Option<Vec<String>>,
     pub(super) budgets: Option<RawServiceBudgets>,
 }
 
@@ -143,6 +144,7 @@ pub(super) struct RawTls {
 pub(super) struct RawServiceBudgets {
     pub(super) memory: Option<Size>,
     pub(super) peak_memory: Option<Size>,
+    pub(super) gpu_memory: Option<Size>,
 }
 
 /// When a service is ready: one of the first four keys.
@@ -365,7 +367,12 @@ pub(super) struct RawEndpointBudgets {
     pub(super) query_mean: Option<Time>,
     pub(super) queries_per_request: Option<Count>,
     pub(super) rows_per_request: Option<Count>,
+    pub(super) pages_per_request: Option<Count>,
     pub(super) response_bytes: Option<Size>,
+    pub(super) bytes_read_per_request: Option<Size>,
+    pub(super) cache_commands_per_request: Option<Count>,
+    pub(super) cache_misses_per_request: Option<Count>,
+    pub(super) model_loads_per_request: Option<Count>,
     pub(super) throughput: Option<Rate>,
     pub(super) error_rate: Option<Share>,
 }

@@ -68,6 +68,11 @@ fn service(name: &str, raw: &RawService, names: &[&str], at: &KeyPath) -> Result
         seed: seed(raw, at)?,
         fresh: fresh(raw),
         speaks: speaks(raw, at)?,
+        has_gpu_budget: raw
+            .budgets
+            .as_ref()
+            .is_some_and(|one| one.gpu_memory.is_some()),
+        models: resolve::paths(raw.models.as_deref().unwrap_or_default(), &at.key("models"))?,
         name,
     })
 }
@@ -136,6 +141,7 @@ fn only_for_processes(raw: &RawService, at: &KeyPath) -> Result<(), Problem> {
         ("port", raw.port.is_some()),
         ("fresh", raw.fresh.is_some()),
         ("budgets", raw.budgets.is_some()),
+        ("models", raw.models.is_some()),
     ];
     match keys.into_iter().find(|(_, written)| *written) {
         Some((key, _)) => {

@@ -5,13 +5,16 @@
 
 mod budget;
 mod bundles;
+mod cache_misses;
 mod changed_code;
 mod common_js;
 mod deferrable;
 mod different_answers;
 mod duplicate_package;
 mod eager_route;
+mod model_loads;
 mod new_dependency;
+mod over_fetch;
 mod place;
 mod query_count;
 mod rate_not_kept;
@@ -39,7 +42,7 @@ pub struct Case<'a> {
 pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
 
 /// The rules that explain with a cause of their own.
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 14] = [
     different_answers::rule,
     whole_import::rule,
     eager_route::rule,
@@ -47,8 +50,11 @@ const RULES: [Rule; 11] = [
     new_dependency::rule,
     common_js::rule,
     deferrable::rule,
+    cache_misses::rule,
+    model_loads::rule,
     query_count::rule,
     row_count::rule,
+    over_fetch::rule,
     slow_query::rule,
     rate_not_kept::rule,
 ];

@@ -25,6 +25,23 @@ pub(super) fn of_statement(case: &Case<'_>, route: &Route, statement: &str) -> L
     }
 }
 
+/// The code of the route's service that head changed, where that is in one file; else the route.
+pub(super) fn of_change(case: &Case<'_>, route: &Route) -> Location {
+    let is_its = |change: &&ChangedLines| is_below(&change.file, &route.directory);
+    let mut changed = case.head.evidence.changed.iter().filter(is_its);
+    let Some(first) = changed.next() else {
+        return of_route(route);
+    };
+    if changed.any(|other| other.file != first.file) {
+        return of_route(route);
+    }
+    let place = Place {
+        file: first.file.clone(),
+        line: first.first.max(1),
+    };
+    source(&place, true)
+}
+
 /// The route as a place.
 pub(super) fn of_route(route: &Route) -> Location {
     Location::Service {

@@ -192,6 +192,8 @@ fn explained(endpoint: &str, route: &Route) -> Vec<MetricId> {
     let of_endpoint = [
         Metric::QueriesPerRequest,
         Metric::RowsPerRequest,
+        Metric::PagesPerRequest,
+        Metric::BytesReadPerRequest,
         Metric::LatencyP50,
         Metric::LatencyP95,
         Metric::LatencyMean,

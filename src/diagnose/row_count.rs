@@ -73,6 +73,8 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
         }),
         explains: [
             Metric::RowsPerRequest,
+            Metric::PagesPerRequest,
+            Metric::BytesReadPerRequest,
             Metric::LatencyP50,
             Metric::LatencyP95,
             Metric::LatencyMean,

@@ -1,7 +1,7 @@
 //! `db.slow-query`: a statement takes longer than in base, or longer than its budget.
 //!
-//! Needs: statement times; the plan, where PostgreSQL gave one. Silent: where the latency of the
-//! endpoint did not regress and no budget is missed; below a millisecond a request more than base;
+//! Needs: statement times; the plan, where PostgreSQL gave one. Silent: where neither the latency
+//! of the endpoint nor the pages its statements go through got worse, and no budget is missed; below a millisecond a request more than base;
 //! and where the statement returns many more rows (`db.unbounded` says so then).
 
 use super::{Case, place};
@@ -15,6 +15,8 @@ use crate::model::{
 const GROWTH_FROM: f64 = 1.25;
 /// Milliseconds more from which it matters.
 const EXTRA_FROM_MS: f64 = 1.0;
+/// Pages more a call from which it matters.
+const EXTRA_FROM_PAGES: f64 = 8.0;
 /// Rows may grow by this much before they are the better explanation.
 const SAME_ROWS: f64 = 1.5;
 
@@ -29,10 +31,14 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
         .base
         .and_then(|base| base.evidence.statements.get(endpoint));
     // Query times are not paired: they may explain a slow-down that was confirmed, not claim one.
-    let is_confirmed = [Metric::LatencyP50, Metric::LatencyP95]
-        .map(|metric| MetricId::endpoint(endpoint, metric))
-        .iter()
-        .any(|id| case.has_regressed(id));
+    let is_confirmed = [
+        Metric::LatencyP50,
+        Metric::LatencyP95,
+        Metric::PagesPerRequest,
+    ]
+    .map(|metric| MetricId::endpoint(endpoint, metric))
+    .iter()
+    .any(|id| case.has_regressed(id));
     let slower = now.iter().filter(|_| is_confirmed).find_map(|statement| {
         let earlier = before?
             .iter()
@@ -55,9 +61,13 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
 }
 
 fn is_slower(before: &Statement, now: &Statement) -> bool {
-    now.mean_ms >= before.mean_ms * GROWTH_FROM
-        && (now.mean_ms - before.mean_ms) * now.calls_per_request >= EXTRA_FROM_MS
-        && now.rows_per_call <= before.rows_per_call * SAME_ROWS + 1.0
+    let takes_longer = now.mean_ms >= before.mean_ms * GROWTH_FROM
+        && (now.mean_ms - before.mean_ms) * now.calls_per_request >= EXTRA_FROM_MS;
+    // Runs before format 5 have no pages.
+    let reads_more = before.pages_per_call > 0.0
+        && now.pages_per_call >= before.pages_per_call * GROWTH_FROM
+        && now.pages_per_call - before.pages_per_call >= EXTRA_FROM_PAGES;
+    (takes_longer || reads_more) && now.rows_per_call <= before.rows_per_call * SAME_ROWS + 1.0
 }
 
 fn finding(
@@ -83,6 +93,12 @@ fn finding(
         format!(" (base {:.2} ms)", earlier.mean_ms)
     });
     let mut evidence = vec![statement.text.clone()];
+    evidence.extend(earlier.filter(|one| one.pages_per_call > 0.0).map(|one| {
+        format!(
+            "{:.0} pages a call (base {:.0})",
+            statement.pages_per_call, one.pages_per_call
+        )
+    }));
     evidence.extend(plan.map(|plan| format!("plan: {}", plan.replace('\n', " ⏎ "))));
     Finding {
         rule: "db.slow-query".to_owned(),
@@ -103,6 +119,7 @@ fn finding(
         evidence,
         recommendation: recommendation(statement, scanned.as_deref(), sorted, earlier),
         explains: [
+            Metric::PagesPerRequest,
             Metric::QueryMean,
             Metric::LatencyP50,
             Metric::LatencyP95,

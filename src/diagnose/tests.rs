@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bundles::fixtures::{change, place, regressed, run};
 use super::*;
-use crate::model::evidence::{BundleEvidence, CallSite, Statement};
+use crate::model::evidence::{BundleEvidence, CacheUse, CallSite, Statement};
 use crate::model::{
     BudgetVerdict, Confidence, Estimate, Inconclusive, Location, Metric, Provenance, Target,
 };
@@ -17,6 +17,7 @@ fn statement(text: &str, calls: f64, rows: f64, mean_ms: f64) -> Statement {
         text: text.to_owned(),
         calls_per_request: calls,
         rows_per_call: rows,
+        pages_per_call: 0.0,
         mean_ms,
     }
 }
@@ -218,4 +219,86 @@ fn a_missed_target_names_the_service_and_recommends_nothing() {
     assert_eq!(found[0].rule, "target.missed");
     assert!(matches!(&found[0].location, Location::Service { service, .. } if service == "api"));
     assert!(found[0].recommendation.is_none());
+}
+
+#[test]
+fn more_columns_of_the_same_rows_are_over_fetched() {
+    let base = arm(vec![statement(
+        "SELECT id FROM project LIMIT $1",
+        1.0,
+        20.0,
+        0.1,
+    )]);
+    let wide = "SELECT id, name, metadata FROM project LIMIT $1";
+    let head = arm(vec![statement(wide, 1.0, 20.0, 0.2)]);
+    let comparisons = [regressed(id(Metric::BytesReadPerRequest), 9e3, 80e3)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].rule, "db.over-fetch");
+    assert_eq!(found[0].location.to_string(), "api/src/a.js:5");
+    let comparisons = [
+        regressed(id(Metric::BytesReadPerRequest), 9e3, 80e3),
+        regressed(id(Metric::ResponseBytes), 9e3, 80e3),
+    ];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert!(found.iter().all(|one| one.rule != "db.over-fetch"));
+}
+
+#[test]
+fn a_cache_that_no_longer_serves_points_to_the_changed_code() {
+    let with = |hits_per_request, misses_per_request| {
+        let mut run = arm(Vec::new());
+        let cache = CacheUse {
+            hits_per_request,
+            misses_per_request,
+            commands_per_request: 1.0,
+            ..CacheUse::default()
+        };
+        run.evidence.caches.insert("list".to_owned(), cache);
+        run
+    };
+    let (base, mut head) = (with(1.0, 0.0), with(0.0, 1.0));
+    change(&mut head, "api/src/statistics.js", 11);
+    let comparisons = [regressed(id(Metric::CacheMissesPerRequest), 0.0, 1.0)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].rule, "cache.misses");
+    assert_eq!(found[0].location.to_string(), "api/src/statistics.js:11");
+    assert!(
+        found[0]
+            .issue
+            .contains("finds 0 % of what it asks the cache for, where base finds 100 %")
+    );
+}
+
+#[test]
+fn a_model_opened_for_each_request_is_named() {
+    let (base, mut head) = (arm(Vec::new()), arm(Vec::new()));
+    change(&mut head, "api/app.py", 54);
+    let comparisons = [regressed(id(Metric::ModelLoadsPerRequest), 0.0, 1.0)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].rule, "ml.model-per-request");
+    assert_eq!(found[0].location.to_string(), "api/app.py:54");
+}
+
+#[test]
+fn more_pages_for_the_same_rows_are_a_missing_index_without_a_clock() {
+    let pages = |pages_per_call| {
+        let statement = statement(LATEST, 1.0, 1.0, 0.1);
+        arm(vec![Statement {
+            pages_per_call,
+            ..statement
+        }])
+    };
+    let (base, mut head) = (pages(4.0), pages(4000.0));
+    change(&mut head, "db/schema.sql", 31);
+    let plan = "Limit\n  ->  Sort\n        ->  Seq Scan on image";
+    head.evidence
+        .plans
+        .insert(LATEST.to_owned(), plan.to_owned());
+    let comparisons = [regressed(id(Metric::PagesPerRequest), 4.0, 4000.0)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found[0].rule, "db.slow-query", "{found:#?}");
+    assert_eq!(found[0].location.to_string(), "db/schema.sql:31");
 }

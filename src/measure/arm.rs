@@ -9,8 +9,10 @@ use std::rc::Rc;
 use super::bench::MeasureError;
 use super::checkout::Tree;
 use super::http::session::{self, Pass};
-use super::plan::{Fresh, Plan, Service};
+use super::plan::{Fresh, Plan, Service, ServiceKind};
+use super::probes::files::Opens;
 use super::probes::postgres::{self, Counters, Probe};
+use super::probes::redis::{self, Tally};
 use super::process::tree::Usage;
 use super::record::Record;
 use super::services::stack;
@@ -62,6 +64,9 @@ pub(super) struct Arm {
     pub(super) record: Record,
     pub(super) passes: BTreeMap<String, Pass>,
     probes: BTreeMap<String, Result<Probe, String>>,
+    caches: BTreeMap<String, Result<redis::Probe, String>>,
+    /// Who opens the models of each service.
+    models: BTreeMap<String, Result<Opens, String>>,
     /// How many requests each endpoint was sent.
     sequences: BTreeMap<String, Rc<Cell<u64>>>,
 }
@@ -76,6 +81,8 @@ impl Arm {
             record: Record::default(),
             passes: BTreeMap::new(),
             probes: BTreeMap::new(),
+            caches: BTreeMap::new(),
+            models: BTreeMap::new(),
             sequences: BTreeMap::new(),
         }
     }
@@ -132,7 +139,65 @@ impl Arm {
                 self.probes.insert(service.name.clone(), probe);
             }
         }
+        for service in stack.services().iter().filter(|s| redis::is_redis(s)) {
+            if first || service.fresh == Fresh::PerBlock {
+                let address = stack.address(&service.name);
+                let connection = stack.connection(service);
+                let probe = redis::Probe::connect(&address, connection.as_deref()).await;
+                if let (true, Err(why)) = (first, &probe) {
+                    let note = format!("{}: its commands are not counted: {why}", service.name);
+                    self.record.evidence.skipped.push(note);
+                }
+                self.caches.insert(service.name.clone(), probe);
+            }
+        }
+        if first {
+            self.watch_models(plan);
+        }
         Ok(())
+    }
+
+    /// Counts from now on how often the files of models are opened.
+    fn watch_models(&mut self, plan: &Plan) {
+        for service in plan.services.iter().filter(|s| !s.models.is_empty()) {
+            let ServiceKind::Process(process) = &service.kind else {
+                continue;
+            };
+            let folder = self.tree.project.join(&process.directory);
+            let opens = Opens::watch(service.models.iter().map(|file| folder.join(file)));
+            if let Err(why) = &opens {
+                let note = format!("{}: model loads are not counted: {why}", service.name);
+                self.record.evidence.skipped.push(note);
+            }
+            self.models.insert(service.name.clone(), opens);
+        }
+    }
+
+    /// How often the models of a service were opened since this was last asked; none without
+    /// models.
+    pub(super) fn model_loads(&mut self, service: &str) -> Option<Result<u64, String>> {
+        let opens = self.models.get_mut(service)?;
+        Some(match opens {
+            Ok(opens) => opens.take(),
+            Err(why) => Err(why.clone()),
+        })
+    }
+
+    /// What these caches did so far, together; none when there is none, or the reason.
+    pub(super) async fn caches(&mut self, caches: &[String]) -> Option<Result<Tally, String>> {
+        let mut sum: Option<Tally> = None;
+        for cache in caches {
+            let read = match self.caches.get_mut(cache) {
+                Some(Ok(probe)) => probe.read().await,
+                Some(Err(why)) => Err(why.clone()),
+                None => Err(format!("service `{cache}` was not asked")),
+            };
+            match read {
+                Ok(tally) => sum = Some(sum.unwrap_or_default().and(tally)),
+                Err(why) => return Some(Err(why)),
+            }
+        }
+        sum.map(Ok)
     }
 
     /// What these databases did so far, together; none when there is none, or the reason.

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::arm::{Arm, ArmName};
-use super::block::{self, Site as Timing, Timed, databases_behind};
+use super::block::{self, Site as Timing, Timed, caches_behind, databases_behind};
 use super::bundle::build::{self, BuildError, Site};
 use super::bundle::{self};
 use super::checkout::{Checkout, CheckoutError, Tree};
@@ -25,6 +25,7 @@ use super::install::{self, install};
 use super::placement::{Placement, Side};
 use super::plan::{Endpoint, Load, Plan, Rate, ServiceKind, Session};
 use super::probes::contention;
+use super::probes::gpu;
 use super::probes::machine;
 use super::process::Supervisor;
 use super::process::step::StepError;
@@ -290,8 +291,35 @@ impl<'a> Bench<'a> {
             (Err(why), _) => self.base = Err(why),
         }
         self.start_control().await;
+        self.note_thread_pools();
         self.describe_endpoints();
         Ok(())
+    }
+
+    /// A pool of threads as large as the machine does not fit the cores that services have while
+    /// they are timed.
+    fn note_thread_pools(&mut self) {
+        let cores = self.placement.pinned().0.len().max(1);
+        for service in &self.plan.services {
+            let ServiceKind::Process(process) = &service.kind else {
+                continue;
+            };
+            let threads = process.environment.get("OMP_NUM_THREADS");
+            let threads = threads
+                .cloned()
+                .or_else(|| std::env::var("OMP_NUM_THREADS").ok());
+            let fits = threads.and_then(|text| text.parse::<usize>().ok());
+            if service.models.is_empty() || fits.is_some_and(|threads| threads <= cores) {
+                continue;
+            }
+            let said = format!(
+                "{}: its model may compute on more threads than the {cores} cores it has while it is \
+                 timed; set `OMP_NUM_THREADS: \"{cores}\"` or less in its `environment`",
+                service.name
+            );
+            self.progress.step(&said);
+            self.head.record.evidence.skipped.push(said);
+        }
     }
 
     /// Starts base once more beside itself, where that is asked for.
@@ -476,6 +504,7 @@ impl<'a> Bench<'a> {
             self.progress.step(&format!("{label}: {ratios}"));
         }
         self.keep_memory(stage, number, &memory);
+        self.keep_gpu_memory(round);
         self.keep_batch_gains(round, &order);
         self.unpin();
         Ok(())
@@ -767,6 +796,7 @@ impl<'a> Bench<'a> {
                 items,
                 cpu: one.cpu,
                 statements: one.statements,
+                counted: one.counted,
                 contention: contention(one.load),
             };
             if let Some(arm) = self.arm_mut(one.name) {
@@ -785,6 +815,7 @@ impl<'a> Bench<'a> {
         let timing = Timing {
             service: &service,
             databases: &databases_behind(self.plan, &service),
+            caches: &caches_behind(self.plan, &service),
             cores: self.placement.pinned(),
             length: self.for_all_arms(self.plan.sampling.block),
         };
@@ -851,6 +882,34 @@ impl<'a> Bench<'a> {
         for ((name, service), usages) in readings {
             if let Some(arm) = self.arm_mut(*name) {
                 arm.record.take_usage(stage, number, service, usages);
+            }
+        }
+    }
+
+    /// Reads the memory on graphics cards of the services that have a budget for it.
+    fn keep_gpu_memory(&mut self, at: Round) {
+        let asked: Vec<String> = (self.plan.services.iter())
+            .filter(|service| service.has_gpu_budget)
+            .map(|service| service.name.clone())
+            .collect();
+        if asked.is_empty() {
+            return;
+        }
+        let reading = gpu::read();
+        if let Ok(reading) = &reading {
+            let busy: Vec<String> = reading.busy.iter().map(|one| format!("{one} %")).collect();
+            self.progress
+                .step(&format!("GPU busy: {}", busy.join(", ")));
+        }
+        for service in &asked {
+            for arm in self.arms_mut() {
+                let Some(root) = arm.stack.as_ref().and_then(|stack| stack.root(service)) else {
+                    continue;
+                };
+                let pids = tree::living_descendants(root);
+                let bytes = reading.as_ref().map(|reading| reading.bytes_of(&pids));
+                let bytes = bytes.map_err(Clone::clone);
+                arm.record.take_gpu(at.stage, at.number, service, bytes);
             }
         }
     }

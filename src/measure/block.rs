@@ -11,7 +11,10 @@ use super::http::drive::Switch;
 use super::http::{Arms, Recording};
 use super::plan::{Plan, Service};
 use super::probes::contention::{Load, Watch};
+use super::probes::files;
 use super::probes::postgres::{self, Counters};
+use super::probes::redis::{self, Tally};
+use super::record::Counted;
 use super::services::{Stack, stack};
 
 /// What is driven, and where.
@@ -21,6 +24,8 @@ pub(super) struct Site<'s> {
     pub(super) service: &'s str,
     /// The databases behind it.
     pub(super) databases: &'s [String],
+    /// The caches behind it.
+    pub(super) caches: &'s [String],
     /// Cores of the services, and cores of the load generator.
     pub(super) cores: (Vec<usize>, Vec<usize>),
     /// How long all arms are driven together.
@@ -38,6 +43,8 @@ pub(super) struct Timed {
     pub(super) cpu: Option<Duration>,
     /// What the databases did; none when there is none, or the reason.
     pub(super) statements: Option<Result<Counters, String>>,
+    /// What else was counted.
+    pub(super) counted: Counted,
     /// How busy the machine was with other work.
     pub(super) load: Load,
 }
@@ -50,8 +57,11 @@ pub(super) async fn time(
     random: &mut fastrand::Rng,
 ) -> Vec<Timed> {
     let before = statements(arms, site.databases).await;
+    let caches_before = caches(arms, site.caches).await;
+    let _from_now_on = loads(arms, site.service);
     let watch = watch(arms, site);
     let earlier = watch.read();
+    let read_before = read(arms, site.service);
     let cpu_before = cpu(arms, site.service);
     let stacks = arms.iter().filter_map(|arm| {
         let stack = arm.stack.as_ref()?;
@@ -64,8 +74,11 @@ pub(super) async fn time(
     let recordings = driven.drive(site.length, random, &switch).await;
     drop(switch);
     let cpu_after = cpu(arms, site.service);
+    let read_after = read(arms, site.service);
     let under_way = recordings.iter().map(|(_, answers)| answers.driven).sum();
-    let loads = earlier.until(&watch.read(), under_way);
+    let busy = earlier.until(&watch.read(), under_way);
+    let mut opened = loads(arms, site.service);
+    let caches_after = caches(arms, site.caches).await;
     let after = statements(arms, site.databases).await;
     let timed = recordings.into_iter().map(|(name, recording)| Timed {
         name,
@@ -74,8 +87,20 @@ pub(super) async fn time(
             .zip(cpu_before.get(&name))
             .map(|(now, then)| now.saturating_sub(*then)),
         statements: between(before.get(&name), after.get(&name)),
+        counted: Counted {
+            read: read_after
+                .get(&name)
+                .zip(read_before.get(&name))
+                .and_then(|(now, then)| now.checked_sub(*then)),
+            caches: match (caches_before.get(&name), caches_after.get(&name)) {
+                (Some(Ok(then)), Some(Ok(now))) => Some(Ok(now.since(*then))),
+                (Some(Err(why)), _) | (_, Some(Err(why))) => Some(Err(why.clone())),
+                (None, _) | (_, None) => None,
+            },
+            loads: opened.remove(&name),
+        },
         load: {
-            let load = loads.get(&name).copied().unwrap_or_default();
+            let load = busy.get(&name).copied().unwrap_or_default();
             let load = load.and_late(recording.lateness());
             if is_one_at_a_time {
                 load
@@ -99,6 +124,34 @@ async fn statements(arms: &mut [&mut Arm], databases: &[String]) -> Statements {
         }
     }
     read
+}
+
+async fn caches(
+    arms: &mut [&mut Arm],
+    caches: &[String],
+) -> BTreeMap<ArmName, Result<Tally, String>> {
+    let mut read = BTreeMap::new();
+    for arm in arms {
+        if let Some(tally) = arm.caches(caches).await {
+            read.insert(arm.name, tally);
+        }
+    }
+    read
+}
+
+/// How often the models of a service were opened since this was last asked.
+fn loads(arms: &mut [&mut Arm], service: &str) -> BTreeMap<ArmName, Result<u64, String>> {
+    let of_arm = |arm: &mut &mut Arm| Some((arm.name, arm.model_loads(service)?));
+    arms.iter_mut().filter_map(of_arm).collect()
+}
+
+/// What the processes of a service have read.
+fn read(arms: &[&mut Arm], service: &str) -> BTreeMap<ArmName, u64> {
+    let of_arm = |arm: &&mut Arm| {
+        let root = arm.stack.as_ref()?.root(service)?;
+        Some((arm.name, files::read_by_tree(root)?))
+    };
+    arms.iter().filter_map(of_arm).collect()
 }
 
 fn cpu(arms: &[&mut Arm], service: &str) -> BTreeMap<ArmName, Duration> {
@@ -133,6 +186,16 @@ fn between(
 
 /// The databases a service reaches, directly or through others.
 pub(super) fn databases_behind(plan: &Plan, service: &str) -> Vec<String> {
+    behind(plan, service, stack::is_postgres)
+}
+
+/// The caches a service reaches, directly or through others.
+pub(super) fn caches_behind(plan: &Plan, service: &str) -> Vec<String> {
+    behind(plan, service, redis::is_redis)
+}
+
+/// The services of a kind that a service reaches, directly or through others.
+fn behind(plan: &Plan, service: &str, is_kind: fn(&Service) -> bool) -> Vec<String> {
     let mut open = vec![service];
     let mut seen: Vec<&str> = Vec::new();
     while let Some(name) = open.pop() {
@@ -144,8 +207,7 @@ pub(super) fn databases_behind(plan: &Plan, service: &str) -> Vec<String> {
             open.extend(service.needs.iter().map(String::as_str));
         }
     }
-    let is_behind =
-        |service: &&Service| seen.contains(&service.name.as_str()) && stack::is_postgres(service);
+    let is_behind = |service: &&Service| seen.contains(&service.name.as_str()) && is_kind(service);
     plan.services
         .iter()
         .filter(is_behind)

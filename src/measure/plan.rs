@@ -82,6 +82,10 @@ pub struct Service {
     pub fresh: Fresh,
     /// What is spoken at its address.
     pub speaks: Speaks,
+    /// Files of models, relative to its directory: how often each is opened is counted.
+    pub models: Vec<PathBuf>,
+    /// Whether its memory on graphics cards is asked for.
+    pub has_gpu_budget: bool,
 }
 
 /// What a service speaks at its address.

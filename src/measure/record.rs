@@ -12,8 +12,9 @@ use super::http::Recording;
 use super::http::recording::{Parts, quantile_ms};
 use super::plan::Batch;
 use super::probes::postgres::{self, Counter, Counters};
+use super::probes::redis::Tally;
 use super::process::tree::Usage;
-use crate::model::evidence::{Answers, Statement};
+use crate::model::evidence::{Answers, CacheUse, Statement};
 use crate::model::{
     Class, Contention, Evidence, Machine, Metric, MetricId, OpenLoop, Responses, Revision, Run,
     Samples,
@@ -43,8 +44,22 @@ pub struct EndpointBlock {
     pub cpu: Option<Duration>,
     /// What the databases did; none when there is none, or the reason.
     pub statements: Option<Result<Counters, String>>,
+    /// What else was counted.
+    pub counted: Counted,
     /// How busy the machine was with other work, and what was made of it.
     pub contention: Contention,
+}
+
+/// What was counted beside the database. Each is none where there is nothing to count, or the
+/// reason why it could not be.
+#[derive(Debug, Clone, Default)]
+pub struct Counted {
+    /// Bytes the service's processes read.
+    pub read: Option<u64>,
+    /// What the caches did.
+    pub caches: Option<Result<Tally, String>>,
+    /// How often the files of models were opened.
+    pub loads: Option<Result<u64, String>>,
 }
 
 /// What belongs to a run and is not a number of this arm.
@@ -97,6 +112,8 @@ pub struct Record {
     open_loops: BTreeMap<String, Vec<OpenLoop>>,
     responses: BTreeMap<String, Responses>,
     statements: BTreeMap<String, (Counters, f64)>,
+    /// What caches did, over how many requests.
+    caches: BTreeMap<String, (Tally, f64)>,
     contention: BTreeMap<String, Vec<Contention>>,
     /// What each endpoint said to each request; none where it changes.
     said: BTreeMap<String, BTreeMap<u64, Option<u64>>>,
@@ -152,6 +169,7 @@ impl Record {
                 }
             }
         }
+        self.take_counted(endpoint, block);
         if recording.good() == 0 || is_disturbed {
             return;
         }
@@ -168,6 +186,46 @@ impl Record {
         {
             let all = self.open_loops.entry(endpoint.to_owned()).or_default();
             all.push(open_loop);
+        }
+    }
+
+    /// Keeps what explains the counts, and why there are none.
+    fn take_counted(&mut self, endpoint: &str, block: &EndpointBlock) {
+        let recording = &block.recording;
+        match &block.counted.caches {
+            Some(Ok(tally)) if recording.good() > 0 && recording.logins == 0 => {
+                let entry = self.caches.entry(endpoint.to_owned()).or_default();
+                let keys = (tally.keys, tally.lasting);
+                entry.0 = entry.0.and(*tally);
+                (entry.0.keys, entry.0.lasting) = keys;
+                entry.1 += requests(recording);
+            }
+            Some(Err(why)) => {
+                for metric in CACHE_METRICS {
+                    self.miss(MetricId::endpoint(endpoint, metric), why.clone());
+                }
+            }
+            Some(Ok(_)) | None => {}
+        }
+        if let Some(Err(why)) = &block.counted.loads {
+            let id = MetricId::endpoint(endpoint, Metric::ModelLoadsPerRequest);
+            self.miss(id, why.clone());
+        }
+    }
+
+    /// Takes the memory of one service on graphics cards, or why there is none.
+    pub fn take_gpu(
+        &mut self,
+        stage: Stage,
+        number: u32,
+        service: &str,
+        bytes: Result<u64, String>,
+    ) {
+        let id = MetricId::service(service, Metric::GpuMemory);
+        match bytes {
+            #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
+            Ok(bytes) => self.push(stage, number, id, bytes as f64),
+            Err(why) => self.miss(id, why),
         }
     }
 
@@ -222,6 +280,12 @@ impl Record {
     pub fn run(&self, now: &Circumstances<'_>) -> Run {
         let mut evidence = self.evidence.clone();
         evidence.statements.extend(self.statements());
+        let caches = self.caches.iter();
+        evidence.caches.extend(
+            caches.map(|(endpoint, (tally, requests))| {
+                (endpoint.clone(), cache_use(tally, *requests))
+            }),
+        );
         if let Some(base) = now.other.filter(|_| now.is_head) {
             for endpoint in self.said.keys() {
                 let answers = self.answers(base, endpoint);
@@ -432,11 +496,28 @@ const SUSTAINED: f64 = 0.9;
 const DISTURBED: &str = "the machine was busy with other work in every block";
 
 /// Metrics read from the databases' counters.
-const STATEMENT_METRICS: [Metric; 3] = [
+const STATEMENT_METRICS: [Metric; 4] = [
     Metric::QueriesPerRequest,
     Metric::RowsPerRequest,
+    Metric::PagesPerRequest,
     Metric::QueryMean,
 ];
+
+/// Metrics read from the caches' counters.
+const CACHE_METRICS: [Metric; 2] = [
+    Metric::CacheCommandsPerRequest,
+    Metric::CacheMissesPerRequest,
+];
+
+fn cache_use(tally: &Tally, requests: f64) -> CacheUse {
+    CacheUse {
+        hits_per_request: tally.hits / requests,
+        misses_per_request: tally.misses / requests,
+        commands_per_request: tally.commands / requests,
+        keys: tally.keys,
+        lasting_keys: tally.lasting,
+    }
+}
 
 /// The numbers of one block. Without a good answer there is an error rate and nothing else: a
 /// fast wrong answer is never a latency.
@@ -472,6 +553,20 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
     if let Some(Ok(counters)) = &block.statements {
         numbers.extend(of_statements(counters, requests));
     }
+    if let Some(Ok(tally)) = &block.counted.caches {
+        numbers.extend([
+            (Metric::CacheCommandsPerRequest, tally.commands / requests),
+            (Metric::CacheMissesPerRequest, tally.misses / requests),
+        ]);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let per_request = |count: u64| count as f64 / requests;
+    if let Some(Ok(loads)) = block.counted.loads {
+        numbers.push((Metric::ModelLoadsPerRequest, per_request(loads)));
+    }
+    if let Some(read) = block.counted.read {
+        numbers.push((Metric::BytesReadPerRequest, per_request(read)));
+    }
     numbers
 }
 
@@ -482,11 +577,13 @@ fn of_statements(counters: &Counters, requests: f64) -> Vec<(Metric, f64)> {
             sum.calls += counter.calls;
             sum.rows += counter.rows;
             sum.time += counter.time;
+            sum.pages += counter.pages;
         }
     }
     let mut numbers = vec![
         (Metric::QueriesPerRequest, sum.calls / requests),
         (Metric::RowsPerRequest, sum.rows / requests),
+        (Metric::PagesPerRequest, sum.pages / requests),
     ];
     if sum.calls > 0.0 {
         numbers.push((Metric::QueryMean, sum.time / sum.calls));
@@ -597,6 +694,7 @@ mod tests {
             items: 1,
             cpu: Some(Duration::from_millis(10)),
             statements: None,
+            counted: Counted::default(),
             contention: Contention {
                 fresh: false,
                 block: number,

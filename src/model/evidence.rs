@@ -12,6 +12,9 @@ pub struct Evidence {
     pub bundles: BTreeMap<String, BundleEvidence>,
     /// Per endpoint: the SQL statements the database ran for it.
     pub statements: BTreeMap<String, Vec<Statement>>,
+    /// Per endpoint: what the caches did for it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub caches: BTreeMap<String, CacheUse>,
     /// Per endpoint: how it is reached.
     pub routes: BTreeMap<String, Route>,
     /// Per statement text: the plan PostgreSQL chooses, for the slow ones only.
@@ -296,6 +299,25 @@ pub struct Statement {
     pub rows_per_call: f64,
     /// Mean execution time in milliseconds.
     pub mean_ms: f64,
+    /// Pages of 8 KB it went through per execution; 0 in runs before format 5.
+    #[serde(default)]
+    pub pages_per_call: f64,
+}
+
+/// What caches did over one endpoint's requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CacheUse {
+    /// Keys that were asked for and there, per request.
+    pub hits_per_request: f64,
+    /// Keys that were asked for and not there, per request.
+    pub misses_per_request: f64,
+    /// Commands per request.
+    pub commands_per_request: f64,
+    /// Keys at the end of its last block.
+    pub keys: f64,
+    /// How many of these never expire.
+    pub lasting_keys: f64,
 }
 
 /// How an endpoint is reached.

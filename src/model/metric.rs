@@ -91,17 +91,31 @@ pub enum Metric {
     QueryMean,
     /// Rows the database returned per request.
     RowsPerRequest,
+    /// Pages of 8 KB that the statements of a request went through in the database, in its memory
+    /// or from disk.
+    PagesPerRequest,
     /// Body bytes of a response as transferred.
     ResponseBytes,
+    /// Bytes that the service's processes got from `read` and its relatives: files, pipes, and
+    /// sockets where they are read like files.
+    BytesReadPerRequest,
+    /// Commands that caches ran.
+    CacheCommandsPerRequest,
+    /// Keys that caches were asked for and did not have.
+    CacheMissesPerRequest,
+    /// Times that the files of models were opened.
+    ModelLoadsPerRequest,
     /// Resident memory of the service's process tree after a block.
     Memory,
     /// Highest resident memory of the service's process tree.
     PeakMemory,
+    /// Highest GPU memory of the service's process tree at the end of an endpoint's block.
+    GpuMemory,
 }
 
 impl Metric {
     /// Every metric, in report order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 26] = [
         Self::InitialJs,
         Self::InitialCss,
         Self::OnDemand,
@@ -119,9 +133,15 @@ impl Metric {
         Self::QueriesPerRequest,
         Self::QueryMean,
         Self::RowsPerRequest,
+        Self::PagesPerRequest,
         Self::ResponseBytes,
+        Self::BytesReadPerRequest,
+        Self::CacheCommandsPerRequest,
+        Self::CacheMissesPerRequest,
+        Self::ModelLoadsPerRequest,
         Self::Memory,
         Self::PeakMemory,
+        Self::GpuMemory,
     ];
 
     /// The name used in the configuration, in `run.json` and on the command line.
@@ -145,8 +165,14 @@ impl Metric {
             Self::QueryMean => "query-mean",
             Self::RowsPerRequest => "rows-per-request",
             Self::ResponseBytes => "response-bytes",
+            Self::PagesPerRequest => "pages-per-request",
+            Self::BytesReadPerRequest => "bytes-read-per-request",
+            Self::CacheCommandsPerRequest => "cache-commands-per-request",
+            Self::CacheMissesPerRequest => "cache-misses-per-request",
+            Self::ModelLoadsPerRequest => "model-loads-per-request",
             Self::Memory => "memory",
             Self::PeakMemory => "peak-memory",
+            Self::GpuMemory => "gpu-memory",
         }
     }
 
@@ -171,8 +197,14 @@ impl Metric {
             Self::QueryMean => "query mean",
             Self::RowsPerRequest => "rows per request",
             Self::ResponseBytes => "response size",
+            Self::PagesPerRequest => "pages per request",
+            Self::BytesReadPerRequest => "bytes read per request",
+            Self::CacheCommandsPerRequest => "cache commands per request",
+            Self::CacheMissesPerRequest => "cache misses per request",
+            Self::ModelLoadsPerRequest => "model loads per request",
             Self::Memory => "memory",
             Self::PeakMemory => "peak memory",
+            Self::GpuMemory => "GPU memory",
         }
     }
 
@@ -185,8 +217,10 @@ impl Metric {
             | Self::Total
             | Self::Size
             | Self::ResponseBytes
+            | Self::BytesReadPerRequest
             | Self::Memory
-            | Self::PeakMemory => Unit::Bytes,
+            | Self::PeakMemory
+            | Self::GpuMemory => Unit::Bytes,
             Self::LatencyP50
             | Self::LatencyP95
             | Self::LatencyMean
@@ -195,7 +229,13 @@ impl Metric {
             | Self::QueryMean => Unit::Milliseconds,
             Self::Throughput => Unit::PerMinute,
             Self::ErrorRate | Self::DifferentAnswers => Unit::Share,
-            Self::QueriesPerRequest | Self::RowsPerRequest | Self::BatchGain => Unit::Count,
+            Self::QueriesPerRequest
+            | Self::RowsPerRequest
+            | Self::PagesPerRequest
+            | Self::CacheCommandsPerRequest
+            | Self::CacheMissesPerRequest
+            | Self::ModelLoadsPerRequest
+            | Self::BatchGain => Unit::Count,
         }
     }
 
@@ -220,7 +260,13 @@ impl Metric {
             | Self::RowsPerRequest
             | Self::ResponseBytes
             | Self::Memory
-            | Self::PeakMemory => Better::Lower,
+            | Self::PagesPerRequest
+            | Self::BytesReadPerRequest
+            | Self::CacheCommandsPerRequest
+            | Self::CacheMissesPerRequest
+            | Self::ModelLoadsPerRequest
+            | Self::PeakMemory
+            | Self::GpuMemory => Better::Lower,
         }
     }
 
@@ -247,7 +293,13 @@ impl Metric {
             | Self::ResponseBytes
             | Self::CpuPerRequest
             | Self::Memory
-            | Self::PeakMemory => false,
+            | Self::PagesPerRequest
+            | Self::BytesReadPerRequest
+            | Self::CacheCommandsPerRequest
+            | Self::CacheMissesPerRequest
+            | Self::ModelLoadsPerRequest
+            | Self::PeakMemory
+            | Self::GpuMemory => false,
         }
     }
 
@@ -263,6 +315,11 @@ impl Metric {
             | Self::DifferentAnswers
             | Self::QueriesPerRequest
             | Self::RowsPerRequest
+            | Self::PagesPerRequest
+            | Self::BytesReadPerRequest
+            | Self::CacheCommandsPerRequest
+            | Self::CacheMissesPerRequest
+            | Self::ModelLoadsPerRequest
             | Self::ResponseBytes => Class::Exact,
             Self::LatencyP50 | Self::LatencyP95 | Self::CpuPerRequest | Self::Memory => {
                 Class::Noisy
@@ -274,7 +331,8 @@ impl Metric {
             | Self::Throughput
             | Self::BatchGain
             | Self::QueryMean
-            | Self::PeakMemory => Class::BudgetOnly,
+            | Self::PeakMemory
+            | Self::GpuMemory => Class::BudgetOnly,
         }
     }
 }

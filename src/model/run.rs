@@ -352,8 +352,8 @@ enum BaseArm {
 
 impl RunFile {
     /// The version written today. 2 added `control` and `contention`, 3 `open-loops`, 4 what
-    /// disturbed a block and the parts of a latency, 5 `shard` and who asks for the packages of a
-    /// frontend.
+    /// disturbed a block and the parts of a latency, 5 `shard`, who asks for the packages of a
+    /// frontend, pages, caches, bytes read and model loads.
     pub const FORMAT: u32 = 5;
 }
 

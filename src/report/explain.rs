@@ -726,6 +726,21 @@ fn meaning(metric: Metric) -> String {
         Metric::ResponseBytes => "bytes of a response body as transferred",
         Metric::Memory => "resident bytes of the service's processes over a block",
         Metric::PeakMemory => "highest resident bytes of the service's processes",
+        Metric::GpuMemory => "highest bytes of GPU memory of the service's processes",
+        Metric::PagesPerRequest => {
+            "pages of 8 KB that the statements of each request went through in the database"
+        }
+        Metric::BytesReadPerRequest => {
+            "bytes that the service's processes read for each request: files, pipes, and sockets \
+             where they are read like files"
+        }
+        Metric::CacheCommandsPerRequest => "commands the caches ran for each request",
+        Metric::CacheMissesPerRequest => {
+            "keys that the caches were asked for and did not have, for each request"
+        }
+        Metric::ModelLoadsPerRequest => {
+            "times the files of the service's models were opened for each request"
+        }
     };
     let better = match metric.better() {
         Better::Lower => "lower is better",

@@ -188,6 +188,10 @@ fn counted(metric: Metric) -> &'static str {
     match metric {
         Metric::QueriesPerRequest => "queries",
         Metric::RowsPerRequest => "rows",
+        Metric::PagesPerRequest => "pages",
+        Metric::CacheCommandsPerRequest => "commands",
+        Metric::CacheMissesPerRequest => "misses",
+        Metric::ModelLoadsPerRequest => "loads",
         Metric::BatchGain => "times",
         Metric::InitialJs
         | Metric::InitialCss
@@ -205,7 +209,9 @@ fn counted(metric: Metric) -> &'static str {
         | Metric::QueryMean
         | Metric::ResponseBytes
         | Metric::Memory
-        | Metric::PeakMemory => "",
+        | Metric::BytesReadPerRequest
+        | Metric::PeakMemory
+        | Metric::GpuMemory => "",
     }
 }
 

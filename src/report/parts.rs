@@ -38,7 +38,13 @@ pub(super) fn of_latency(metric: Metric, subject: &Subject, of: Measured<'_>) ->
         | Metric::RowsPerRequest
         | Metric::ResponseBytes
         | Metric::Memory
-        | Metric::PeakMemory => Vec::new(),
+        | Metric::PagesPerRequest
+        | Metric::BytesReadPerRequest
+        | Metric::CacheCommandsPerRequest
+        | Metric::CacheMissesPerRequest
+        | Metric::ModelLoadsPerRequest
+        | Metric::PeakMemory
+        | Metric::GpuMemory => Vec::new(),
     }
 }
 

@@ -303,6 +303,7 @@ async fn what_could_not_be_read_again_is_not_stored() {
             text: "select 1".to_owned(),
             calls_per_request: f64::NAN,
             rows_per_call: 1.0,
+            pages_per_call: 0.0,
             mean_ms: 1.0,
         }],
     );

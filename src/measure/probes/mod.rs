@@ -1,8 +1,11 @@
-//! Readings before and after: what the database did, what machine this is, how busy it
-//! was with other work.
+//! Readings before and after: what databases and caches did, what was read from files, what
+//! machine this is, how busy it was with other work.
 //!
 //! A probe answers *measured* or *skipped, because*. It must not change what it reads.
 
 pub mod contention;
+pub mod files;
+pub mod gpu;
 pub mod machine;
 pub mod postgres;
+pub mod redis;

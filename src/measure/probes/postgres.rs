@@ -10,7 +10,8 @@ use sqlx::{Connection, PgConnection, Row};
 use crate::model::evidence::Statement;
 
 /// Reads the counters of every statement of the current database but our own.
-const COUNTERS: &str = "/* tollgate */ select query, sum(calls)::float8, sum(total_exec_time)::float8, sum(rows)::float8 \
+const COUNTERS: &str = "/* tollgate */ select query, sum(calls)::float8, sum(total_exec_time)::float8, sum(rows)::float8, \
+     sum(shared_blks_hit + shared_blks_read + local_blks_hit + local_blks_read)::float8 \
      from pg_stat_statements where dbid = (select oid from pg_database where datname = current_database()) \
      and query not like '/* tollgate */%' group by query";
 
@@ -23,6 +24,8 @@ pub struct Counter {
     pub time: f64,
     /// Rows returned or affected.
     pub rows: f64,
+    /// Pages it went through, in memory or from disk.
+    pub pages: f64,
 }
 
 /// The counters by statement.
@@ -57,6 +60,7 @@ impl Probe {
                     calls: row.try_get(1)?,
                     time: row.try_get(2)?,
                     rows: row.try_get(3)?,
+                    pages: row.try_get(4)?,
                 };
                 Ok((row.try_get(0)?, counter))
             })
@@ -132,6 +136,7 @@ pub fn difference(before: &Counters, after: &Counters) -> Counters {
                 calls: now.calls - then.calls,
                 time: now.time - then.time,
                 rows: now.rows - then.rows,
+                pages: now.pages - then.pages,
             };
             (change.calls > 0.0).then(|| (text.clone(), change))
         })
@@ -145,6 +150,7 @@ pub fn add(sum: &mut Counters, more: &Counters) {
         entry.calls += counter.calls;
         entry.time += counter.time;
         entry.rows += counter.rows;
+        entry.pages += counter.pages;
     }
 }
 
@@ -159,6 +165,7 @@ pub fn statements(counters: &Counters, requests: f64) -> Vec<Statement> {
                 calls_per_request: counter.calls / requests,
                 rows_per_call: counter.rows / counter.calls,
                 mean_ms: counter.time / counter.calls,
+                pages_per_call: counter.pages / counter.calls,
             };
             (counter.time, statement)
         })
@@ -205,6 +212,7 @@ mod tests {
             calls,
             time: calls * 2.0,
             rows: calls * 3.0,
+            pages: calls * 4.0,
         };
         let before = Counters::from([("a".into(), counter(5.0)), ("b".into(), counter(1.0))]);
         let after = Counters::from([("a".into(), counter(25.0)), ("b".into(), counter(1.0))]);
@@ -213,5 +221,6 @@ mod tests {
         let statements = statements(&change, 10.0);
         assert!((statements[0].calls_per_request - 2.0).abs() < 1e-9);
         assert!((statements[0].rows_per_call - 3.0).abs() < 1e-9);
+        assert!((statements[0].pages_per_call - 4.0).abs() < 1e-9);
     }
 }
