@@ -40,11 +40,19 @@ pub async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
             return Ok(());
         }
     };
-    say(&format!("engine     {} at {}", engine.name, engine.socket()));
+    say(&format!(
+        "engine     {} at {}",
+        engine.name,
+        engine.socket()
+    ));
     if arguments.clean {
         let removed = leftovers::sweep(&engine).await.map_err(failure)?;
         for object in &removed {
-            say(&format!("removed    {} {}", object.kind.name(), object.name));
+            say(&format!(
+                "removed    {} {}",
+                object.kind.name(),
+                object.name
+            ));
         }
         if arguments.images {
             for image in leftovers::images(&engine).await.map_err(failure)? {
@@ -59,7 +67,10 @@ pub async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
     let images = leftovers::images(&engine).await.map_err(failure)?;
     if !images.is_empty() {
         let hint = "`tollgate doctor --clean --images` removes them";
-        say(&format!("images     {} built here, kept for the next run; {hint}", images.len()));
+        say(&format!(
+            "images     {} built here, kept for the next run; {hint}",
+            images.len()
+        ));
     }
     Ok(())
 }
@@ -75,7 +86,11 @@ fn show(left: &[Object]) {
         ));
     }
     for object in of(Fate::Gone) {
-        say(&format!("           {} {}", object.kind.name(), object.name));
+        say(&format!(
+            "           {} {}",
+            object.kind.name(),
+            object.name
+        ));
     }
     for object in of(Fate::Alive) {
         let name = &object.name;

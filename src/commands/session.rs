@@ -61,7 +61,9 @@ pub(super) async fn interruptible<T>(
     sweep().await;
     // Whatever failed: what cannot be removed now is removed by the next run.
     if let Err(error) = leftovers::remove_own().await {
-        note(&format!("{error}; `tollgate doctor --clean` removes what is left"));
+        note(&format!(
+            "{error}; `tollgate doctor --clean` removes what is left"
+        ));
     }
     result
 }

@@ -100,7 +100,9 @@ pub(super) fn load(
         explain(flaw.help("name it relative to the folder of the configuration"))
     };
     let file = project.join(&path);
-    let metadata = file.metadata().map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
     if metadata.len() > LARGEST_FILE {
         return Err(unreadable("is larger than 1 MiB".to_owned()));
     }
@@ -189,7 +191,10 @@ fn services(value: &Value, context: &Context<'_>) -> Result<Vec<Composed>, Probl
             }
             key if key.starts_with("x-") => {}
             key => {
-                let flaw = Flaw::new(format!("{} of a compose file cannot be honoured", quote(key)));
+                let flaw = Flaw::new(format!(
+                    "{} of a compose file cannot be honoured",
+                    quote(key)
+                ));
                 let help = "move what the services need of it into them, or describe the services in `tollgate.yml`";
                 return Err(flaw.help(help).at_key(&node.at));
             }
@@ -210,7 +215,10 @@ fn services(value: &Value, context: &Context<'_>) -> Result<Vec<Composed>, Probl
     let names: Vec<String> = composed.iter().map(|one| one.name.clone()).collect();
     for one in &composed {
         if let Some(need) = one.needs.iter().find(|need| !names.contains(need)) {
-            let at = KeyPath::root().key("services").key(&one.name).key("depends_on");
+            let at = KeyPath::root()
+                .key("services")
+                .key(&one.name)
+                .key("depends_on");
             let flaw = Flaw::new(format!("there is no service {}", quote(need)));
             let names = names.iter().map(String::as_str);
             return Err(flaw.suggest(need, names, "services").at(&at));
@@ -229,7 +237,11 @@ fn service(
     for (key, value) in node.entries()? {
         let is_known = HONOURED.contains(&key.as_str()) || WITHOUT_EFFECT.contains(&key.as_str());
         if !is_known && !key.starts_with("x-") {
-            let message = format!("{} of service {} cannot be honoured", quote(&key), quote(name));
+            let message = format!(
+                "{} of service {} cannot be honoured",
+                quote(&key),
+                quote(name)
+            );
             let help = "leave the service out with `compose: { file: …, services: […] }`, or remove the key";
             return Err(Flaw::new(message).help(help).at_key(&value.at));
         }
@@ -256,7 +268,10 @@ fn service(
         image: image(name, node, context)?,
         port,
         command: node.get("command").map(|node| node.words()).transpose()?,
-        entrypoint: node.get("entrypoint").map(|node| node.words()).transpose()?,
+        entrypoint: node
+            .get("entrypoint")
+            .map(|node| node.words())
+            .transpose()?,
         environment: environment(node, context)?,
         volumes: volumes(node, context)?,
         health,
@@ -269,7 +284,10 @@ fn service(
             None => deploy.1,
         },
         user: node.get("user").map(|node| node.text()).transpose()?,
-        working_dir: node.get("working_dir").map(|node| node.text()).transpose()?,
+        working_dir: node
+            .get("working_dir")
+            .map(|node| node.text())
+            .transpose()?,
         shm_size: node.get("shm_size").map(|node| node.size()).transpose()?,
         init: match node.get("init") {
             Some(init) => init.text()? == "true",
@@ -288,7 +306,10 @@ fn service(
 fn image(name: &str, node: &Node, context: &Context<'_>) -> Result<Image, Problem> {
     let Some(build) = node.get("build") else {
         let Some(image) = node.get("image") else {
-            let flaw = Flaw::new(format!("service {} has no `image` and no `build`", quote(name)));
+            let flaw = Flaw::new(format!(
+                "service {} has no `image` and no `build`",
+                quote(name)
+            ));
             return Err(flaw.at_key(&node.at));
         };
         let text = image.text()?;
@@ -308,7 +329,18 @@ fn image(name: &str, node: &Node, context: &Context<'_>) -> Result<Image, Proble
             network: None,
         }));
     }
-    let keys = ["context", "dockerfile", "target", "args", "network", "labels", "tags", "cache_from", "cache_to", "pull"];
+    let keys = [
+        "context",
+        "dockerfile",
+        "target",
+        "args",
+        "network",
+        "labels",
+        "tags",
+        "cache_from",
+        "cache_to",
+        "pull",
+    ];
     build.only(&keys, "a build")?;
     let text = |key: &str| build.get(key).map(|node| node.text()).transpose();
     let dockerfile = text("dockerfile")?.unwrap_or_else(|| DOCKERFILE.to_owned());
@@ -364,7 +396,15 @@ fn ports(node: &Node) -> Result<Option<u16>, Problem> {
     for item in node.get("ports").iter().flat_map(Node::items) {
         let target = match item.get("target") {
             Some(target) => {
-                let keys = ["target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"];
+                let keys = [
+                    "target",
+                    "published",
+                    "host_ip",
+                    "protocol",
+                    "mode",
+                    "name",
+                    "app_protocol",
+                ];
                 item.only(&keys, "a port")?;
                 let protocol = item.get("protocol").map(|node| node.text()).transpose()?;
                 tcp(&target, protocol.as_deref().unwrap_or("tcp"))?;
@@ -378,7 +418,10 @@ fn ports(node: &Node) -> Result<Option<u16>, Problem> {
 }
 
 fn expose(node: &Node) -> Result<Option<u16>, Problem> {
-    let Some(item) = node.get("expose").and_then(|node| node.items().into_iter().next()) else {
+    let Some(item) = node
+        .get("expose")
+        .and_then(|node| node.items().into_iter().next())
+    else {
         return Ok(None);
     };
     Ok(Some(port(&target_of(&item)?, &item)?))
@@ -404,7 +447,9 @@ fn port(text: &str, node: &Node) -> Result<u16, Problem> {
         Ok(port) if port > 0 => Ok(port),
         Ok(_) | Err(_) => {
             let flaw = Flaw::new(format!("{} is no port of a container", quote(text)));
-            Err(flaw.help("write for example `8080:80`; ranges cannot be honoured").at(&node.at))
+            Err(flaw
+                .help("write for example `8080:80`; ranges cannot be honoured")
+                .at(&node.at))
         }
     }
 }
@@ -453,24 +498,35 @@ fn health(node: &Node) -> Result<Option<Vec<String>>, Problem> {
     ];
     node.only(&keys, "a health check")?;
     let is_off = node.get("disable").map(|node| node.text()).transpose()?;
-    let Some(test) = node.get("test").filter(|_| is_off.as_deref() != Some("true")) else {
+    let Some(test) = node
+        .get("test")
+        .filter(|_| is_off.as_deref() != Some("true"))
+    else {
         return Ok(None);
     };
     let command = test.command()?;
-    if matches!(&command, RawCommand::Words(words) if words.first().is_some_and(|word| word == "NONE")) {
+    if matches!(&command, RawCommand::Words(words) if words.first().is_some_and(|word| word == "NONE"))
+    {
         return Ok(None);
     }
-    container::health(&command).map(Some).map_err(|flaw| flaw.at(&test.at))
+    container::health(&command)
+        .map(Some)
+        .map_err(|flaw| flaw.at(&test.at))
 }
 
 /// Memory in bytes and CPU time in billionths of a core.
 fn limits(deploy: &Node) -> Result<(Option<u64>, Option<i64>), Problem> {
-    deploy.only(&["resources", "replicas", "restart_policy", "labels"], "`deploy`")?;
+    deploy.only(
+        &["resources", "replicas", "restart_policy", "labels"],
+        "`deploy`",
+    )?;
     if let Some(replicas) = deploy.get("replicas")
         && replicas.text()? != "1"
     {
         let flaw = Flaw::new("several replicas of a service cannot be honoured");
-        return Err(flaw.help("measure one: leave `replicas` out").at(&replicas.at));
+        return Err(flaw
+            .help("measure one: leave `replicas` out")
+            .at(&replicas.at));
     }
     let Some(resources) = deploy.get("resources") else {
         return Ok((None, None));
@@ -487,7 +543,10 @@ fn limits(deploy: &Node) -> Result<(Option<u64>, Option<i64>), Problem> {
         }
         None => None,
     };
-    Ok((limits.get("memory").map(|node| node.size()).transpose()?, cpus))
+    Ok((
+        limits.get("memory").map(|node| node.size()).transpose()?,
+        cpus,
+    ))
 }
 
 /// Other names of a service: all services of an arm share one network.
@@ -533,7 +592,16 @@ fn volumes(node: &Node, context: &Context<'_>) -> Result<Vec<Volume>, Problem> {
 }
 
 fn long_volume(item: &Node, context: &Context<'_>) -> Result<Volume, Problem> {
-    let keys = ["type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency"];
+    let keys = [
+        "type",
+        "source",
+        "target",
+        "read_only",
+        "bind",
+        "volume",
+        "tmpfs",
+        "consistency",
+    ];
     item.only(&keys, "a volume of a service")?;
     let text = |key: &str| item.get(key).map(|node| node.text()).transpose();
     let kind = text("type")?.unwrap_or_default();
@@ -546,7 +614,10 @@ fn long_volume(item: &Node, context: &Context<'_>) -> Result<Volume, Problem> {
         "volume" => container::source_of(&from, context.base),
         "tmpfs" => Ok(VolumeSource::Tmpfs),
         other => {
-            let flaw = Flaw::new(format!("a volume of the type {} cannot be honoured", quote(other)));
+            let flaw = Flaw::new(format!(
+                "a volume of the type {} cannot be honoured",
+                quote(other)
+            ));
             let flaw = flaw.help("there are `bind`, `volume` and `tmpfs`");
             return Err(flaw.at(&item.at.key("type")));
         }
@@ -614,7 +685,9 @@ impl Node {
         for (key, value) in self.entries()? {
             if !keys.contains(&key.as_str()) && !key.starts_with("x-") {
                 let flaw = Flaw::new(format!("{} of {what} cannot be honoured", quote(&key)));
-                return Err(flaw.suggest(&key, keys.iter().copied(), "there are").at_key(&value.at));
+                return Err(flaw
+                    .suggest(&key, keys.iter().copied(), "there are")
+                    .at_key(&value.at));
             }
         }
         Ok(())
@@ -641,7 +714,10 @@ impl Node {
             "g" | "gi" => 1024.0 * 1024.0 * 1024.0,
             _ => f64::NAN,
         };
-        let size = digits.trim().parse().map_or(f64::NAN, |number: f64| number * factor);
+        let size = digits
+            .trim()
+            .parse()
+            .map_or(f64::NAN, |number: f64| number * factor);
         if !size.is_finite() {
             let flaw = Flaw::new(format!("{} is no size", quote(&text)));
             return Err(flaw.help("write for example `512m`").at(&self.at));

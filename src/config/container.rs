@@ -75,7 +75,10 @@ fn build(raw: &RawBuild, at: &KeyPath) -> Result<Build, Problem> {
         checked.map_err(|flaw| flaw.at(&at.key(key)))
     };
     let context = path("context", &raw.context)?;
-    let dockerfile = raw.dockerfile.clone().unwrap_or_else(|| DOCKERFILE.to_owned());
+    let dockerfile = raw
+        .dockerfile
+        .clone()
+        .unwrap_or_else(|| DOCKERFILE.to_owned());
     path("dockerfile", &dockerfile)?;
     Ok(Build {
         context,
@@ -127,7 +130,9 @@ pub(super) fn health(command: &RawCommand) -> Result<Vec<String>, Flaw> {
         },
     };
     if test.get(1).is_none_or(String::is_empty) {
-        return Err(Flaw::new("this health check is empty").help("write for example `redis-cli ping`"));
+        return Err(
+            Flaw::new("this health check is empty").help("write for example `redis-cli ping`")
+        );
     }
     Ok(test)
 }
@@ -151,7 +156,10 @@ pub(super) fn volume(text: &str, base: &str) -> Result<Volume, Flaw> {
             // Labels of SELinux and modes of sharing change nothing for one container.
             "rw" | "z" | "Z" | "cached" | "delegated" | "consistent" => {}
             other => {
-                let flaw = Flaw::new(format!("the option {} of a volume cannot be kept", quote(other)));
+                let flaw = Flaw::new(format!(
+                    "the option {} of a volume cannot be kept",
+                    quote(other)
+                ));
                 return Err(flaw.help("there are `ro` and `rw`"));
             }
         }
@@ -228,13 +236,20 @@ pub(super) fn memory(size: f64) -> Result<u64, Flaw> {
     Ok(bytes(size))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked sizes")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked sizes"
+)]
 pub(super) fn bytes(size: f64) -> u64 {
     size as u64
 }
 
 /// A limit of CPU time, in billionths of a core.
-#[expect(clippy::cast_possible_truncation, reason = "at most a few thousand cores")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "at most a few thousand cores"
+)]
 pub(super) fn nano_cpus(cpus: f64) -> Result<i64, Flaw> {
     if !(0.01..=4096.0).contains(&cpus) {
         let flaw = Flaw::new("a container cannot have so many cores");

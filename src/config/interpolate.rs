@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use super::error::{Flaw, quote};
 
 /// Replaces every variable in `text`. One that is not set is empty, as in compose.
-pub(super) fn interpolate(text: &str, variables: &BTreeMap<String, String>) -> Result<String, Flaw> {
+pub(super) fn interpolate(
+    text: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<String, Flaw> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -73,7 +76,11 @@ fn value(inside: &str, variables: &BTreeMap<String, String>) -> Result<String, F
     let set = variables.get(name);
     let filled = set.filter(|value| !value.is_empty());
     let required = |said: &str| {
-        let said = if said.is_empty() { "it is required" } else { said };
+        let said = if said.is_empty() {
+            "it is required"
+        } else {
+            said
+        };
         let flaw = Flaw::new(format!("the variable {} is not set: {said}", quote(name)));
         flaw.help("set it in the environment, or in `.env` beside the compose file")
     };
@@ -143,7 +150,11 @@ mod tests {
             ("${A:?no}", "one"),
             ("no variable", "no variable"),
         ] {
-            assert_eq!(interpolate(text, &variables()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                interpolate(text, &variables()).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
     }
 

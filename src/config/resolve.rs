@@ -295,7 +295,9 @@ fn answers_http(name: &str, services: &[Service], at: &KeyPath) -> Result<(), Pr
             let help = "add `port:`, the one it listens on inside the container";
             Err(Flaw::new(message).help(help).at(at))
         }
-        Some(ServiceKind::External { .. } | ServiceKind::Process(_) | ServiceKind::Container(_))
+        Some(
+            ServiceKind::External { .. } | ServiceKind::Process(_) | ServiceKind::Container(_),
+        )
         | None => Ok(()),
     }
 }

@@ -146,7 +146,8 @@ fn kind(name: &str, raw: &RawService, at: &KeyPath) -> Result<ServiceKind, Probl
         }
         (_, Some(_)) if is_container => {
             let message = format!("service {} is a container and has a `url`", quote(name));
-            let help = "keep `image` or `build` to start it for each arm, or `url` if it already runs";
+            let help =
+                "keep `image` or `build` to start it for each arm, or `url` if it already runs";
             Err(Flaw::new(message).help(help).at_key(&at.key("url")))
         }
         (Some(command), None) => {
@@ -171,7 +172,8 @@ fn kind(name: &str, raw: &RawService, at: &KeyPath) -> Result<ServiceKind, Probl
         }
         (None, None) => {
             let message = format!("service {} has no `command` and no `url`", quote(name));
-            let help = "add `command:`, `image:` or `build:` to start it, or `url:` if it already runs";
+            let help =
+                "add `command:`, `image:` or `build:` to start it, or `url:` if it already runs";
             Err(Flaw::new(message).help(help).at_key(at))
         }
     }
@@ -199,7 +201,11 @@ fn from_compose(
         ("prepare", raw.prepare.is_some()),
     ];
     if let Some((key, _)) = keys.into_iter().find(|(_, written)| *written) {
-        let message = format!("{} of service {} is the compose file's to say", quote(key), quote(name));
+        let message = format!(
+            "{} of service {} is the compose file's to say",
+            quote(key),
+            quote(name)
+        );
         let help = "remove it, or leave the service out with `compose: { file: …, services: […] }`";
         return Err(Flaw::new(message).help(help).at_key(&at.key(key)));
     }
@@ -224,14 +230,28 @@ fn from_compose(
 /// A container brings what it needs in its image, and its data are in volumes.
 fn only_for_processes(raw: &RawService, at: &KeyPath) -> Result<(), Problem> {
     let keys = [
-        ("directory", raw.directory.is_some(), "the image holds its files"),
-        ("install", raw.install.is_some(), "the image holds what it needs"),
-        ("prepare", raw.prepare.is_some(), "do it in the image, or in its entry point"),
+        (
+            "directory",
+            raw.directory.is_some(),
+            "the image holds its files",
+        ),
+        (
+            "install",
+            raw.install.is_some(),
+            "the image holds what it needs",
+        ),
+        (
+            "prepare",
+            raw.prepare.is_some(),
+            "do it in the image, or in its entry point",
+        ),
     ];
     match keys.into_iter().find(|(_, written, _)| *written) {
         Some((key, _, why)) => {
             let message = format!("{} has no effect on a container", quote(key));
-            Err(Flaw::new(message).help(format!("remove it: {why}")).at_key(&at.key(key)))
+            Err(Flaw::new(message)
+                .help(format!("remove it: {why}"))
+                .at_key(&at.key(key)))
         }
         None => Ok(()),
     }
@@ -301,7 +321,10 @@ fn process(command: &str, raw: &RawService, at: &KeyPath) -> Result<Process, Pro
     })
 }
 
-pub(super) fn environment(raw: &RawService, at: &KeyPath) -> Result<BTreeMap<String, String>, Problem> {
+pub(super) fn environment(
+    raw: &RawService,
+    at: &KeyPath,
+) -> Result<BTreeMap<String, String>, Problem> {
     let mut variables = BTreeMap::new();
     for (name, value) in raw.environment.iter().flat_map(|entries| &entries.0) {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
@@ -435,7 +458,9 @@ fn ready_kind(
     if let Some(text) = &ready.log {
         if text.is_empty() || text.contains('\n') {
             let flaw = Flaw::new("`log` is a part of one line");
-            return Err(flaw.help("write for example `log: ready`").at(&at.key("log")));
+            return Err(flaw
+                .help("write for example `log: ready`")
+                .at(&at.key("log")));
         }
         if matches!(kind, ServiceKind::External { .. }) {
             let flaw = Flaw::new("the log of what already runs is not known here");
@@ -507,7 +532,10 @@ fn needs(
     let scope = Scope {
         service: name,
         services: names,
-        has_data: composed.is_none() && raw.url.is_none() && raw.image.is_none() && raw.build.is_none(),
+        has_data: composed.is_none()
+            && raw.url.is_none()
+            && raw.image.is_none()
+            && raw.build.is_none(),
     };
     for (at, text) in templates(raw, at) {
         let found = template::references(text, scope).map_err(|flaw| flaw.at(&at))?;

@@ -323,12 +323,18 @@ impl<'a> Bench<'a> {
     /// left there.
     async fn find_engine(&mut self) -> Result<(), ServiceError> {
         let is_container = |kind: &ServiceKind| matches!(kind, ServiceKind::Container(_));
-        if !self.plan.services.iter().any(|service| is_container(&service.kind)) {
+        if !self
+            .plan
+            .services
+            .iter()
+            .any(|service| is_container(&service.kind))
+        {
             return Ok(());
         }
         self.progress.phase(PhaseKind::Install);
         let engine = Engine::connect().await?;
-        self.progress.step(&format!("containers by {}", engine.name));
+        self.progress
+            .step(&format!("containers by {}", engine.name));
         let removed = leftovers::sweep(&engine).await?;
         if !removed.is_empty() {
             let said = format!("removed {} things that a killed run left", removed.len());
@@ -432,7 +438,10 @@ impl<'a> Bench<'a> {
                 let arm_name = arm.name();
                 self.progress
                     .step(&format!("{service} ({arm_name}): image from {context}"));
-                let log = self.logs.join(arm_name).join(format!("{service}-build.log"));
+                let log = self
+                    .logs
+                    .join(arm_name)
+                    .join(format!("{service}-build.log"));
                 let request = image::Request {
                     image: &name,
                     build,

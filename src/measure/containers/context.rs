@@ -19,7 +19,9 @@ pub fn archive(folder: &Path, dockerfile: &str) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for path in files {
         let is_needed = path == Path::new(dockerfile) || path == Path::new(".dockerignore");
-        let is_out = left_out.matched_path_or_any_parents(&path, false).is_ignore();
+        let is_out = left_out
+            .matched_path_or_any_parents(&path, false)
+            .is_ignore();
         if is_out && !is_needed {
             continue;
         }
@@ -114,7 +116,10 @@ mod tests {
     fn what_is_named_is_left_out_from_the_top() {
         let folder = folder(&[
             ("Dockerfile", ""),
-            (".dockerignore", "# no\nnode_modules\n**/*.log\nsecret/\n!secret/not\n"),
+            (
+                ".dockerignore",
+                "# no\nnode_modules\n**/*.log\nsecret/\n!secret/not\n",
+            ),
             ("a.js", ""),
             ("a.log", ""),
             ("deep/b.log", ""),

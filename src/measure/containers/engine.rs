@@ -38,7 +38,9 @@ pub enum EngineError {
         tried: Vec<(String, String)>,
     },
     /// `DOCKER_HOST` names one that is not on this machine.
-    #[error("`DOCKER_HOST` is `{host}`, and an engine on another machine cannot be measured: CPU time and memory are read here\nwrite `unix:///path/of/the.sock`, or unset it")]
+    #[error(
+        "`DOCKER_HOST` is `{host}`, and an engine on another machine cannot be measured: CPU time and memory are read here\nwrite `unix:///path/of/the.sock`, or unset it"
+    )]
     Elsewhere {
         /// What it is.
         host: String,

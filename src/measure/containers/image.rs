@@ -33,7 +33,11 @@ pub async fn pull(engine: &Engine, image: &str) -> Result<bool, EngineError> {
         Err(error) if is_missing(&error) => {}
         Err(error) => return Err(EngineError::new(doing(), said(&error))),
     }
-    let whole = if image.rsplit('/').next().is_some_and(|name| name.contains([':', '@'])) {
+    let whole = if image
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.contains([':', '@']))
+    {
         image.to_owned()
     } else {
         // Without a tag every one of them would be pulled.
@@ -63,14 +67,24 @@ pub fn name(project: &str, service: &str, build: &Build, files: &str) -> String 
 
 /// What may stand in the name of an image.
 fn part(name: &str) -> String {
-    let kept = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let kept = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
     let text: String = name.chars().map(kept).collect();
     let text = text.trim_matches('-').to_owned();
     let short: String = text.chars().take(40).collect();
     let short = short.trim_matches('-');
     // Names of images have no two dashes where there was only one thing between them.
     let words: Vec<&str> = short.split('-').filter(|word| !word.is_empty()).collect();
-    if words.is_empty() { "app".to_owned() } else { words.join("-") }
+    if words.is_empty() {
+        "app".to_owned()
+    } else {
+        words.join("-")
+    }
 }
 
 /// What to build.
@@ -101,9 +115,8 @@ pub async fn build(engine: &Engine, request: &Request<'_>) -> Result<bool, Engin
         Err(error) => return Err(EngineError::new(doing(), said(&error))),
     }
     let path = folder.join(&build.dockerfile);
-    let dockerfile = fs::read_to_string(&path).map_err(|error| {
-        EngineError::new(doing(), format!("`{}`: {error}", build.dockerfile))
-    })?;
+    let dockerfile = fs::read_to_string(&path)
+        .map_err(|error| EngineError::new(doing(), format!("`{}`: {error}", build.dockerfile)))?;
     let archive = context::archive(folder, &build.dockerfile)
         .map_err(|error| EngineError::new(doing(), error.to_string()))?;
     let args: HashMap<String, String> = build.args.clone().into_iter().collect();
@@ -133,7 +146,8 @@ pub async fn build(engine: &Engine, request: &Request<'_>) -> Result<bool, Engin
         let failed = match step {
             Ok(step) => {
                 said_so_far.take(step.stream.as_deref().or(step.status.as_deref()));
-                step.error_detail.map(|error| error.message.unwrap_or_default())
+                step.error_detail
+                    .map(|error| error.message.unwrap_or_default())
             }
             Err(error) => Some(said(&error)),
         };

@@ -80,23 +80,47 @@ pub async fn all(engine: &Engine) -> Result<Vec<Object>, EngineError> {
         let name = one.names.unwrap_or_default().into_iter().next();
         let name = name.unwrap_or_default().trim_start_matches('/').to_owned();
         let id = one.id.unwrap_or_default();
-        found.extend(object(Kind::Container, id, name, &one.labels.unwrap_or_default()));
+        found.extend(object(
+            Kind::Container,
+            id,
+            name,
+            &one.labels.unwrap_or_default(),
+        ));
     }
     let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
     let networks = docker.list_networks(Some(options)).await;
     for one in networks.map_err(EngineError::of(doing))? {
         let (id, name) = (one.id.unwrap_or_default(), one.name.unwrap_or_default());
-        found.extend(object(Kind::Network, id, name, &one.labels.unwrap_or_default()));
+        found.extend(object(
+            Kind::Network,
+            id,
+            name,
+            &one.labels.unwrap_or_default(),
+        ));
     }
     let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
     let volumes = docker.list_volumes(Some(options)).await;
-    for one in volumes.map_err(EngineError::of(doing))?.volumes.unwrap_or_default() {
-        found.extend(object(Kind::Volume, one.name.clone(), one.name, &one.labels));
+    for one in volumes
+        .map_err(EngineError::of(doing))?
+        .volumes
+        .unwrap_or_default()
+    {
+        found.extend(object(
+            Kind::Volume,
+            one.name.clone(),
+            one.name,
+            &one.labels,
+        ));
     }
     Ok(found)
 }
 
-fn object(kind: Kind, id: String, name: String, labels: &HashMap<String, String>) -> Option<Object> {
+fn object(
+    kind: Kind,
+    id: String,
+    name: String,
+    labels: &HashMap<String, String>,
+) -> Option<Object> {
     let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
     Some(Object {
         kind,
@@ -188,7 +212,10 @@ pub async fn images(engine: &Engine) -> Result<Vec<String>, EngineError> {
     let options = ListImagesOptionsBuilder::new().filters(&filters).build();
     let images = engine.docker.list_images(Some(options)).await;
     let images = images.map_err(EngineError::of("looking for images"))?;
-    Ok(images.into_iter().flat_map(|image| image.repo_tags).collect())
+    Ok(images
+        .into_iter()
+        .flat_map(|image| image.repo_tags)
+        .collect())
 }
 
 /// Removes an image that was built here.

@@ -148,7 +148,10 @@ mod tests {
         };
         assert_eq!(earlier.fate(), Fate::Gone);
         let boot = "another".to_owned();
-        let before_the_boot = Owner { boot, ..own.clone() };
+        let before_the_boot = Owner {
+            boot,
+            ..own.clone()
+        };
         assert_eq!(before_the_boot.fate(), Fate::Gone);
         let namespace = "pid:[1]".to_owned();
         let elsewhere = Owner { namespace, ..own };

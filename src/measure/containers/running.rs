@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::exec::{StartExecOptions, StartExecResults};
-use bollard::models::{
-    ContainerUpdateBody, ExecConfig, NetworkCreateRequest, VolumeCreateRequest,
-};
+use bollard::models::{ContainerUpdateBody, ExecConfig, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
     KillContainerOptionsBuilder, LogsOptionsBuilder, StartContainerOptions, WaitContainerOptions,
@@ -96,7 +94,10 @@ impl Engine {
             .inspect_network(&name, None::<InspectNetworkOptions>)
             .await
             .map_err(EngineError::of(doing))?;
-        let configs = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let configs = network
+            .ipam
+            .and_then(|ipam| ipam.config)
+            .unwrap_or_default();
         let gateways = configs.into_iter().filter_map(|config| config.gateway);
         let mut addresses = gateways.filter_map(|gateway| {
             let address = gateway.split('/').next()?;
@@ -188,7 +189,9 @@ impl Running {
             let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
             let _ended = docker.kill_container(&self.id, Some(options)).await;
         }
-        wait(docker, &self.id).await.map_err(EngineError::of("ending it"))
+        wait(docker, &self.id)
+            .await
+            .map_err(EngineError::of("ending it"))
     }
 
     /// Whether its first process runs, without asking the engine.
@@ -212,13 +215,17 @@ impl Running {
             return None;
         }
         let (id, limit) = (self.id.clone(), self.limit);
-        let asked = self.engine.blocking(async move |docker| how(&docker, &id, limit).await);
-        Some(asked.unwrap_or_else(|| Err("the engine does not answer".to_owned())).unwrap_or_else(
-            |why| End::Status {
-                what: format!("has ended ({why})"),
-                success: false,
-            },
-        ))
+        let asked = self
+            .engine
+            .blocking(async move |docker| how(&docker, &id, limit).await);
+        Some(
+            asked
+                .unwrap_or_else(|| Err("the engine does not answer".to_owned()))
+                .unwrap_or_else(|why| End::Status {
+                    what: format!("has ended ({why})"),
+                    success: false,
+                }),
+        )
     }
 
     /// The last lines it wrote. Does not await.
@@ -228,7 +235,10 @@ impl Running {
             .engine
             .blocking(async move |docker| log(&docker, &id, "200").await);
         let text = text.unwrap_or_default();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let last = &lines[lines.len().saturating_sub(count)..];
         last.iter().map(|line| line.trim_end().to_owned()).collect()
     }
@@ -310,9 +320,9 @@ impl Running {
             ..ContainerUpdateBody::default()
         };
         let id = self.id.clone();
-        let _pinned = self.engine.blocking(async move |docker| {
-            docker.update_container(&id, update).await.is_ok()
-        });
+        let _pinned = self
+            .engine
+            .blocking(async move |docker| docker.update_container(&id, update).await.is_ok());
     }
 
     /// What it uses now. The peak is the lower of two upper bounds: the group's, which counts the
@@ -372,7 +382,9 @@ impl Process {
             // It has ended already, which is for the wait for readiness to say.
             return Ok(Self::none());
         }
-        let networks = asked.network_settings.and_then(|settings| settings.networks);
+        let networks = asked
+            .network_settings
+            .and_then(|settings| settings.networks);
         let mut networks = networks.unwrap_or_default().into_values();
         let address = networks.find_map(|network| network.ip_address?.parse().ok());
         Ok(Self {
@@ -427,7 +439,10 @@ async fn how(docker: &Docker, id: &str, limit: Option<u64>) -> Result<End, Strin
     if state.oom_killed == Some(true) {
         return Ok(End::OutOfMemory { limit });
     }
-    let code = state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(-1);
+    let code = state
+        .exit_code
+        .and_then(|code| i32::try_from(code).ok())
+        .unwrap_or(-1);
     let what = match state.error {
         Some(error) if !error.is_empty() => error,
         Some(_) | None => describe(ExitStatus::from_raw(code << 8)),
@@ -455,7 +470,10 @@ async fn exec(docker: &Docker, id: &str, command: Vec<String>) -> Result<(), Str
         attach_stderr: Some(true),
         ..ExecConfig::default()
     };
-    let made = docker.create_exec(id, config).await.map_err(|error| said(&error))?;
+    let made = docker
+        .create_exec(id, config)
+        .await
+        .map_err(|error| said(&error))?;
     let started = docker
         .start_exec(&made.id, None::<StartExecOptions>)
         .await
@@ -466,7 +484,10 @@ async fn exec(docker: &Docker, id: &str, command: Vec<String>) -> Result<(), Str
             text.push_str(&chunk.to_string());
         }
     }
-    let asked = docker.inspect_exec(&made.id).await.map_err(|error| said(&error))?;
+    let asked = docker
+        .inspect_exec(&made.id)
+        .await
+        .map_err(|error| said(&error))?;
     match asked.exit_code {
         Some(0) => Ok(()),
         code => {

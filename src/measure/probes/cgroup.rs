@@ -118,7 +118,9 @@ fn files(controller: &str, groups: &str, mounts: &str) -> Option<Files> {
             return Some(Files::One(below(&mounted, path)));
         }
     }
-    let (_, path) = lines.clone().find(|(controllers, _)| controllers.is_empty())?;
+    let (_, path) = lines
+        .clone()
+        .find(|(controllers, _)| controllers.is_empty())?;
     Some(Files::Two(below(&mount("cgroup2", None, mounts)?, path)))
 }
 
@@ -224,8 +226,14 @@ mod tests {
             ("cpuacct.usage", "1234567890\n"),
             ("memory.usage_in_bytes", "10000\n"),
             ("memory.max_usage_in_bytes", "20000\n"),
-            ("memory.stat", "cache 7\ninactive_file 1\ntotal_inactive_file 3000\n"),
-            ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+            (
+                "memory.stat",
+                "cache 7\ninactive_file 1\ntotal_inactive_file 3000\n",
+            ),
+            (
+                "memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
+            ),
         ]);
         let one = Files::One(folder.path().to_owned());
         let group = Cgroup {
@@ -241,10 +249,16 @@ mod tests {
     #[test]
     fn reads_version_2_with_and_without_a_peak() {
         let folder = folder(&[
-            ("cpu.stat", "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\n"),
+            (
+                "cpu.stat",
+                "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\n",
+            ),
             ("memory.current", "10000\n"),
             ("memory.stat", "anon 5\ninactive_file 12000\n"),
-            ("memory.events", "low 0\noom 1\noom_kill 1\noom_group_kill 0\n"),
+            (
+                "memory.events",
+                "low 0\noom 1\noom_kill 1\noom_group_kill 0\n",
+            ),
         ]);
         let two = Files::Two(folder.path().to_owned());
         let group = Cgroup {

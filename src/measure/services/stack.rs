@@ -19,8 +19,8 @@ use crate::measure::http::Origin;
 use crate::measure::plan::{
     Container, Fresh, Image, Process, Ready, Service, ServiceKind, Volume, VolumeSource,
 };
-use crate::measure::process::step::{self, Step, StepError};
 use crate::measure::process::Supervisor;
+use crate::measure::process::step::{self, Step, StepError};
 use crate::measure::process::tree::Usage;
 
 /// Where services listen.
@@ -262,7 +262,10 @@ impl Stack {
     async fn join_network(&mut self) -> Result<(), ServiceError> {
         let is_container = |service: &&Service| matches!(service.kind, ServiceKind::Container(_));
         let mut containers = self.services.iter().filter(is_container).peekable();
-        let Some(made_with) = self.containers.as_ref().filter(|_| containers.peek().is_some())
+        let Some(made_with) = self
+            .containers
+            .as_ref()
+            .filter(|_| containers.peek().is_some())
         else {
             return Ok(());
         };
@@ -321,7 +324,9 @@ impl Stack {
             }
         }
         for service in &fresh {
-            let kept = containers.iter().position(|(name, _)| *name == service.name);
+            let kept = containers
+                .iter()
+                .position(|(name, _)| *name == service.name);
             let mut running = match &service.kind {
                 ServiceKind::Process(process) => self.launch(service, process)?,
                 ServiceKind::Container(container) => match kept.map(|at| containers.remove(at)) {
@@ -334,7 +339,9 @@ impl Stack {
                 ServiceKind::External { .. } => continue,
             };
             // What needs it is started once it is ready; what does not, meanwhile.
-            let is_needed = fresh.iter().any(|other| other.needs.contains(&service.name));
+            let is_needed = fresh
+                .iter()
+                .any(|other| other.needs.contains(&service.name));
             if is_needed {
                 self.wait_until_ready(service, Some(&mut running)).await?;
             }
@@ -408,7 +415,9 @@ impl Stack {
     }
 
     fn origin_of(&self, name: &str, running: Option<&Running>) -> Result<Origin, ServiceError> {
-        let address = self.direct(name, running).unwrap_or_else(|| self.address(name));
+        let address = self
+            .direct(name, running)
+            .unwrap_or_else(|| self.address(name));
         let Some(service) = self.services.iter().find(|service| service.name == name) else {
             return Ok(Origin::plain(&address));
         };
@@ -564,7 +573,11 @@ impl Stack {
         };
         let mut mounts = Vec::new();
         for volume in &container.volumes {
-            mounts.push(self.mount(engine, volume).await.map_err(engine_error(service))?);
+            mounts.push(
+                self.mount(engine, volume)
+                    .await
+                    .map_err(engine_error(service))?,
+            );
         }
         let environment = filled(&values, &container.environment).into_iter();
         let arm = self.arm.name();
@@ -576,7 +589,9 @@ impl Stack {
                 .command
                 .as_ref()
                 .map(|words| words.iter().map(|word| values.fill(word)).collect()),
-            environment: environment.map(|(name, value)| format!("{name}={value}")).collect(),
+            environment: environment
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
             mounts,
             published: self.ports.get(&service.name).copied(),
             network: &engine.network_name(arm),
@@ -611,7 +626,9 @@ impl Stack {
         let deadline = Instant::now() + service.within;
         let mut running = running;
         loop {
-            let answer = self.attempt(service, running.as_deref_mut(), connection.as_deref()).await;
+            let answer = self
+                .attempt(service, running.as_deref_mut(), connection.as_deref())
+                .await;
             // Asked after the attempt: what answers on our port may be a stranger, while ours
             // has ended because the port was taken.
             if let Some(running) = running.as_deref_mut()
@@ -623,7 +640,9 @@ impl Stack {
                 return Ok(());
             };
             if Instant::now() > deadline {
-                let lines = running.as_ref().map(|running| running.last_lines(QUOTED_LINES));
+                let lines = running
+                    .as_ref()
+                    .map(|running| running.last_lines(QUOTED_LINES));
                 return Err(ServiceError::NotReady {
                     service: service.name.clone(),
                     within: service.within,
@@ -685,7 +704,8 @@ impl Stack {
     /// others of its arm by name.
     fn inside_of(&self, service: &Service, container: &Container) -> Values {
         let data = self.data_of(service).to_string_lossy().into_owned();
-        self.inside.within(EVERYWHERE, container.port.unwrap_or(0), &data)
+        self.inside
+            .within(EVERYWHERE, container.port.unwrap_or(0), &data)
     }
 
     fn data_of(&self, service: &Service) -> PathBuf {
