@@ -9,7 +9,9 @@ curl curl
 python3 python3
 redis-server redis-server
 psql postgresql-client
-setpriv util-linux'
+setpriv util-linux
+dockerd docker.io
+iptables iptables'
 
 # Node runs Vite 8, which refuses anything older.
 NODE_AT_LEAST='20.19.0'
@@ -38,9 +40,14 @@ has_venv() {
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1
 }
 
+# Whether a program is there; those of the engine may be out of a user's PATH.
+has() {
+    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]
+}
+
 missing_packages() {
     printf '%s\n' "$PACKAGES" | while read -r program package; do
-        command -v "$program" >/dev/null 2>&1 || printf '%s ' "$package"
+        has "$program" || printf '%s ' "$package"
     done
     has_postgres || printf 'postgresql '
     has_venv || printf 'python3-venv '

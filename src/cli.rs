@@ -73,6 +73,8 @@ pub enum Command {
     ///
     /// Exit codes: 0 it does, 1 it does not, the others as for every command.
     Canary(Canary),
+    /// Says what this machine has to measure with, and what killed runs left on it.
+    Doctor(Doctor),
     /// Runs a shell line and ends all it started when standard input closes. Used by Tollgate
     /// itself.
     #[command(hide = true)]
@@ -81,6 +83,18 @@ pub enum Command {
         #[arg(last = true)]
         line: String,
     },
+}
+
+/// `tollgate doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Removes the containers, networks and volumes of runs that were killed. What carries no label
+    /// of Tollgate's is never touched, nor what belongs to a run that is under way.
+    #[arg(long)]
+    pub clean: bool,
+    /// Removes the images that were built for services too.
+    #[arg(long, requires = "clean")]
+    pub images: bool,
 }
 
 /// Where the configuration is.

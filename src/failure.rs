@@ -226,6 +226,9 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
         MeasureError::Service(ServiceError::NotReady { .. }) => {
             "check `ready` and `command`, or allow more time: `ready: { …, within: 60 s }`"
         }
+        MeasureError::Service(ServiceError::OutOfMemory { .. }) => {
+            "raise its `memory`, or find out what takes it: base runs with the same limit"
+        }
         MeasureError::Service(ServiceError::Speaks { .. }) => {
             "check `tls`: `ca` is a PEM file of the project, or of `{{ data }}`"
         }
@@ -235,7 +238,11 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
         MeasureError::Build(BuildError::Install { .. } | BuildError::Build { .. })
         | MeasureError::Install { .. }
         | MeasureError::Service(
-            ServiceError::Step { .. } | ServiceError::Start { .. } | ServiceError::Ended { .. },
+            ServiceError::Step { .. }
+            | ServiceError::Start { .. }
+            | ServiceError::Ended { .. }
+            | ServiceError::Engine { .. }
+            | ServiceError::NoEngine(_),
         )
         | MeasureError::Prepare(_)
         | MeasureError::Session(_) => return None,

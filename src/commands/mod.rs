@@ -6,6 +6,7 @@ pub mod canary;
 pub mod check;
 pub mod command;
 pub mod compare;
+pub mod doctor;
 pub mod explain;
 mod judging;
 pub mod merge;
@@ -70,6 +71,10 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Publish(arguments) => {
             let code = Box::pin(publish::publish(&arguments)).await?;
             Ok(ExitCode::from(code))
+        }
+        Command::Doctor(arguments) => {
+            doctor::doctor(&arguments).await?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Canary(arguments) => {
             let is_well = canary::canary(&arguments).await?;

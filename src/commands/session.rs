@@ -12,7 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Project;
 use crate::config::{self, Config};
 use crate::failure::Failure;
+use crate::measure::containers::leftovers;
 use crate::measure::process::{Supervisor, tree};
+use crate::measure::progress::note;
 use crate::store::{Address, Location};
 
 /// How long supervisors may take to end their trees.
@@ -72,6 +74,12 @@ pub(super) async fn interruptible<T>(
         () = interrupted() => Err(Failure::Interrupted),
     };
     sweep().await;
+    // Whatever failed: what cannot be removed now is removed by the next run.
+    if let Err(error) = leftovers::remove_own().await {
+        note(&format!(
+            "{error}; `tollgate doctor --clean` removes what is left"
+        ));
+    }
     result
 }
 

@@ -6,7 +6,7 @@ use crate::compare::Policy;
 use crate::compare::policy::{LEAST_NOISY_TOLERANCE, Tolerances, Weights};
 use crate::gate;
 use crate::measure::Plan;
-use crate::measure::plan::{Endpoint, Fresh, Service, ServiceKind};
+use crate::measure::plan::{Endpoint, Fresh, Service};
 use crate::model::{Metric, MetricId, Outcome, Subject, Weight};
 
 use super::error::{Flaw, Problem, quote};
@@ -271,7 +271,7 @@ fn expected(plan: &Plan, budgets: &BTreeMap<MetricId, f64>) -> Vec<MetricId> {
     let services = plan
         .services
         .iter()
-        .filter(|service| matches!(service.kind, ServiceKind::Process(_)))
+        .filter(|service| service.kind.is_ours())
         .map(|service| MetricId::service(&service.name, Metric::Memory));
     let always = frontends.chain(endpoints).chain(services);
     let mut seen = BTreeSet::new();
@@ -308,7 +308,7 @@ fn reaches_postgres(name: &str, services: &[Service]) -> bool {
 }
 
 fn is_process(name: &str, services: &[Service]) -> bool {
-    named(name, services).is_some_and(|service| matches!(service.kind, ServiceKind::Process(_)))
+    named(name, services).is_some_and(|service| service.kind.is_ours())
 }
 
 fn named<'a>(name: &str, services: &'a [Service]) -> Option<&'a Service> {

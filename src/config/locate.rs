@@ -35,6 +35,11 @@ impl KeyPath {
         self.with(Step::Index(index))
     }
 
+    /// Whether the last step is this key.
+    pub(super) fn ends_with(&self, key: &str) -> bool {
+        matches!(self.0.last(), Some(Step::Key(last)) if last == key)
+    }
+
     fn with(&self, step: Step) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);

@@ -10,8 +10,11 @@ use std::path::Path;
 
 use crate::{compare, gate, measure, store};
 
+mod compose;
+mod container;
 mod error;
 mod fields;
+mod interpolate;
 mod judge;
 mod locate;
 mod quantity;
@@ -62,7 +65,8 @@ pub fn parse(text: &str, name: &str, project_root: &Path) -> Result<Config, Conf
     }
     let source = Source::new(name, text.strip_prefix('\u{feff}').unwrap_or(text));
     let raw = yaml::read(&source)?;
-    resolve::resolve(&raw, project_root).map_err(|problem| source.explain(problem))
+    let composed = compose::load(raw.compose.as_ref(), &source, project_root)?;
+    resolve::resolve(&raw, &composed, project_root).map_err(|problem| source.explain(problem))
 }
 
 fn read(path: &Path, name: &str) -> Result<Vec<u8>, ConfigError> {

@@ -13,9 +13,10 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use super::quantity::{Count, Rate, RateOrAuto, Share, Size, Time};
 
 /// The keys at the top of the file.
-pub(super) const TOP_LEVEL: [&str; 8] = [
+pub(super) const TOP_LEVEL: [&str; 9] = [
     "project",
     "frontend",
+    "compose",
     "services",
     "sessions",
     "endpoints",
@@ -35,6 +36,7 @@ pub(super) struct RawConfig {
     pub(super) project: String,
     #[serde(default)]
     pub(super) frontend: Vec<RawFrontend>,
+    pub(super) compose: Option<RawCompose>,
     #[serde(default)]
     pub(super) services: Entries<RawService>,
     #[serde(default)]
@@ -96,15 +98,25 @@ pub(super) struct RawInstall {
 }
 
 /// A value of `services`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a mapping with a key `command` or `url`"
+    expecting = "a mapping with a key `command`, `image`, `build` or `url`"
 )]
 pub(super) struct RawService {
-    pub(super) command: Option<String>,
+    pub(super) command: Option<RawCommand>,
+    pub(super) image: Option<String>,
+    pub(super) build: Option<RawBuild>,
     pub(super) url: Option<String>,
+    pub(super) entrypoint: Option<RawCommand>,
+    pub(super) volumes: Option<Vec<String>>,
+    pub(super) tmpfs: Option<Vec<String>>,
+    pub(super) health: Option<RawCommand>,
+    pub(super) memory: Option<Size>,
+    pub(super) cpus: Option<f64>,
+    pub(super) user: Option<String>,
+    pub(super) shm_size: Option<Size>,
     pub(super) directory: Option<String>,
     pub(super) install: Option<RawInstall>,
     pub(super) prepare: Option<String>,
@@ -120,6 +132,153 @@ pub(super) struct RawService {
     pub(super) socket: Option<String>,
     pub(super) models: Option<Vec<String>>,
     pub(super) budgets: Option<RawServiceBudgets>,
+}
+
+/// A line, or a list of words.
+#[derive(Debug, Clone)]
+pub(super) enum RawCommand {
+    Line(String),
+    Words(Vec<String>),
+}
+
+impl RawCommand {
+    /// Every text of it.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let texts: Vec<&str> = match self {
+            Self::Line(line) => vec![line],
+            Self::Words(words) => words.iter().map(String::as_str).collect(),
+        };
+        texts.into_iter()
+    }
+}
+
+impl<'de> Deserialize<'de> for RawCommand {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CommandVisitor)
+    }
+}
+
+struct CommandVisitor;
+
+impl<'de> Visitor<'de> for CommandVisitor {
+    type Value = RawCommand;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, or for a container a list such as `[node, server.js]`")
+    }
+
+    fn visit_str<E: Error>(self, line: &str) -> Result<RawCommand, E> {
+        Ok(RawCommand::Line(line.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> Result<RawCommand, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(words)).map(RawCommand::Words)
+    }
+}
+
+/// A folder with a Dockerfile, or how to build it.
+#[derive(Debug)]
+pub(super) struct RawBuild {
+    pub(super) context: String,
+    pub(super) dockerfile: Option<String>,
+    pub(super) target: Option<String>,
+    pub(super) args: Entries<String>,
+    pub(super) network: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for RawBuild {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BuildVisitor)
+    }
+}
+
+struct BuildVisitor;
+
+impl<'de> Visitor<'de> for BuildVisitor {
+    type Value = RawBuild;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a folder with a Dockerfile, or `{ context: api, target: server }`")
+    }
+
+    fn visit_str<E: Error>(self, context: &str) -> Result<RawBuild, E> {
+        Ok(RawBuild {
+            context: context.to_owned(),
+            dockerfile: None,
+            target: None,
+            args: Entries::default(),
+            network: None,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawBuild, A::Error> {
+        let build = RawBuildMap::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(RawBuild {
+            context: build.context,
+            dockerfile: build.dockerfile,
+            target: build.target,
+            args: build.args,
+            network: build.network,
+        })
+    }
+}
+
+/// The long shape of a build.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawBuildMap {
+    context: String,
+    dockerfile: Option<String>,
+    target: Option<String>,
+    #[serde(default)]
+    args: Entries<String>,
+    network: Option<String>,
+}
+
+/// A compose file, or `{ file, services }`.
+#[derive(Debug)]
+pub(super) struct RawCompose {
+    pub(super) file: String,
+    pub(super) services: Option<Vec<String>>,
+}
+
+impl<'de> Deserialize<'de> for RawCompose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ComposeVisitor)
+    }
+}
+
+struct ComposeVisitor;
+
+impl<'de> Visitor<'de> for ComposeVisitor {
+    type Value = RawCompose;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a file such as `compose.yaml`, or `{ file: compose.yaml, services: [api] }`")
+    }
+
+    fn visit_str<E: Error>(self, file: &str) -> Result<RawCompose, E> {
+        Ok(RawCompose {
+            file: file.to_owned(),
+            services: None,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawCompose, A::Error> {
+        let compose = RawComposeMap::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(RawCompose {
+            file: compose.file,
+            services: Some(compose.services),
+        })
+    }
+}
+
+/// The long shape of a compose file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawComposeMap {
+    file: String,
+    services: Vec<String>,
 }
 
 /// Whom to trust at a service.
@@ -147,7 +306,7 @@ pub(super) struct RawServiceBudgets {
     pub(super) gpu_memory: Option<Size>,
 }
 
-/// When a service is ready: one of the first four keys.
+/// When a service is ready: one of the first six keys.
 #[derive(Debug, Default, Deserialize)]
 #[serde(
     deny_unknown_fields,
@@ -159,6 +318,8 @@ pub(super) struct RawReady {
     pub(super) postgres: Option<String>,
     pub(super) redis: Option<bool>,
     pub(super) tcp: Option<bool>,
+    pub(super) log: Option<String>,
+    pub(super) health: Option<bool>,
     pub(super) within: Option<Time>,
 }
 

@@ -13,6 +13,7 @@ use crate::measure::plan::{
 use crate::measure::probes::contention::CONTENTION_LIMIT;
 use crate::store;
 
+use super::compose::Composed;
 use super::error::{Flaw, Problem, quote};
 use super::locate::KeyPath;
 use super::quantity::{RateOrAuto, Time};
@@ -41,8 +42,12 @@ const SHORTEST_BLOCK: Time = Time(100.0);
 const STORE: &str = ".tollgate/baselines.db";
 
 /// The option types of every stage.
-pub(super) fn resolve(raw: &RawConfig, project_root: &Path) -> Result<Config, Problem> {
-    let plan = plan(raw)?;
+pub(super) fn resolve(
+    raw: &RawConfig,
+    composed: &[Composed],
+    project_root: &Path,
+) -> Result<Config, Problem> {
+    let plan = plan(raw, composed)?;
     Ok(Config {
         policy: judge::policy(raw, &plan)?,
         gate: judge::gate(&raw.gate),
@@ -51,7 +56,7 @@ pub(super) fn resolve(raw: &RawConfig, project_root: &Path) -> Result<Config, Pr
     })
 }
 
-fn plan(raw: &RawConfig) -> Result<Plan, Problem> {
+fn plan(raw: &RawConfig, composed: &[Composed]) -> Result<Plan, Problem> {
     let root = KeyPath::root();
     let project = fields::name(&raw.project).map_err(|flaw| flaw.at(&root.key("project")))?;
     if raw.frontend.is_empty() && raw.endpoints.is_empty() {
@@ -60,7 +65,7 @@ fn plan(raw: &RawConfig) -> Result<Plan, Problem> {
             .help("add `frontend:` or `endpoints:`")
             .at_key(&root.key("project")));
     }
-    let services = stack::resolve(&raw.services)?;
+    let services = stack::resolve(&raw.services, composed)?;
     let sessions = sessions(&raw.sessions, &services)?;
     Ok(Plan {
         project,
@@ -285,7 +290,15 @@ fn answers_http(name: &str, services: &[Service], at: &KeyPath) -> Result<(), Pr
             let help = "its `url` would have to start with `http://` or `https://`";
             Err(Flaw::new(message).help(help).at(at))
         }
-        Some(ServiceKind::External { .. } | ServiceKind::Process(_)) | None => Ok(()),
+        Some(ServiceKind::Container(container)) if container.port.is_none() => {
+            let message = format!("service {} has no port to send requests to", quote(name));
+            let help = "add `port:`, the one it listens on inside the container";
+            Err(Flaw::new(message).help(help).at(at))
+        }
+        Some(
+            ServiceKind::External { .. } | ServiceKind::Process(_) | ServiceKind::Container(_),
+        )
+        | None => Ok(()),
     }
 }
 

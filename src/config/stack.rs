@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::measure::plan::{Fresh, Install, Process, Ready, Service, ServiceKind, Speaks, Tls};
+use crate::measure::plan::{
+    Fresh, Image, Install, Process, Ready, Service, ServiceKind, Speaks, Tls,
+};
 
+use super::compose::Composed;
+use super::container;
 use super::error::{Flaw, Problem, quote};
 use super::locate::KeyPath;
 use super::quantity::Time;
-use super::raw::{Entries, RawFresh, RawInstall, RawReady, RawService};
+use super::raw::{Entries, RawCommand, RawFresh, RawInstall, RawReady, RawService};
 use super::template::{self, Scope};
 use super::{fields, resolve};
 
@@ -17,12 +21,25 @@ use super::{fields, resolve};
 const READY_WITHIN: Time = Time(30_000.0);
 
 /// Every service, dependencies first, otherwise in the order of the file.
-pub(super) fn resolve(raw: &Entries<RawService>) -> Result<Vec<Service>, Problem> {
-    let names: Vec<&str> = raw.names().collect();
+pub(super) fn resolve(
+    raw: &Entries<RawService>,
+    composed: &[Composed],
+) -> Result<Vec<Service>, Problem> {
+    let is_new = |composed: &&Composed| raw.names().all(|name| name != composed.name);
+    let others = composed.iter().filter(is_new);
+    let others: Vec<&str> = others.map(|composed| composed.name.as_str()).collect();
+    let names: Vec<&str> = raw.names().chain(others.iter().copied()).collect();
     let at = KeyPath::root().key("services");
     let mut services = Vec::new();
     for (name, raw) in &raw.0 {
-        services.push(service(name, raw, &names, &at.key(name))?);
+        let composed = composed.iter().find(|composed| composed.name == *name);
+        services.push(service(name, raw, composed, &names, &at.key(name))?);
+    }
+    let nothing = RawService::default();
+    for name in others {
+        let at = KeyPath::root().key("compose");
+        let composed = composed.iter().find(|composed| composed.name == *name);
+        services.push(service(name, &nothing, composed, &names, &at)?);
     }
     ports_differ(&services)?;
     start_order(services)
@@ -48,10 +65,19 @@ fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Flaw {
     Flaw::new(format!("there is no service {}", quote(name))).suggest(name, names, "services")
 }
 
-fn service(name: &str, raw: &RawService, names: &[&str], at: &KeyPath) -> Result<Service, Problem> {
+fn service(
+    name: &str,
+    raw: &RawService,
+    composed: Option<&Composed>,
+    names: &[&str],
+    at: &KeyPath,
+) -> Result<Service, Problem> {
     let name = fields::service_name(name).map_err(|flaw| flaw.at_key(at))?;
-    let kind = kind(&name, raw, at)?;
-    let (ready, within) = ready(raw, at)?;
+    let kind = match composed {
+        Some(composed) => from_compose(&name, raw, composed, at)?,
+        None => kind(&name, raw, at)?,
+    };
+    let (ready, within) = ready(raw, &kind, composed, at)?;
     if let Some(connection) = &raw.connection
         && !connection.contains("://")
     {
@@ -60,13 +86,13 @@ fn service(name: &str, raw: &RawService, names: &[&str], at: &KeyPath) -> Result
         return Err(flaw.help(help).at(&at.key("connection")));
     }
     Ok(Service {
-        needs: needs(&name, raw, names, at)?,
+        needs: needs(&name, raw, composed, names, at)?,
+        fresh: fresh(raw, &kind, &ready),
         kind,
         ready,
         within,
         connection: raw.connection.clone(),
         seed: seed(raw, at)?,
-        fresh: fresh(raw),
         speaks: speaks(raw, at)?,
         has_gpu_budget: raw
             .budgets
@@ -111,10 +137,36 @@ fn speaks(raw: &RawService, at: &KeyPath) -> Result<Speaks, Problem> {
 }
 
 fn kind(name: &str, raw: &RawService, at: &KeyPath) -> Result<ServiceKind, Problem> {
+    let is_container = raw.image.is_some() || raw.build.is_some();
     match (&raw.command, &raw.url) {
-        (Some(command), None) => process(command, raw, at).map(ServiceKind::Process),
-        (None, Some(url)) => {
+        (_, None) if is_container => {
+            if raw.image.is_some() && raw.build.is_some() {
+                let message = format!("service {} has an `image` and a `build`", quote(name));
+                let help = "keep `build` to make the image from each arm's own files, or `image`";
+                return Err(Flaw::new(message).help(help).at_key(&at.key("build")));
+            }
             only_for_processes(raw, at)?;
+            let container = container::container(raw, at)?;
+            Ok(ServiceKind::Container(Box::new(container)))
+        }
+        (_, Some(_)) if is_container => {
+            let message = format!("service {} is a container and has a `url`", quote(name));
+            let help =
+                "keep `image` or `build` to start it for each arm, or `url` if it already runs";
+            Err(Flaw::new(message).help(help).at_key(&at.key("url")))
+        }
+        (Some(command), None) => {
+            only_for_containers(raw, at)?;
+            let RawCommand::Line(command) = command else {
+                let flaw = Flaw::new("the command of a process is a line for the shell");
+                let help = "write it as text, or add `image` or `build` for a container";
+                return Err(flaw.help(help).at(&at.key("command")));
+            };
+            process(command, raw, at).map(ServiceKind::Process)
+        }
+        (None, Some(url)) => {
+            only_for_ours(raw, at)?;
+            only_for_containers(raw, at)?;
             let url = fields::url(url).map_err(|flaw| flaw.at(&at.key("url")))?;
             Ok(ServiceKind::External { url })
         }
@@ -125,14 +177,115 @@ fn kind(name: &str, raw: &RawService, at: &KeyPath) -> Result<ServiceKind, Probl
         }
         (None, None) => {
             let message = format!("service {} has no `command` and no `url`", quote(name));
-            let help = "add `command:` to start it, or `url:` if it already runs";
+            let help =
+                "add `command:`, `image:` or `build:` to start it, or `url:` if it already runs";
             Err(Flaw::new(message).help(help).at_key(at))
         }
     }
 }
 
-/// What already runs is not started, so nothing may say how.
+/// What the compose file says of a service, with what is said beside it.
+fn from_compose(
+    name: &str,
+    raw: &RawService,
+    composed: &Composed,
+    at: &KeyPath,
+) -> Result<ServiceKind, Problem> {
+    let keys = [
+        ("command", raw.command.is_some()),
+        ("image", raw.image.is_some()),
+        ("build", raw.build.is_some()),
+        ("url", raw.url.is_some()),
+        ("entrypoint", raw.entrypoint.is_some()),
+        ("volumes", raw.volumes.is_some()),
+        ("tmpfs", raw.tmpfs.is_some()),
+        ("user", raw.user.is_some()),
+        ("shm-size", raw.shm_size.is_some()),
+        ("directory", raw.directory.is_some()),
+        ("install", raw.install.is_some()),
+        ("prepare", raw.prepare.is_some()),
+    ];
+    if let Some((key, _)) = keys.into_iter().find(|(_, written)| *written) {
+        let message = format!(
+            "{} of service {} is the compose file's to say",
+            quote(key),
+            quote(name)
+        );
+        let help = "remove it, or leave the service out with `compose: { file: …, services: […] }`";
+        return Err(Flaw::new(message).help(help).at_key(&at.key(key)));
+    }
+    let mut container = composed.container.clone();
+    container.environment.extend(environment(raw, at)?);
+    container.port = raw.port.or(container.port);
+    if let Some(memory) = raw.memory {
+        let memory = container::memory(memory.0).map_err(|flaw| flaw.at(&at.key("memory")))?;
+        container.memory = Some(memory);
+    }
+    if let Some(cpus) = raw.cpus {
+        let cpus = container::nano_cpus(cpus).map_err(|flaw| flaw.at(&at.key("cpus")))?;
+        container.nano_cpus = Some(cpus);
+    }
+    if let Some(health) = &raw.health {
+        let health = container::health(health).map_err(|flaw| flaw.at(&at.key("health")))?;
+        container.health = Some(health);
+    }
+    Ok(ServiceKind::Container(Box::new(container)))
+}
+
+/// A container brings what it needs in its image, and its data are in volumes.
 fn only_for_processes(raw: &RawService, at: &KeyPath) -> Result<(), Problem> {
+    let keys = [
+        (
+            "directory",
+            raw.directory.is_some(),
+            "the image holds its files",
+        ),
+        (
+            "install",
+            raw.install.is_some(),
+            "the image holds what it needs",
+        ),
+        (
+            "prepare",
+            raw.prepare.is_some(),
+            "do it in the image, or in its entry point",
+        ),
+    ];
+    match keys.into_iter().find(|(_, written, _)| *written) {
+        Some((key, _, why)) => {
+            let message = format!("{} has no effect on a container", quote(key));
+            Err(Flaw::new(message)
+                .help(format!("remove it: {why}"))
+                .at_key(&at.key(key)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// These say how a container is made.
+fn only_for_containers(raw: &RawService, at: &KeyPath) -> Result<(), Problem> {
+    let keys = [
+        ("entrypoint", raw.entrypoint.is_some()),
+        ("volumes", raw.volumes.is_some()),
+        ("tmpfs", raw.tmpfs.is_some()),
+        ("health", raw.health.is_some()),
+        ("memory", raw.memory.is_some()),
+        ("cpus", raw.cpus.is_some()),
+        ("user", raw.user.is_some()),
+        ("shm-size", raw.shm_size.is_some()),
+    ];
+    match keys.into_iter().find(|(_, written)| *written) {
+        Some((key, _)) => {
+            let message = format!("{} has an effect on containers only", quote(key));
+            let help = "remove it, or add `image` or `build` to make the service a container";
+            Err(Flaw::new(message).help(help).at_key(&at.key(key)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What already runs is not started, so nothing may say how.
+fn only_for_ours(raw: &RawService, at: &KeyPath) -> Result<(), Problem> {
     let keys = [
         ("directory", raw.directory.is_some()),
         ("install", raw.install.is_some()),
@@ -174,7 +327,10 @@ fn process(command: &str, raw: &RawService, at: &KeyPath) -> Result<Process, Pro
     })
 }
 
-fn environment(raw: &RawService, at: &KeyPath) -> Result<BTreeMap<String, String>, Problem> {
+pub(super) fn environment(
+    raw: &RawService,
+    at: &KeyPath,
+) -> Result<BTreeMap<String, String>, Problem> {
     let mut variables = BTreeMap::new();
     for (name, value) in raw.environment.iter().flat_map(|entries| &entries.0) {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
@@ -205,17 +361,30 @@ fn seed(raw: &RawService, at: &KeyPath) -> Result<Option<String>, Problem> {
         .map_err(|flaw| flaw.at(&at))
 }
 
-fn fresh(raw: &RawService) -> Fresh {
+/// Databases and caches keep what they know; so does a container that is not made from the arm's own
+/// files.
+fn fresh(raw: &RawService, kind: &ServiceKind, ready: &Ready) -> Fresh {
     let keeps_data = raw.connection.is_some() || raw.seed.is_some() || raw.prepare.is_some();
+    let changes = match kind {
+        ServiceKind::Process(_) => true,
+        ServiceKind::Container(container) => matches!(container.image, Image::Built(_)),
+        ServiceKind::External { .. } => false,
+    };
     match raw.fresh {
+        _ if *ready == Ready::Completed => Fresh::PerRun,
         Some(RawFresh::PerRun) => Fresh::PerRun,
         Some(RawFresh::PerBlock) => Fresh::PerBlock,
-        None if keeps_data || raw.url.is_some() => Fresh::PerRun,
+        None if keeps_data || !changes => Fresh::PerRun,
         None => Fresh::PerBlock,
     }
 }
 
-fn ready(raw: &RawService, at: &KeyPath) -> Result<(Ready, Duration), Problem> {
+fn ready(
+    raw: &RawService,
+    kind: &ServiceKind,
+    composed: Option<&Composed>,
+    at: &KeyPath,
+) -> Result<(Ready, Duration), Problem> {
     let none = RawReady::default();
     let at = at.key("ready");
     let ready = raw.ready.as_ref().unwrap_or(&none);
@@ -224,6 +393,8 @@ fn ready(raw: &RawService, at: &KeyPath) -> Result<(Ready, Duration), Problem> {
         ("postgres", ready.postgres.is_some()),
         ("redis", ready.redis.is_some()),
         ("tcp", ready.tcp.is_some()),
+        ("log", ready.log.is_some()),
+        ("health", ready.health.is_some()),
     ];
     let mut written = written.into_iter().filter(|(_, written)| *written);
     let (first, second) = (written.next(), written.next());
@@ -233,15 +404,83 @@ fn ready(raw: &RawService, at: &KeyPath) -> Result<(Ready, Duration), Problem> {
     }
     let within = ready.within.unwrap_or(READY_WITHIN);
     not_zero(within, &at.key("within"))?;
-    Ok((ready_kind(ready, raw, &at)?, within.duration()))
+    let kind = match first {
+        Some(_) => ready_kind(ready, raw, kind, &at)?,
+        None => usually_ready(kind, composed),
+    };
+    Ok((kind, within.duration()))
 }
 
-fn ready_kind(ready: &RawReady, raw: &RawService, at: &KeyPath) -> Result<Ready, Problem> {
-    for (key, value) in [("redis", ready.redis), ("tcp", ready.tcp)] {
+/// When a service is ready that does not say.
+fn usually_ready(kind: &ServiceKind, composed: Option<&Composed>) -> Ready {
+    if composed.is_some_and(|composed| composed.completes) {
+        return Ready::Completed;
+    }
+    match kind {
+        ServiceKind::Container(container) => match (&container.health, container.port) {
+            (Some(_), _) => Ready::Health,
+            (None, Some(_)) => Ready::Tcp,
+            (None, None) => Ready::Started,
+        },
+        ServiceKind::Process(_) | ServiceKind::External { .. } => Ready::Tcp,
+    }
+}
+
+fn ready_kind(
+    ready: &RawReady,
+    raw: &RawService,
+    kind: &ServiceKind,
+    at: &KeyPath,
+) -> Result<Ready, Problem> {
+    let is = [
+        ("redis", ready.redis),
+        ("tcp", ready.tcp),
+        ("health", ready.health),
+    ];
+    for (key, value) in is {
         if value == Some(false) {
             let flaw = Flaw::new(format!("`{key}: false` says nothing"));
             return Err(flaw.help(format!("write `{key}: true`")).at(&at.key(key)));
         }
+    }
+    let container = match kind {
+        ServiceKind::Container(container) => Some(container),
+        ServiceKind::Process(_) | ServiceKind::External { .. } => None,
+    };
+    if container.is_some_and(|container| container.port.is_none())
+        && let Some((key, _)) = [
+            ("http", ready.http.is_some()),
+            ("postgres", ready.postgres.is_some()),
+            ("redis", ready.redis.is_some()),
+            ("tcp", ready.tcp.is_some()),
+        ]
+        .into_iter()
+        .find(|(_, written)| *written)
+    {
+        let flaw = Flaw::new(format!("`{key}` asks at a port, and the service has none"));
+        let help = "add `port:`, the one it listens on inside the container";
+        return Err(flaw.help(help).at_key(&at.key(key)));
+    }
+    if let Some(text) = &ready.log {
+        if text.is_empty() || text.contains('\n') {
+            let flaw = Flaw::new("`log` is a part of one line");
+            return Err(flaw
+                .help("write for example `log: ready`")
+                .at(&at.key("log")));
+        }
+        if matches!(kind, ServiceKind::External { .. }) {
+            let flaw = Flaw::new("the log of what already runs is not known here");
+            return Err(flaw.help("use `http` or `tcp`").at_key(&at.key("log")));
+        }
+        let text = text.clone();
+        return Ok(Ready::Log { text });
+    }
+    if ready.health.is_some() {
+        if container.is_none() {
+            let flaw = Flaw::new("only a container has a health check");
+            return Err(flaw.help("use `http` or `tcp`").at_key(&at.key("health")));
+        }
+        return Ok(Ready::Health);
     }
     if let Some(path) = &ready.http {
         let path = fields::url_path(path).map_err(|flaw| flaw.at(&at.key("http")))?;
@@ -276,10 +515,11 @@ pub(super) fn not_zero(time: Time, at: &KeyPath) -> Result<(), Problem> {
     Err(flaw.help("write for example `10 s`").at(at))
 }
 
-/// What is written under `needs`, then what its templates refer to.
+/// What is written under `needs`, then what its templates refer to, then what the compose file says.
 fn needs(
     name: &str,
     raw: &RawService,
+    composed: Option<&Composed>,
     names: &[&str],
     at: &KeyPath,
 ) -> Result<Vec<String>, Problem> {
@@ -298,12 +538,16 @@ fn needs(
     let scope = Scope {
         service: name,
         services: names,
-        has_data: raw.url.is_none(),
+        has_data: composed.is_none()
+            && raw.url.is_none()
+            && raw.image.is_none()
+            && raw.build.is_none(),
     };
     for (at, text) in templates(raw, at) {
         let found = template::references(text, scope).map_err(|flaw| flaw.at(&at))?;
         needs.extend(found.into_iter().map(str::to_owned));
     }
+    needs.extend(composed.iter().flat_map(|composed| composed.needs.clone()));
     let mut seen = BTreeSet::new();
     needs.retain(|need| seen.insert(need.clone()));
     Ok(needs)
@@ -313,7 +557,6 @@ fn needs(
 fn templates<'a>(raw: &'a RawService, at: &KeyPath) -> Vec<(KeyPath, &'a str)> {
     let lines = [
         ("prepare", &raw.prepare),
-        ("command", &raw.command),
         ("connection", &raw.connection),
         ("seed", &raw.seed),
         ("socket", &raw.socket),
@@ -326,7 +569,9 @@ fn templates<'a>(raw: &'a RawService, at: &KeyPath) -> Vec<(KeyPath, &'a str)> {
     let variables = raw.environment.iter().flat_map(|entries| &entries.0);
     let environment = at.key("environment");
     let variables = variables.map(|(name, value)| (environment.key(name), value.as_str()));
-    lines.chain(variables).chain(ca).collect()
+    let command = raw.command.iter().flat_map(RawCommand::texts);
+    let command = command.map(|text| (at.key("command"), text));
+    lines.chain(command).chain(variables).chain(ca).collect()
 }
 
 /// The head arm listens on the next port, so fixed ports take two each.

@@ -41,8 +41,10 @@ pub(super) fn references<'a>(text: &'a str, scope: Scope<'_>) -> Result<Vec<&'a 
 
 fn reference<'a>(expression: &'a str, scope: Scope<'_>) -> Result<Option<&'a str>, Flaw> {
     if expression == "data" && !scope.has_data {
-        let flaw = Flaw::new("`{{ data }}` does not exist for a service with a `url`");
-        return Err(flaw.help("only a service with a `command` has a folder of its own"));
+        let flaw = Flaw::new("`{{ data }}` exists for processes only");
+        return Err(flaw.help(
+            "only a service with a `command` has a folder of its own; a container has `volumes`",
+        ));
     }
     if OWN.contains(&expression) {
         return Ok(None);

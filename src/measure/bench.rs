@@ -16,6 +16,7 @@ use super::block::{self, Site as Timing, Timed, caches_behind, databases_behind}
 use super::bundle::build::{self, BuildError, Site};
 use super::bundle::{self};
 use super::checkout::{Checkout, CheckoutError, Tree};
+use super::containers::{Engine, EngineError, image, leftovers};
 use super::http::drive::Target;
 use super::http::drive::is_hopeless;
 use super::http::prepare::PrepareError;
@@ -23,7 +24,7 @@ use super::http::session::{self, Login, SessionError};
 use super::http::{Arms, Prepared};
 use super::install::{self, install};
 use super::placement::{Placement, Side};
-use super::plan::{Endpoint, Load, Plan, Rate, ServiceKind, Session};
+use super::plan::{Container, Endpoint, Image, Load, Plan, Rate, ServiceKind, Session};
 use super::probes::contention;
 use super::probes::gpu;
 use super::probes::machine;
@@ -32,7 +33,7 @@ use super::process::step::StepError;
 use super::process::tree::{self, Usage};
 use super::progress::{Progress, SoFar};
 use super::record::{Circumstances, EndpointBlock, Record, Stage};
-use super::services::{ServiceError, Stack};
+use super::services::{Containers, ServiceError, Stack};
 use super::sources;
 use crate::model::evidence::{BundleEvidence, Route};
 use crate::model::{
@@ -120,6 +121,10 @@ pub struct Bench<'a> {
     /// Who runs where while something is timed.
     placement: Placement,
     prepared: Vec<Prepared>,
+    /// The container engine, where a service needs one.
+    engine: Option<Engine>,
+    /// The images of each arm, by service.
+    images: BTreeMap<ArmName, BTreeMap<String, String>>,
     /// Blocks measured so far.
     done: BTreeMap<Stage, u32>,
     head: Arm,
@@ -170,6 +175,8 @@ impl<'a> Bench<'a> {
             random: fastrand::Rng::with_seed(plan.sampling.seed),
             placement: Placement::on(tree::own_cores()),
             prepared,
+            engine: None,
+            images: BTreeMap::new(),
             done: BTreeMap::new(),
             head: Arm::new(ArmName::Head, &checkout.head),
             base: Ok(Arm::new(ArmName::Base, &checkout.base)),
@@ -252,6 +259,7 @@ impl<'a> Bench<'a> {
         if self.plan.endpoints.is_empty() {
             return Ok(());
         }
+        self.find_engine().await?;
         self.install_head().await?;
         if self.base.is_ok()
             && let Err(error) = self.install_base().await
@@ -339,7 +347,41 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// Finds the container engine where a service needs one, and removes what runs that were killed
+    /// left there.
+    async fn find_engine(&mut self) -> Result<(), ServiceError> {
+        let is_container = |kind: &ServiceKind| matches!(kind, ServiceKind::Container(_));
+        if !self
+            .plan
+            .services
+            .iter()
+            .any(|service| is_container(&service.kind))
+        {
+            return Ok(());
+        }
+        self.progress.phase(PhaseKind::Install);
+        let engine = Engine::connect().await?;
+        self.progress
+            .step(&format!("containers by {}", engine.name));
+        let removed = leftovers::sweep(&engine).await?;
+        if !removed.is_empty() {
+            let said = format!("removed {} things that a killed run left", removed.len());
+            self.progress.step(&said);
+        }
+        self.engine = Some(engine);
+        Ok(())
+    }
+
     fn new_stack(&self, arm: &Arm) -> Result<Stack, ServiceError> {
+        // A control is made of the same files as base.
+        let made_as = match arm.name {
+            ArmName::Control => ArmName::Base,
+            ArmName::Base | ArmName::Head => arm.name,
+        };
+        let containers = self.engine.as_ref().map(|engine| Containers {
+            engine: engine.clone(),
+            images: self.images.get(&made_as).cloned().unwrap_or_default(),
+        });
         Stack::plan(
             self.supervisor,
             &self.plan.services,
@@ -347,6 +389,7 @@ impl<'a> Bench<'a> {
             &arm.tree.project,
             self.checkout.data(),
             &self.logs,
+            containers,
         )
     }
 
@@ -363,8 +406,15 @@ impl<'a> Bench<'a> {
     async fn install(&mut self, tree: &Tree, arm: ArmName) -> Result<(), MeasureError> {
         self.progress.phase(PhaseKind::Install);
         for service in &self.plan.services {
-            let ServiceKind::Process(process) = &service.kind else {
-                continue;
+            let process = match &service.kind {
+                ServiceKind::Process(process) => process,
+                ServiceKind::Container(container) => {
+                    let made = self.image(tree, arm, &service.name, container).await;
+                    let service = service.name.clone();
+                    made.map_err(|source| ServiceError::Engine { service, source })?;
+                    continue;
+                }
+                ServiceKind::External { .. } => continue,
             };
             let Some(step) = &process.install else {
                 continue;
@@ -388,6 +438,50 @@ impl<'a> Bench<'a> {
                     source,
                 })?;
         }
+        Ok(())
+    }
+
+    /// Pulls or builds the image of a service.
+    async fn image(
+        &mut self,
+        tree: &Tree,
+        arm: ArmName,
+        service: &str,
+        container: &Container,
+    ) -> Result<(), EngineError> {
+        let Some(engine) = self.engine.clone() else {
+            return Ok(());
+        };
+        let named = match &container.image {
+            Image::Named(named) => {
+                self.progress.step(&format!("{service}: image {named}"));
+                image::pull(&engine, named).await?;
+                named.clone()
+            }
+            Image::Built(build) => {
+                let files = self.checkout.tree_hash(tree, &build.context);
+                let files = files.unwrap_or_else(|| tree.revision.tree.clone());
+                let name = image::name(&self.plan.project, service, build, &files);
+                let context = build.context.display();
+                let arm_name = arm.name();
+                self.progress
+                    .step(&format!("{service} ({arm_name}): image from {context}"));
+                let log = self
+                    .logs
+                    .join(arm_name)
+                    .join(format!("{service}-build.log"));
+                let request = image::Request {
+                    image: &name,
+                    build,
+                    folder: &tree.project.join(&build.context),
+                    log: &log,
+                };
+                image::build(&engine, &request).await?;
+                name
+            }
+        };
+        let of_arm = self.images.entry(arm).or_default();
+        of_arm.insert(service.to_owned(), named);
         Ok(())
     }
 
@@ -966,11 +1060,11 @@ impl<'a> Bench<'a> {
         self.progress.phase(PhaseKind::Report);
         self.head.record.evidence.changed = self.checkout.changed_lines()?;
         for service in &self.plan.services {
-            if let ServiceKind::Process(process) = &service.kind
-                && process.directory != Path::new("")
-                && process.directory != Path::new(".")
+            if let Some(directory) = service.kind.directory()
+                && directory != Path::new("")
+                && directory != Path::new(".")
             {
-                let sites = sources::call_sites(&self.head.tree.project, &process.directory);
+                let sites = sources::call_sites(&self.head.tree.project, directory);
                 self.head.record.evidence.call_sites.extend(sites);
             }
         }
@@ -1063,10 +1157,8 @@ impl<'a> Bench<'a> {
                 .services
                 .iter()
                 .find(|service| service.name == endpoint.service)
-                .and_then(|service| match &service.kind {
-                    ServiceKind::Process(process) => Some(process.directory.clone()),
-                    ServiceKind::External { .. } => None,
-                })
+                .and_then(|service| service.kind.directory())
+                .map(Path::to_owned)
                 .unwrap_or_default();
             let route = Route {
                 service: endpoint.service.clone(),

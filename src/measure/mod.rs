@@ -8,6 +8,7 @@ pub mod bench;
 mod block;
 pub mod bundle;
 pub mod checkout;
+pub mod containers;
 pub mod http;
 pub mod install;
 pub mod placement;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everything `measure` needs to know.
@@ -114,11 +114,114 @@ pub struct Tls {
 pub enum ServiceKind {
     /// A process of ours, one for each arm.
     Process(Process),
+    /// A container of ours, one for each arm.
+    Container(Box<Container>),
     /// Something that already runs, shared by both arms.
     External {
         /// Its address: `http://127.0.0.1:8080`.
         url: String,
     },
+}
+
+impl ServiceKind {
+    /// The folder of its code, relative to the project, where that is known.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Process(process) => Some(&process.directory),
+            Self::Container(container) => match &container.image {
+                Image::Built(build) => Some(&build.context),
+                Image::Named(_) => None,
+            },
+            Self::External { .. } => None,
+        }
+    }
+
+    /// Whether each arm has its own.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Process(_) | Self::Container(_) => true,
+            Self::External { .. } => false,
+        }
+    }
+}
+
+/// A service that is a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// What it is made from.
+    pub image: Image,
+    /// The port it listens on inside; none for what nothing is sent to.
+    pub port: Option<u16>,
+    /// Instead of the image's command; may hold templates.
+    pub command: Option<Vec<String>>,
+    /// Instead of the image's entry point.
+    pub entrypoint: Option<Vec<String>>,
+    /// Environment; values may hold templates.
+    pub environment: BTreeMap<String, String>,
+    /// What is mounted where.
+    pub volumes: Vec<Volume>,
+    /// The health check, instead of the image's: `CMD` and a program, or `CMD-SHELL` and a line.
+    pub health: Option<Vec<String>>,
+    /// Limit of its memory in bytes; none without a limit.
+    pub memory: Option<u64>,
+    /// Limit of its CPU time in billionths of a core; none without a limit.
+    pub nano_cpus: Option<i64>,
+    /// The account it runs as, instead of the image's.
+    pub user: Option<String>,
+    /// The folder it starts in, instead of the image's.
+    pub working_dir: Option<String>,
+    /// Size of `/dev/shm` in bytes; none for the engine's own.
+    pub shm_size: Option<u64>,
+    /// Whether a small init is process 1.
+    pub init: bool,
+    /// Names the other services know it by, beside its own.
+    pub aliases: Vec<String>,
+}
+
+/// What a container is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Image {
+    /// An image of this name: the engine's own, or a registry's.
+    Named(String),
+    /// Built from the arm's own tree.
+    Built(Build),
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// Folder relative to the project.
+    pub context: PathBuf,
+    /// Dockerfile relative to the context.
+    pub dockerfile: String,
+    /// Stage that is built; none for the last.
+    pub target: Option<String>,
+    /// Arguments of the build.
+    pub args: BTreeMap<String, String>,
+    /// Network of its `RUN` lines; none for the engine's own.
+    pub network: Option<String>,
+}
+
+/// What is mounted in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// What.
+    pub source: VolumeSource,
+    /// Where in the container.
+    pub target: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeSource {
+    /// A volume of this name, of the arm's own and empty at first.
+    Named(String),
+    /// A file or folder of the arm's own tree, relative to the project.
+    Bind(PathBuf),
+    /// Memory.
+    Tmpfs,
 }
 
 /// A service that is a process.
@@ -157,6 +260,17 @@ pub enum Ready {
     },
     /// It answers `PING` with `PONG`.
     Redis,
+    /// A line of its log has this text.
+    Log {
+        /// Part of the line.
+        text: String,
+    },
+    /// Its health check succeeds: that of a container.
+    Health,
+    /// It has been started.
+    Started,
+    /// It has ended, and without an error: a migration, a fixture.
+    Completed,
 }
 
 /// When a service gets a fresh process.

@@ -18,6 +18,8 @@ mod bundles;
 mod canary;
 /// `tollgate compare`: run files judged again.
 mod compare;
+/// Services in real containers.
+mod containers;
 /// Base measured a second time beside itself.
 mod control;
 /// A disk that is full.

@@ -3,6 +3,7 @@
 //!
 //! A probe answers *measured* or *skipped, because*. It must not change what it reads.
 
+pub mod cgroup;
 pub mod contention;
 pub mod files;
 pub mod gpu;

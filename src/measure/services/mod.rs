@@ -4,7 +4,8 @@
 //! is measured.
 
 pub mod ready;
+mod running;
 pub mod stack;
 pub mod template;
 
-pub use stack::{ServiceError, Stack};
+pub use stack::{Containers, ServiceError, Stack};

@@ -5,19 +5,28 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bollard::models::{Mount, MountType};
+use futures_util::future::try_join_all;
+
 use super::ready::{self, Target};
+use super::running::Running;
 use super::template::Values;
 use crate::measure::arm::ArmName;
+use crate::measure::containers::running::End;
+use crate::measure::containers::spec::{self, Spec};
+use crate::measure::containers::{self, Engine, EngineError, leftovers};
 use crate::measure::http::Origin;
-use crate::measure::plan::{Fresh, Process, Ready, Service, ServiceKind};
-use crate::measure::process::spawn::last_lines;
+use crate::measure::plan::{
+    Container, Fresh, Image, Process, Ready, Service, ServiceKind, Volume, VolumeSource,
+};
+use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
-use crate::measure::process::supervise::describe;
 use crate::measure::process::tree::Usage;
-use crate::measure::process::{Supervised, Supervisor};
 
 /// Where services listen.
 const HOST: &str = "127.0.0.1";
+/// Where containers listen inside: on every address they have.
+const EVERYWHERE: &str = "0.0.0.0";
 /// Ports for services: above those of well-known servers and below 32768, where Linux begins to
 /// take ports for outgoing connections.
 const SERVICE_PORTS: std::ops::Range<u16> = 20_000..32_768;
@@ -27,6 +36,8 @@ const ARMS: u16 = 3;
 const PORT_TRIES: usize = 100;
 /// How often a service is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(15);
+/// The same where the engine has to be asked: for a health check, a log.
+const ASK: Duration = Duration::from_millis(100);
 /// Lines of a service's log an error quotes.
 const QUOTED_LINES: usize = 10;
 /// How long a prepare or seed step may take.
@@ -71,6 +82,29 @@ pub enum ServiceError {
         /// The last lines it wrote.
         last_lines: Vec<String>,
     },
+    /// Its memory was full.
+    #[error("service `{service}` ran out of memory{} {when}: a process of it was killed{}", limit.map(|bytes| format!(" at its limit of {} MB", megabytes(bytes))).unwrap_or_default(), quote(last_lines))]
+    OutOfMemory {
+        /// Which service.
+        service: String,
+        /// Its limit in bytes, where it has one.
+        limit: Option<u64>,
+        /// When: `before it was ready`, `while it was measured`.
+        when: &'static str,
+        /// The last lines it wrote.
+        last_lines: Vec<String>,
+    },
+    /// The container engine could not do something for it.
+    #[error("service `{service}`: {source}")]
+    Engine {
+        /// Which service.
+        service: String,
+        /// What.
+        source: EngineError,
+    },
+    /// The container engine could not do something for all of them.
+    #[error(transparent)]
+    NoEngine(#[from] EngineError),
     /// What it speaks at its address cannot be spoken from here.
     #[error("service `{service}`: {why}")]
     Speaks {
@@ -104,6 +138,24 @@ fn quote(lines: &[String]) -> String {
     })
 }
 
+/// Bytes in the unit that sizes are written in: 1,000,000 of them, with a digit where it matters.
+fn megabytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_add(50_000) / 100_000;
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => whole.to_string(),
+        (whole, tenth) => format!("{whole}.{tenth}"),
+    }
+}
+
+/// What containers are made with.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    /// Who makes them.
+    pub engine: Engine,
+    /// The image of each service that has one.
+    pub images: BTreeMap<String, String>,
+}
+
 /// The services of one arm.
 #[derive(Debug)]
 pub struct Stack {
@@ -115,9 +167,14 @@ pub struct Stack {
     data: PathBuf,
     /// Folder for their logs.
     logs: PathBuf,
+    arm: ArmName,
     ports: BTreeMap<String, u16>,
+    /// What expressions mean outside of containers.
     values: Values,
-    running: BTreeMap<String, Supervised>,
+    /// What they mean inside.
+    inside: Values,
+    containers: Option<Containers>,
+    running: BTreeMap<String, Running>,
 }
 
 impl Stack {
@@ -129,23 +186,38 @@ impl Stack {
         project: &Path,
         data: &Path,
         logs: &Path,
+        containers: Option<Containers>,
     ) -> Result<Self, ServiceError> {
         let mut ports = BTreeMap::new();
         let mut values = Values::default();
+        let mut inside = Values::default();
         // Held until all are chosen, so that no two services get the same one.
         let mut held = Vec::new();
         for service in services {
             match &service.kind {
                 ServiceKind::Process(process) => {
-                    let listener = listen(&service.name, process, arm)?;
+                    let listener = listen(&service.name, process.port, arm)?;
                     let port = port_of(&service.name, &listener)?;
                     held.push(listener);
                     values.service(&service.name, HOST, port);
+                    inside.service(&service.name, HOST, port);
+                    ports.insert(service.name.clone(), port);
+                }
+                ServiceKind::Container(container) => {
+                    let Some(port_inside) = container.port else {
+                        continue;
+                    };
+                    let listener = listen(&service.name, None, arm)?;
+                    let port = port_of(&service.name, &listener)?;
+                    held.push(listener);
+                    values.service(&service.name, HOST, port);
+                    inside.service(&service.name, &service.name, port_inside);
                     ports.insert(service.name.clone(), port);
                 }
                 ServiceKind::External { url } => {
                     let (host, port) = host_and_port(url);
                     values.service(&service.name, &host, port);
+                    inside.service(&service.name, &host, port);
                 }
             }
         }
@@ -155,68 +227,160 @@ impl Stack {
             project: project.to_owned(),
             data: data.join(arm.name()),
             logs: logs.join(arm.name()),
+            arm,
             ports,
             values,
+            inside,
+            containers,
             running: BTreeMap::new(),
         })
     }
 
-    /// Prepares, starts and seeds everything, dependencies first.
+    /// Prepares, starts and seeds everything: what needs nothing else at the same time, then what
+    /// needs only that, and so on.
     pub async fn start(&mut self) -> Result<(), ServiceError> {
-        for service in self.services.clone() {
-            if let ServiceKind::Process(process) = &service.kind {
-                self.prepare(&service, process).await?;
-                self.launch(&service, process)?;
-            }
-            self.wait_until_ready(&service).await?;
-            self.seed(&service).await?;
+        self.join_network().await?;
+        let mut waiting = self.services.clone();
+        while !waiting.is_empty() {
+            let is_waiting = |need: &String| waiting.iter().any(|other| other.name == *need);
+            let (later, now): (Vec<_>, Vec<_>) = waiting
+                .clone()
+                .into_iter()
+                .partition(|service| service.needs.iter().any(is_waiting));
+            let started = try_join_all(now.iter().map(|service| self.bring_up(service))).await?;
+            let names = now.into_iter().map(|service| service.name);
+            let running = names.zip(started);
+            self.running
+                .extend(running.filter_map(|(name, running)| Some((name, running?))));
+            waiting = later;
         }
         Ok(())
+    }
+
+    /// Makes the network that the arm's containers share. Processes that containers need listen on
+    /// this machine's address in it: nothing else of this machine is reached from there.
+    async fn join_network(&mut self) -> Result<(), ServiceError> {
+        let is_container = |service: &&Service| matches!(service.kind, ServiceKind::Container(_));
+        let mut containers = self.services.iter().filter(is_container).peekable();
+        let Some(made_with) = self
+            .containers
+            .as_ref()
+            .filter(|_| containers.peek().is_some())
+        else {
+            return Ok(());
+        };
+        let gateway = made_with.engine.network(self.arm.name()).await?;
+        let Some(gateway) = gateway.map(|address| address.to_string()) else {
+            return Ok(());
+        };
+        let needed: Vec<&String> = containers.flat_map(|service| &service.needs).collect();
+        for service in &self.services {
+            match &service.kind {
+                ServiceKind::Process(_) if needed.contains(&&service.name) => {
+                    let port = self.ports.get(&service.name).copied().unwrap_or_default();
+                    self.values.service(&service.name, &gateway, port);
+                    self.inside.service(&service.name, &gateway, port);
+                }
+                ServiceKind::External { url } => {
+                    let (host, port) = host_and_port(url);
+                    if matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]") {
+                        self.inside.service(&service.name, &gateway, port);
+                    }
+                }
+                ServiceKind::Process(_) | ServiceKind::Container(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// One service, ready and seeded; nothing that runs where it is none of ours.
+    async fn bring_up(&self, service: &Service) -> Result<Option<Running>, ServiceError> {
+        let mut running = match &service.kind {
+            ServiceKind::Process(process) => {
+                self.prepare(service, process).await?;
+                Some(self.launch(service, process)?)
+            }
+            ServiceKind::Container(container) => Some(self.contain(service, container).await?),
+            ServiceKind::External { .. } => None,
+        };
+        self.wait_until_ready(service, running.as_mut()).await?;
+        self.seed(service).await?;
+        Ok(running)
     }
 
     /// Gives every service that asks for it a fresh process.
     pub async fn refresh(&mut self) -> Result<(), ServiceError> {
-        let services = self.services.clone();
-        let fresh = || {
-            services
+        let mut fresh = self.services.clone();
+        fresh.retain(|service| service.fresh == Fresh::PerBlock && service.kind.is_ours());
+        let mut containers = Vec::new();
+        for service in fresh.iter().rev() {
+            match self.running.remove(&service.name) {
+                Some(Running::Process(process)) => process.end().await,
+                Some(Running::Container(mut container)) => {
+                    container.end().await.map_err(engine_error(service))?;
+                    containers.push((service.name.clone(), container));
+                }
+                None => {}
+            }
+        }
+        for service in &fresh {
+            let kept = containers
                 .iter()
-                .filter(|service| service.fresh == Fresh::PerBlock)
-        };
-        for service in fresh().rev() {
-            if let Some(running) = self.running.remove(&service.name) {
-                running.end().await;
+                .position(|(name, _)| *name == service.name);
+            let mut running = match &service.kind {
+                ServiceKind::Process(process) => self.launch(service, process)?,
+                ServiceKind::Container(container) => match kept.map(|at| containers.remove(at)) {
+                    Some((_, mut kept)) => {
+                        kept.launch().await.map_err(engine_error(service))?;
+                        Running::Container(kept)
+                    }
+                    None => self.contain(service, container).await?,
+                },
+                ServiceKind::External { .. } => continue,
+            };
+            // What needs it is started once it is ready; what does not, meanwhile.
+            let is_needed = fresh
+                .iter()
+                .any(|other| other.needs.contains(&service.name));
+            if is_needed {
+                self.wait_until_ready(service, Some(&mut running)).await?;
             }
+            self.running.insert(service.name.clone(), running);
         }
-        for service in fresh() {
-            if let ServiceKind::Process(process) = &service.kind {
-                self.launch(service, process)?;
+        for service in &fresh {
+            let mut running = self.running.remove(&service.name);
+            self.wait_until_ready(service, running.as_mut()).await?;
+            if let Some(running) = running {
+                self.running.insert(service.name.clone(), running);
             }
-        }
-        for service in fresh() {
-            self.wait_until_ready(service).await?;
         }
         Ok(())
     }
 
-    /// Ends everything, dependants first.
+    /// Ends everything, dependants first, and removes what was made for it.
     pub async fn stop(&mut self) {
         for service in self.services.clone().iter().rev() {
-            if let Some(running) = self.running.remove(&service.name) {
-                running.end().await;
+            match self.running.remove(&service.name) {
+                Some(Running::Process(process)) => process.end().await,
+                // They are removed together, below.
+                Some(Running::Container(container)) => container.keep_log().await,
+                None => {}
             }
+        }
+        if let Some(containers) = &self.containers {
+            // What the engine cannot remove now, it is asked to once more when the run ends.
+            let _left = leftovers::remove_arm(&containers.engine, self.arm.name()).await;
         }
     }
 
     /// Fails when a service has gone away.
     pub fn check_alive(&mut self) -> Result<(), ServiceError> {
-        for (name, running) in &mut self.running {
-            if let Some(status) = running.ended() {
-                return Err(ServiceError::Ended {
-                    service: name.clone(),
-                    what: describe(status),
-                    when: "while it was measured",
-                    last_lines: last_lines(running.log(), QUOTED_LINES),
-                });
+        for service in &self.services {
+            if service.ready == Ready::Completed {
+                continue;
+            }
+            if let Some(running) = self.running.get_mut(&service.name) {
+                still_runs(service, running, "while it was measured")?;
             }
         }
         Ok(())
@@ -224,12 +388,12 @@ impl Stack {
 
     /// Stops every process where it stands.
     pub fn freeze(&self) {
-        self.running.values().for_each(Supervised::freeze);
+        self.running.values().for_each(Running::freeze);
     }
 
     /// Lets every process go on.
     pub fn thaw(&self) {
-        self.running.values().for_each(Supervised::thaw);
+        self.running.values().for_each(Running::thaw);
     }
 
     /// Lets every process run on these cores only.
@@ -247,7 +411,13 @@ impl Stack {
 
     /// Where a service's requests go, and what is spoken there.
     pub fn origin(&self, name: &str) -> Result<Origin, ServiceError> {
-        let address = self.address(name);
+        self.origin_of(name, self.running.get(name))
+    }
+
+    fn origin_of(&self, name: &str, running: Option<&Running>) -> Result<Origin, ServiceError> {
+        let address = self
+            .direct(name, running)
+            .unwrap_or_else(|| self.address(name));
         let Some(service) = self.services.iter().find(|service| service.name == name) else {
             return Ok(Origin::plain(&address));
         };
@@ -264,6 +434,18 @@ impl Stack {
         })
     }
 
+    /// The address of a container itself: the published port leads through a proxy, whose time
+    /// would be measured too.
+    fn direct(&self, name: &str, running: Option<&Running>) -> Option<String> {
+        let service = self.services.iter().find(|service| service.name == name)?;
+        match (&service.kind, running) {
+            (ServiceKind::Container(planned), Some(Running::Container(container))) => {
+                Some(format!("{}:{}", container.address()?, planned.port?))
+            }
+            _ => None,
+        }
+    }
+
     /// Address of a service's database, where it has one.
     pub fn connection(&self, service: &Service) -> Option<String> {
         let connection = service.connection.as_ref()?;
@@ -275,24 +457,24 @@ impl Stack {
         &self.services
     }
 
-    /// What the process tree of a service uses; none for what is not a process of ours.
+    /// What the processes of a service use; none for what is not ours.
     pub fn usage(&self, service: &str) -> Option<Usage> {
-        self.running.get(service).map(Supervised::usage)
+        self.running.get(service).map(Running::usage)
     }
 
-    /// The CPU time the process tree of a service has used.
+    /// The CPU time the processes of a service have used.
     pub fn cpu(&self, service: &str) -> Option<Duration> {
-        self.running.get(service).map(Supervised::cpu)
+        self.running.get(service).map(Running::cpu)
     }
 
-    /// The supervisor of a service; none for what is not a process of ours.
+    /// The process whose descendants are those of a service; none for what is not ours.
     pub fn root(&self, service: &str) -> Option<i32> {
-        self.running.get(service).map(Supervised::root)
+        self.running.get(service).map(Running::root)
     }
 
-    /// The supervisors of all services.
+    /// The same of all services.
     pub fn roots(&self) -> impl Iterator<Item = i32> {
-        self.running.values().map(Supervised::root)
+        self.running.values().map(Running::root)
     }
 
     async fn prepare(&self, service: &Service, process: &Process) -> Result<(), ServiceError> {
@@ -315,7 +497,7 @@ impl Stack {
         };
         let process = match &service.kind {
             ServiceKind::Process(process) => process.clone(),
-            ServiceKind::External { .. } => Process {
+            ServiceKind::External { .. } | ServiceKind::Container(_) => Process {
                 directory: PathBuf::new(),
                 install: None,
                 prepare: None,
@@ -356,7 +538,7 @@ impl Stack {
             })
     }
 
-    fn launch(&mut self, service: &Service, process: &Process) -> Result<(), ServiceError> {
+    fn launch(&self, service: &Service, process: &Process) -> Result<Running, ServiceError> {
         let values = self.values_of(service);
         let log = self.log_of(service);
         let running = self
@@ -371,69 +553,159 @@ impl Stack {
                 service: service.name.clone(),
                 source,
             })?;
-        self.running.insert(service.name.clone(), running);
-        Ok(())
+        Ok(Running::Process(running))
     }
 
-    async fn wait_until_ready(&mut self, service: &Service) -> Result<(), ServiceError> {
+    /// Makes a container and starts it.
+    async fn contain(
+        &self,
+        service: &Service,
+        container: &Container,
+    ) -> Result<Running, ServiceError> {
+        let Some(Containers { engine, images }) = &self.containers else {
+            let tried = Vec::new();
+            return Err(EngineError::None { tried }.into());
+        };
+        let values = self.inside_of(service, container);
+        let image = match (&container.image, images.get(&service.name)) {
+            (_, Some(image)) | (Image::Named(image), None) => image.clone(),
+            (Image::Built(build), None) => build.context.display().to_string(),
+        };
+        let mut mounts = Vec::new();
+        for volume in &container.volumes {
+            mounts.push(
+                self.mount(engine, volume)
+                    .await
+                    .map_err(engine_error(service))?,
+            );
+        }
+        let environment = filled(&values, &container.environment).into_iter();
+        let arm = self.arm.name();
+        let spec = Spec {
+            service: &service.name,
+            image: &image,
+            planned: container,
+            command: container
+                .command
+                .as_ref()
+                .map(|words| words.iter().map(|word| values.fill(word)).collect()),
+            environment: environment
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+            mounts,
+            published: self.ports.get(&service.name).copied(),
+            network: &engine.network_name(arm),
+            labels: engine.labels(arm),
+        };
+        let log = self.log_of(service);
+        let started = containers::Running::start(engine, arm, &spec, log).await;
+        Ok(Running::Container(started.map_err(engine_error(service))?))
+    }
+
+    async fn mount(&self, engine: &Engine, volume: &Volume) -> Result<Mount, EngineError> {
+        let (kind, source) = match &volume.source {
+            VolumeSource::Named(name) => {
+                let name = engine.volume(self.arm.name(), name).await?;
+                (MountType::VOLUME, Some(name))
+            }
+            VolumeSource::Bind(path) => {
+                let path = self.project.join(path).to_string_lossy().into_owned();
+                (MountType::BIND, Some(path))
+            }
+            VolumeSource::Tmpfs => (MountType::TMPFS, None),
+        };
+        Ok(spec::mount(kind, source, &volume.target, volume.read_only))
+    }
+
+    async fn wait_until_ready(
+        &self,
+        service: &Service,
+        running: Option<&mut Running>,
+    ) -> Result<(), ServiceError> {
         let connection = self.connection(service);
         let deadline = Instant::now() + service.within;
+        let mut running = running;
         loop {
-            // A certificate may be made while it starts.
-            let answer = match self.origin(&service.name) {
-                Ok(origin) => {
-                    let target = Target {
-                        origin: &origin,
-                        connection: connection.as_deref(),
-                    };
-                    ready::attempt(&service.ready, &target).await
-                }
-                Err(ServiceError::Speaks { why, .. }) => Err(why),
-                Err(error) => return Err(error),
-            };
+            let answer = self
+                .attempt(service, running.as_deref_mut(), connection.as_deref())
+                .await;
             // Asked after the attempt: what answers on our port may be a stranger, while ours
             // has ended because the port was taken.
-            self.still_runs(service)?;
-            let Err(answer) = answer else {
+            if let Some(running) = running.as_deref_mut()
+                && service.ready != Ready::Completed
+            {
+                still_runs(service, running, "before it was ready")?;
+            }
+            let Err(answer) = answer? else {
                 return Ok(());
             };
             if Instant::now() > deadline {
+                let lines = running
+                    .as_ref()
+                    .map(|running| running.last_lines(QUOTED_LINES));
                 return Err(ServiceError::NotReady {
                     service: service.name.clone(),
                     within: service.within,
                     answer,
-                    last_lines: last_lines(&self.log_of(service), QUOTED_LINES),
+                    last_lines: lines.unwrap_or_default(),
                 });
             }
-            tokio::time::sleep(POLL).await;
+            let asks = matches!(service.ready, Ready::Health | Ready::Log { .. });
+            tokio::time::sleep(if asks { ASK } else { POLL }).await;
         }
     }
 
-    fn still_runs(&mut self, service: &Service) -> Result<(), ServiceError> {
-        let Some(running) = self.running.get_mut(&service.name) else {
-            return Ok(());
-        };
-        match running.ended() {
-            None => Ok(()),
-            Some(status) => Err(ServiceError::Ended {
-                service: service.name.clone(),
-                what: describe(status),
-                when: "before it was ready",
-                last_lines: last_lines(running.log(), QUOTED_LINES),
-            }),
+    /// One look at whether a service is ready: fine, or what it answered instead.
+    async fn attempt(
+        &self,
+        service: &Service,
+        running: Option<&mut Running>,
+        connection: Option<&str>,
+    ) -> Result<Result<(), String>, ServiceError> {
+        match (&service.ready, running) {
+            (Ready::Started, _) => Ok(Ok(())),
+            (Ready::Log { text }, Some(running)) => {
+                let has_it = running.log().await.lines().any(|line| line.contains(text));
+                Ok(has_it
+                    .then_some(())
+                    .ok_or_else(|| format!("no line of its log has `{text}`")))
+            }
+            (Ready::Health, Some(Running::Container(container))) => {
+                Ok(container.check_health().await)
+            }
+            (Ready::Completed, Some(running)) => match running.ended() {
+                Some(End::Status { success: true, .. }) => Ok(Ok(())),
+                Some(end) => Err(gone(service, end, "before it was done", running)),
+                None => Ok(Err("it has not ended".to_owned())),
+            },
+            (_, running) => {
+                // A certificate may be made while it starts.
+                let origin = match self.origin_of(&service.name, running.as_deref()) {
+                    Ok(origin) => origin,
+                    Err(ServiceError::Speaks { why, .. }) => return Ok(Err(why)),
+                    Err(error) => return Err(error),
+                };
+                let target = Target {
+                    origin: &origin,
+                    connection,
+                };
+                Ok(ready::attempt(&service.ready, &target).await)
+            }
         }
     }
 
     fn values_of(&self, service: &Service) -> Values {
         let data = self.data_of(service).to_string_lossy().into_owned();
-        match self.ports.get(&service.name) {
-            Some(port) => self.values.within(HOST, *port, &data),
-            None => {
-                let address = self.address(&service.name);
-                let (host, port) = host_and_port(&address);
-                self.values.within(&host, port, &data)
-            }
-        }
+        let (host, port) = host_and_port(&self.address(&service.name));
+        self.values.within(&host, port, &data)
+    }
+
+    /// What expressions mean inside a container: it listens on all its addresses, and knows the
+    /// others of its arm by name.
+    fn inside_of(&self, service: &Service, container: &Container) -> Values {
+        let data = self.data_of(service).to_string_lossy().into_owned();
+        self.inside
+            .within(EVERYWHERE, container.port.unwrap_or(0), &data)
     }
 
     fn data_of(&self, service: &Service) -> PathBuf {
@@ -443,6 +715,42 @@ impl Stack {
     fn log_of(&self, service: &Service) -> PathBuf {
         self.logs.join(format!("{}.log", service.name))
     }
+}
+
+/// Fails when a service has ended, or lost a process for want of memory.
+fn still_runs(
+    service: &Service,
+    running: &mut Running,
+    when: &'static str,
+) -> Result<(), ServiceError> {
+    match running.ended() {
+        None => Ok(()),
+        Some(end) => Err(gone(service, end, when, running)),
+    }
+}
+
+fn gone(service: &Service, end: End, when: &'static str, running: &Running) -> ServiceError {
+    let last_lines = running.last_lines(QUOTED_LINES);
+    let service = service.name.clone();
+    match end {
+        End::Status { what, .. } => ServiceError::Ended {
+            service,
+            what,
+            when,
+            last_lines,
+        },
+        End::OutOfMemory { limit } => ServiceError::OutOfMemory {
+            service,
+            limit,
+            when,
+            last_lines,
+        },
+    }
+}
+
+fn engine_error(service: &Service) -> impl FnOnce(EngineError) -> ServiceError {
+    let service = service.name.clone();
+    |source| ServiceError::Engine { service, source }
 }
 
 fn filled(values: &Values, environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -455,8 +763,8 @@ fn filled(values: &Values, environment: &BTreeMap<String, String>) -> BTreeMap<S
 /// Listens on the fixed port of an arm, or on a free one. A service gets its port again and again
 /// with every fresh process, so it is none that the kernel gives to outgoing connections: in the
 /// moment the service is down one of those could take it.
-fn listen(service: &str, process: &Process, arm: ArmName) -> Result<TcpListener, ServiceError> {
-    let port = match process.port {
+fn listen(service: &str, fixed: Option<u16>, arm: ArmName) -> Result<TcpListener, ServiceError> {
+    let port = match fixed {
         Some(port) => port.saturating_add(arm.after_the_fixed_port()),
         None => {
             // Each arm has ports of its own: all are planned before the first one is taken.

@@ -51,6 +51,11 @@ impl<'s> Finished<'s> {
         self
     }
 
+    /// The number its process had.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// It was killed by this signal.
     #[track_caller]
     pub(crate) fn was_killed_by(&self, signal: i32) -> &Self {

@@ -161,6 +161,11 @@ impl<'s> Running<'s> {
         self.processes().into_iter().filter(is_stopped).collect()
     }
 
+    /// The number of its process.
+    pub(crate) fn number(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a process number"))
     }

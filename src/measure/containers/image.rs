@@ -1,0 +1,245 @@
+//! The image a container is made from: pulled when it is not here, or built from the arm's own
+//! tree, once for the same files.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use bollard::query_parameters::{
+    BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder,
+    RemoveImageOptionsBuilder,
+};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::{Either, Full};
+use sha2::{Digest, Sha256};
+
+use super::engine::{Engine, EngineError, is_missing, said};
+use super::{context, credentials, owner};
+use crate::measure::install::hex;
+use crate::measure::plan::Build;
+
+/// Built images of one service that are kept.
+const KEPT: usize = 6;
+/// Lines of a failed build that an error quotes.
+const QUOTED_LINES: usize = 8;
+
+/// Makes sure that an image is here. Returns whether it had to be pulled.
+pub async fn pull(engine: &Engine, image: &str) -> Result<bool, EngineError> {
+    let doing = || format!("pulling `{image}`");
+    match engine.docker.inspect_image(image).await {
+        Ok(_) => return Ok(false),
+        Err(error) if is_missing(&error) => {}
+        Err(error) => return Err(EngineError::new(doing(), said(&error))),
+    }
+    let whole = if image
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.contains([':', '@']))
+    {
+        image.to_owned()
+    } else {
+        // Without a tag every one of them would be pulled.
+        format!("{image}:latest")
+    };
+    let options = CreateImageOptionsBuilder::new().from_image(&whole).build();
+    let mut steps = engine
+        .docker
+        .create_image(Some(options), None, credentials::of(image));
+    while let Some(step) = steps.next().await {
+        let step = step.map_err(EngineError::of(doing()))?;
+        if let Some(error) = step.error_detail {
+            return Err(EngineError::new(doing(), error.message.unwrap_or_default()));
+        }
+    }
+    Ok(true)
+}
+
+/// The name of what a service's Dockerfile makes from these files.
+pub fn name(project: &str, service: &str, build: &Build, files: &str) -> String {
+    let mut hasher = Sha256::new();
+    // Everything the result depends on; the base image is asked for anew with each tree.
+    hasher.update(format!("{build:?}\0{files}"));
+    let key = &hex(&hasher.finalize())[..16];
+    format!("tollgate/{}-{}:{key}", part(project), part(service))
+}
+
+/// What may stand in the name of an image.
+fn part(name: &str) -> String {
+    let kept = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let text: String = name.chars().map(kept).collect();
+    let text = text.trim_matches('-').to_owned();
+    let short: String = text.chars().take(40).collect();
+    let short = short.trim_matches('-');
+    // Names of images have no two dashes where there was only one thing between them.
+    let words: Vec<&str> = short.split('-').filter(|word| !word.is_empty()).collect();
+    if words.is_empty() {
+        "app".to_owned()
+    } else {
+        words.join("-")
+    }
+}
+
+/// What to build.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The name it gets.
+    pub image: &'a str,
+    /// How.
+    pub build: &'a Build,
+    /// The context's folder.
+    pub folder: &'a Path,
+    /// Where what the build says goes.
+    pub log: &'a Path,
+}
+
+/// Builds an image unless it is here. Returns whether it was built.
+pub async fn build(engine: &Engine, request: &Request<'_>) -> Result<bool, EngineError> {
+    let Request {
+        image,
+        build,
+        folder,
+        log,
+    } = request;
+    let doing = || format!("building the image from `{}`", build.context.display());
+    match engine.docker.inspect_image(image).await {
+        Ok(_) => return Ok(false),
+        Err(error) if is_missing(&error) => {}
+        Err(error) => return Err(EngineError::new(doing(), said(&error))),
+    }
+    let path = folder.join(&build.dockerfile);
+    let dockerfile = fs::read_to_string(&path)
+        .map_err(|error| EngineError::new(doing(), format!("`{}`: {error}", build.dockerfile)))?;
+    let archive = context::archive(folder, &build.dockerfile)
+        .map_err(|error| EngineError::new(doing(), error.to_string()))?;
+    let args: HashMap<String, String> = build.args.clone().into_iter().collect();
+    let repository = image.rsplit_once(':').map_or(*image, |(name, _)| name);
+    let labels = HashMap::from([(owner::BUILT, repository)]);
+    let mut options = BuildImageOptionsBuilder::new()
+        .dockerfile(&build.dockerfile)
+        .t(image)
+        .rm(true)
+        .forcerm(true)
+        .buildargs(&args)
+        .labels(&labels);
+    if let Some(target) = &build.target {
+        options = options.target(target);
+    }
+    if let Some(network) = &build.network {
+        options = options.networkmode(network);
+    }
+    let logins = credentials::of_dockerfile(&dockerfile);
+    let mut steps = engine.docker.build_image(
+        options.build(),
+        Some(logins),
+        Some(Either::Left(Full::new(Bytes::from(archive)))),
+    );
+    let mut said_so_far = Log::new(log);
+    while let Some(step) = steps.next().await {
+        let failed = match step {
+            Ok(step) => {
+                said_so_far.take(step.stream.as_deref().or(step.status.as_deref()));
+                step.error_detail
+                    .map(|error| error.message.unwrap_or_default())
+            }
+            Err(error) => Some(said(&error)),
+        };
+        if let Some(why) = failed {
+            return Err(EngineError::new(doing(), said_so_far.quoted(&why)));
+        }
+    }
+    prune(engine, repository).await;
+    Ok(true)
+}
+
+/// What a build says: in a file, and the end of it in memory.
+struct Log {
+    file: Option<File>,
+    text: String,
+}
+
+impl Log {
+    fn new(path: &Path) -> Self {
+        if let Some(parent) = path.parent() {
+            let _unwritable = fs::create_dir_all(parent);
+        }
+        Self {
+            file: File::create(path).ok(),
+            text: String::new(),
+        }
+    }
+
+    fn take(&mut self, said: Option<&str>) {
+        let said = said.unwrap_or_default();
+        if let Some(file) = &mut self.file {
+            let _unwritable = file.write_all(said.as_bytes());
+        }
+        self.text.push_str(said);
+    }
+
+    fn quoted(&self, why: &str) -> String {
+        let lines = self.text.lines().map(str::trim_end);
+        let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+        let last = &lines[lines.len().saturating_sub(QUOTED_LINES)..];
+        last.iter().fold(why.trim().to_owned(), |mut text, line| {
+            text.push_str("\n  | ");
+            text.push_str(line);
+            text
+        })
+    }
+}
+
+/// Removes the oldest images of a service. What cannot be removed is in use, and stays.
+async fn prune(engine: &Engine, repository: &str) {
+    let label = format!("{}={repository}", owner::BUILT);
+    let filters = HashMap::from([("label".to_owned(), vec![label])]);
+    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+    let mut images = engine
+        .docker
+        .list_images(Some(options))
+        .await
+        .unwrap_or_default();
+    images.sort_by_key(|image| std::cmp::Reverse(image.created));
+    for image in images.iter().skip(KEPT) {
+        let options = RemoveImageOptionsBuilder::new().build();
+        for tag in &image.repo_tags {
+            let _in_use = engine
+                .docker
+                .remove_image(tag, Some(options.clone()), None)
+                .await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_named_by_what_it_is_made_of() {
+        let build = Build {
+            context: "api".into(),
+            dockerfile: "Dockerfile".to_owned(),
+            target: None,
+            args: [("BASE".to_owned(), "node:20".to_owned())].into(),
+            network: None,
+        };
+        let one = name("My App!", "api", &build, "tree");
+        assert!(one.starts_with("tollgate/my-app-api:"), "{one}");
+        assert_eq!(one, name("My App!", "api", &build, "tree"));
+        assert_ne!(one, name("My App!", "api", &build, "another tree"));
+        let other = Build {
+            target: Some("test".to_owned()),
+            ..build
+        };
+        assert_ne!(one, name("My App!", "api", &other, "tree"));
+        assert!(name("–––", "__", &other, "").starts_with("tollgate/app-app:"));
+    }
+}

@@ -1,0 +1,502 @@
+//! A container of ours: made, started, frozen, read, asked how it is.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::{ContainerUpdateBody, ExecConfig, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
+    KillContainerOptionsBuilder, LogsOptionsBuilder, StartContainerOptions, WaitContainerOptions,
+};
+use futures_util::StreamExt;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::engine::{Engine, EngineError, said};
+use super::owner;
+use super::spec::{self, Spec};
+use crate::measure::probes::cgroup::Cgroup;
+use crate::measure::process::supervise::describe;
+use crate::measure::process::tree::{self, Usage};
+
+/// How long a container may take to end by itself after SIGTERM.
+const GRACE: Duration = Duration::from_secs(3);
+/// Lines of a log that are kept in a file when it ends.
+const KEPT_LINES: &str = "5000";
+
+/// A container that was started.
+#[derive(Debug)]
+pub struct Running {
+    engine: Engine,
+    id: String,
+    process: Process,
+    /// Its health check, where it has one.
+    health: Option<Vec<String>>,
+    /// Limit of its memory in bytes.
+    limit: Option<u64>,
+    log: PathBuf,
+}
+
+/// Process 1 of a container, as this machine sees it.
+#[derive(Debug, Clone)]
+struct Process {
+    pid: i32,
+    /// Its parent, which is outside and has this container's processes below it, and no others.
+    parent: i32,
+    /// What makes the number unique.
+    started: Option<u64>,
+    cgroup: Option<Cgroup>,
+    /// Its address on the arm's network.
+    address: Option<IpAddr>,
+    /// Whether we may send it signals ourselves.
+    is_in_reach: bool,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// With this status, in words.
+    Status {
+        /// `ended with status 1`.
+        what: String,
+        /// Whether that is no error.
+        success: bool,
+    },
+    /// Its memory was full.
+    OutOfMemory {
+        /// The limit in bytes, where it has one.
+        limit: Option<u64>,
+    },
+}
+
+impl Engine {
+    /// Makes the network of an arm. Returns the address this machine has on it.
+    pub async fn network(&self, arm: &str) -> Result<Option<IpAddr>, EngineError> {
+        self.is_used();
+        let name = self.network_name(arm);
+        let doing = "making a network";
+        let request = NetworkCreateRequest {
+            name: name.clone(),
+            driver: Some("bridge".to_owned()),
+            labels: Some(self.owner.labels(&self.run, arm)),
+            ..NetworkCreateRequest::default()
+        };
+        let made = self.docker.create_network(request).await;
+        made.map_err(EngineError::of(doing))?;
+        let network = self
+            .docker
+            .inspect_network(&name, None::<InspectNetworkOptions>)
+            .await
+            .map_err(EngineError::of(doing))?;
+        let configs = network
+            .ipam
+            .and_then(|ipam| ipam.config)
+            .unwrap_or_default();
+        let gateways = configs.into_iter().filter_map(|config| config.gateway);
+        let mut addresses = gateways.filter_map(|gateway| {
+            let address = gateway.split('/').next()?;
+            address.parse::<IpAddr>().ok()
+        });
+        Ok(addresses.find(IpAddr::is_ipv4))
+    }
+
+    /// The name of an arm's network.
+    pub fn network_name(&self, arm: &str) -> String {
+        format!("tollgate-{}-{arm}", self.run)
+    }
+
+    /// Makes a volume of an arm, unless it is there. Returns what the engine knows it by.
+    pub async fn volume(&self, arm: &str, name: &str) -> Result<String, EngineError> {
+        self.is_used();
+        let whole = format!("tollgate-{}-{arm}-{name}", self.run);
+        let request = VolumeCreateRequest {
+            name: Some(whole.clone()),
+            labels: Some(self.owner.labels(&self.run, arm)),
+            ..VolumeCreateRequest::default()
+        };
+        let made = self.docker.create_volume(request).await;
+        made.map_err(EngineError::of(format!("making the volume `{name}`")))?;
+        Ok(whole)
+    }
+
+    /// The labels of what belongs to an arm of this run.
+    pub fn labels(&self, arm: &str) -> HashMap<String, String> {
+        self.owner.labels(&self.run, arm)
+    }
+}
+
+impl Running {
+    /// Makes a container and starts it.
+    pub async fn start(
+        engine: &Engine,
+        arm: &str,
+        spec: &Spec<'_>,
+        log: PathBuf,
+    ) -> Result<Self, EngineError> {
+        engine.is_used();
+        let name = format!("tollgate-{}-{arm}-{}", engine.run, spec.service);
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let made = engine
+            .docker
+            .create_container(Some(options), spec::body(spec))
+            .await
+            .map_err(EngineError::of("making it"))?;
+        let health = match &spec.planned.health {
+            Some(test) => Some(test.clone()),
+            None => health_of_image(&engine.docker, spec.image).await,
+        };
+        let mut running = Self {
+            engine: engine.clone(),
+            id: made.id,
+            process: Process::none(),
+            health,
+            limit: spec.planned.memory,
+            log,
+        };
+        running.launch().await?;
+        Ok(running)
+    }
+
+    /// Starts it again once it has ended, with the data it has.
+    pub async fn launch(&mut self) -> Result<(), EngineError> {
+        let docker = &self.engine.docker;
+        docker
+            .start_container(&self.id, None::<StartContainerOptions>)
+            .await
+            .map_err(EngineError::of("starting it"))?;
+        self.process = Process::of(docker, &self.id).await?;
+        Ok(())
+    }
+
+    /// Ends it: by SIGTERM where it listens to that, and by SIGKILL after a grace period.
+    pub async fn end(&mut self) -> Result<(), EngineError> {
+        self.keep_log().await;
+        self.thaw();
+        let docker = &self.engine.docker;
+        if handles_sigterm(self.process.pid) {
+            let options = KillContainerOptionsBuilder::new().signal("SIGTERM").build();
+            let _ended = docker.kill_container(&self.id, Some(options)).await;
+            let ending = wait(docker, &self.id);
+            let _stubborn = tokio::time::timeout(GRACE, ending).await;
+        }
+        if self.is_running() {
+            let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
+            let _ended = docker.kill_container(&self.id, Some(options)).await;
+        }
+        wait(docker, &self.id)
+            .await
+            .map_err(EngineError::of("ending it"))
+    }
+
+    /// Whether its first process runs, without asking the engine.
+    pub fn is_running(&self) -> bool {
+        self.process.started.is_some() && owner::started(self.process.pid) == self.process.started
+    }
+
+    /// Whether its memory was full, without asking the engine.
+    fn lost_a_process(&self) -> bool {
+        let cgroup = self.process.cgroup.as_ref();
+        cgroup.and_then(Cgroup::killed_for_memory).unwrap_or(0) > 0
+    }
+
+    /// How it ended, if it has, or lost a process for want of memory. Does not await: while it runs
+    /// the engine is not asked.
+    pub fn ended(&self) -> Option<End> {
+        if self.lost_a_process() {
+            return Some(End::OutOfMemory { limit: self.limit });
+        }
+        if self.is_running() {
+            return None;
+        }
+        let (id, limit) = (self.id.clone(), self.limit);
+        let asked = self
+            .engine
+            .blocking(async move |docker| how(&docker, &id, limit).await);
+        Some(
+            asked
+                .unwrap_or_else(|| Err("the engine does not answer".to_owned()))
+                .unwrap_or_else(|why| End::Status {
+                    what: format!("has ended ({why})"),
+                    success: false,
+                }),
+        )
+    }
+
+    /// The last lines it wrote. Does not await.
+    pub fn last_lines(&self, count: usize) -> Vec<String> {
+        let id = self.id.clone();
+        let text = self
+            .engine
+            .blocking(async move |docker| log(&docker, &id, "200").await);
+        let text = text.unwrap_or_default();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let last = &lines[lines.len().saturating_sub(count)..];
+        last.iter().map(|line| line.trim_end().to_owned()).collect()
+    }
+
+    /// Everything it wrote.
+    pub async fn log(&self) -> String {
+        log(&self.engine.docker, &self.id, "all").await
+    }
+
+    /// Writes what it wrote to a file, beside the logs of processes.
+    pub async fn keep_log(&self) {
+        use std::io::Write;
+        let text = log(&self.engine.docker, &self.id, KEPT_LINES).await;
+        if let Some(folder) = self.log.parent() {
+            let _unwritable = std::fs::create_dir_all(folder);
+        }
+        // Once for each process that it had, like the log of a process.
+        let file = std::fs::File::create(&self.log);
+        let _unwritable = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    }
+
+    /// Its health check, once: fine, or what it answered instead.
+    pub async fn check_health(&self) -> Result<(), String> {
+        let Some(test) = &self.health else {
+            return Err("it has no health check: neither the image nor `health` names one".into());
+        };
+        let command = match test.split_first() {
+            Some((kind, line)) if kind == "CMD-SHELL" => {
+                let mut command = vec!["/bin/sh".to_owned(), "-c".to_owned()];
+                command.extend(line.iter().cloned());
+                command
+            }
+            Some((kind, program)) if kind == "CMD" => program.to_vec(),
+            Some(_) | None => test.clone(),
+        };
+        exec(&self.engine.docker, &self.id, command).await
+    }
+
+    /// Stops every process of it where it stands.
+    pub fn freeze(&self) {
+        if self.process.is_in_reach {
+            self.signal(Signal::SIGSTOP);
+        } else {
+            let id = self.id.clone();
+            let _frozen = self
+                .engine
+                .blocking(async move |docker| docker.pause_container(&id).await.is_ok());
+        }
+    }
+
+    /// Lets every process of it go on.
+    pub fn thaw(&self) {
+        if self.process.is_in_reach {
+            self.signal(Signal::SIGCONT);
+        } else {
+            let id = self.id.clone();
+            // One that is not frozen is told so, which is no error.
+            let _thawed = self
+                .engine
+                .blocking(async move |docker| docker.unpause_container(&id).await.is_ok());
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        for pid in tree::living_descendants(self.process.parent) {
+            tree::signal(pid, signal);
+        }
+    }
+
+    /// Lets it run on these cores only.
+    pub fn pin(&self, cores: &[usize]) {
+        if self.process.is_in_reach {
+            tree::pin(self.process.parent, cores);
+            return;
+        }
+        let cores: Vec<String> = cores.iter().map(ToString::to_string).collect();
+        let update = ContainerUpdateBody {
+            cpuset_cpus: Some(cores.join(",")),
+            ..ContainerUpdateBody::default()
+        };
+        let id = self.id.clone();
+        let _pinned = self
+            .engine
+            .blocking(async move |docker| docker.update_container(&id, update).await.is_ok());
+    }
+
+    /// What it uses now. The peak is the lower of two upper bounds: the group's, which counts the
+    /// page cache, and the sum over the processes, which counts shared pages several times.
+    pub fn usage(&self) -> Usage {
+        let of_tree = tree::usage(self.process.parent);
+        let Some(cgroup) = &self.process.cgroup else {
+            return of_tree;
+        };
+        let memory = cgroup.memory();
+        let peak = memory.and_then(|memory| memory.peak);
+        Usage {
+            cpu: cgroup.cpu().unwrap_or(of_tree.cpu),
+            resident: memory.map_or(of_tree.resident, |memory| memory.used),
+            peak: peak.map_or(of_tree.peak, |peak| peak.min(of_tree.peak)),
+        }
+    }
+
+    /// The CPU time it has used.
+    pub fn cpu(&self) -> Duration {
+        let cgroup = self.process.cgroup.as_ref();
+        let cpu = cgroup.and_then(Cgroup::cpu);
+        cpu.unwrap_or_else(|| tree::cpu_of_tree(self.process.parent))
+    }
+
+    /// The process whose descendants are those of this container.
+    pub fn root(&self) -> i32 {
+        self.process.parent
+    }
+
+    /// Where it can be reached without a proxy in between, if it can be.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.process.address.filter(|_| self.engine.is_direct)
+    }
+}
+
+impl Process {
+    fn none() -> Self {
+        Self {
+            pid: 0,
+            parent: 0,
+            started: None,
+            cgroup: None,
+            address: None,
+            is_in_reach: false,
+        }
+    }
+
+    async fn of(docker: &Docker, id: &str) -> Result<Self, EngineError> {
+        let asked = docker
+            .inspect_container(id, None::<InspectContainerOptions>)
+            .await
+            .map_err(EngineError::of("starting it"))?;
+        let pid = asked.state.and_then(|state| state.pid).unwrap_or(0);
+        let pid = i32::try_from(pid).unwrap_or(0);
+        if pid == 0 {
+            // It has ended already, which is for the wait for readiness to say.
+            return Ok(Self::none());
+        }
+        let networks = asked
+            .network_settings
+            .and_then(|settings| settings.networks);
+        let mut networks = networks.unwrap_or_default().into_values();
+        let address = networks.find_map(|network| network.ip_address?.parse().ok());
+        Ok(Self {
+            pid,
+            parent: parent(pid).unwrap_or(0),
+            started: owner::started(pid),
+            cgroup: Cgroup::of(pid),
+            address,
+            is_in_reach: kill(Pid::from_raw(pid), None).is_ok(),
+        })
+    }
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether SIGTERM does anything to the first process of a container: the kernel ignores signals
+/// that it has no handler for.
+fn handles_sigterm(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & (1 << (Signal::SIGTERM as u32 - 1)) != 0)
+}
+
+async fn health_of_image(docker: &Docker, image: &str) -> Option<Vec<String>> {
+    let image = docker.inspect_image(image).await.ok()?;
+    let test = image.config?.healthcheck?.test?;
+    let is_one = test.first().is_some_and(|kind| kind != "NONE");
+    is_one.then_some(test)
+}
+
+/// Waits until it has ended.
+async fn wait(docker: &Docker, id: &str) -> Result<(), bollard::errors::Error> {
+    let mut waiting = docker.wait_container(id, None::<WaitContainerOptions>);
+    match waiting.next().await {
+        // Any status but 0 is an error to the library, and none to us.
+        Some(Ok(_) | Err(bollard::errors::Error::DockerContainerWaitError { .. })) | None => Ok(()),
+        Some(Err(error)) => Err(error),
+    }
+}
+
+async fn how(docker: &Docker, id: &str, limit: Option<u64>) -> Result<End, String> {
+    let asked = docker
+        .inspect_container(id, None::<InspectContainerOptions>)
+        .await
+        .map_err(|error| said(&error))?;
+    let state = asked.state.unwrap_or_default();
+    if state.oom_killed == Some(true) {
+        return Ok(End::OutOfMemory { limit });
+    }
+    let code = state
+        .exit_code
+        .and_then(|code| i32::try_from(code).ok())
+        .unwrap_or(-1);
+    let what = match state.error {
+        Some(error) if !error.is_empty() => error,
+        Some(_) | None => describe(ExitStatus::from_raw(code << 8)),
+    };
+    let success = code == 0;
+    Ok(End::Status { what, success })
+}
+
+async fn log(docker: &Docker, id: &str, tail: &str) -> String {
+    let options = LogsOptionsBuilder::new();
+    let options = options.stdout(true).stderr(true).tail(tail).build();
+    let mut chunks = docker.logs(id, Some(options));
+    let mut bytes = Vec::new();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        bytes.extend_from_slice(&chunk.into_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn exec(docker: &Docker, id: &str, command: Vec<String>) -> Result<(), String> {
+    let shown = command.join(" ");
+    let config = ExecConfig {
+        cmd: Some(command),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        ..ExecConfig::default()
+    };
+    let made = docker
+        .create_exec(id, config)
+        .await
+        .map_err(|error| said(&error))?;
+    let started = docker
+        .start_exec(&made.id, None::<StartExecOptions>)
+        .await
+        .map_err(|error| said(&error))?;
+    let mut text = String::new();
+    if let StartExecResults::Attached { mut output, .. } = started {
+        while let Some(Ok(chunk)) = output.next().await {
+            text.push_str(&chunk.to_string());
+        }
+    }
+    let asked = docker
+        .inspect_exec(&made.id)
+        .await
+        .map_err(|error| said(&error))?;
+    match asked.exit_code {
+        Some(0) => Ok(()),
+        code => {
+            let last = text.lines().rfind(|line| !line.trim().is_empty());
+            let code = code.map_or_else(|| "no status".to_owned(), |code| format!("status {code}"));
+            Err(format!(
+                "its health check `{shown}` ended with {code}: {}",
+                last.unwrap_or("it wrote nothing").trim()
+            ))
+        }
+    }
+}

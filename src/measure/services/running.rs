@@ -1,0 +1,99 @@
+//! A service that runs: a process or a container, which the stack treats alike.
+
+use std::time::Duration;
+
+use crate::measure::containers;
+use crate::measure::containers::running::End;
+use crate::measure::process::Supervised;
+use crate::measure::process::spawn::last_lines;
+use crate::measure::process::supervise::describe;
+use crate::measure::process::tree::Usage;
+
+/// A service of ours that was started.
+#[derive(Debug)]
+pub(super) enum Running {
+    /// A process.
+    Process(Supervised),
+    /// A container.
+    Container(containers::Running),
+}
+
+impl Running {
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<End> {
+        match self {
+            Self::Process(process) => process.ended().map(|status| End::Status {
+                what: describe(status),
+                success: status.success(),
+            }),
+            Self::Container(container) => container.ended(),
+        }
+    }
+
+    /// The last lines it wrote.
+    pub(super) fn last_lines(&self, count: usize) -> Vec<String> {
+        match self {
+            Self::Process(process) => last_lines(process.log(), count),
+            Self::Container(container) => container.last_lines(count),
+        }
+    }
+
+    /// Everything it wrote.
+    pub(super) async fn log(&self) -> String {
+        match self {
+            Self::Process(process) => {
+                let bytes = std::fs::read(process.log()).unwrap_or_default();
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            Self::Container(container) => container.log().await,
+        }
+    }
+
+    /// Stops every process of it where it stands.
+    pub(super) fn freeze(&self) {
+        match self {
+            Self::Process(process) => process.freeze(),
+            Self::Container(container) => container.freeze(),
+        }
+    }
+
+    /// Lets every process of it go on.
+    pub(super) fn thaw(&self) {
+        match self {
+            Self::Process(process) => process.thaw(),
+            Self::Container(container) => container.thaw(),
+        }
+    }
+
+    /// Lets it run on these cores only.
+    pub(super) fn pin(&self, cores: &[usize]) {
+        match self {
+            Self::Process(process) => process.pin(cores),
+            Self::Container(container) => container.pin(cores),
+        }
+    }
+
+    /// What it uses now.
+    pub(super) fn usage(&self) -> Usage {
+        match self {
+            Self::Process(process) => process.usage(),
+            Self::Container(container) => container.usage(),
+        }
+    }
+
+    /// The CPU time it has used.
+    pub(super) fn cpu(&self) -> Duration {
+        match self {
+            Self::Process(process) => process.cpu(),
+            Self::Container(container) => container.cpu(),
+        }
+    }
+
+    /// The process whose descendants are its processes.
+    pub(super) fn root(&self) -> i32 {
+        match self {
+            Self::Process(process) => process.root(),
+            Self::Container(container) => container.root(),
+        }
+    }
+}

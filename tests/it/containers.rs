@@ -1,0 +1,449 @@
+//! Services in real containers, on the real engine of this machine.
+//!
+//! Base images cannot be pulled everywhere, so these stand on the one that `scripts/base-image`
+//! makes of this machine's own packages.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::{FAST, Running, SERVICE, SHORT, SLOW, Sandbox, TOLERANT};
+
+const SOCKET: &str = "/var/run/docker.sock";
+
+/// The image that everything here is made from.
+fn base_image() -> &'static str {
+    static IMAGE: OnceLock<String> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let is_up = Path::new(SOCKET).exists() && !ask("/version").is_null();
+        assert!(
+            is_up,
+            "no container engine answers at {SOCKET}: run `scripts/test`, or install the Debian packages docker.io and iptables and start `dockerd`"
+        );
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/base-image");
+        let made = Command::new("sh").arg(script).output().expect("sh can be run");
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "scripts/base-image: {said}");
+        String::from_utf8_lossy(&made.stdout).trim().to_owned()
+    })
+}
+
+/// What the engine answers; nothing where it does not.
+fn ask(path: &str) -> Value {
+    request("GET", path, None)
+}
+
+fn request(method: &str, path: &str, body: Option<&str>) -> Value {
+    let mut curl = Command::new("curl");
+    curl.args([
+        "-s",
+        "-g",
+        "--max-time",
+        "60",
+        "--unix-socket",
+        SOCKET,
+        "-X",
+        method,
+    ]);
+    if let Some(body) = body {
+        curl.args(["-H", "Content-Type: application/json", "-d", body]);
+    }
+    let output = curl.arg(format!("http://engine{path}")).output();
+    let output = output.expect("curl can be run");
+    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+}
+
+/// Names of containers, networks and volumes that carry the label of an owner.
+fn labelled() -> Vec<String> {
+    let filter = "filters={\"label\":[\"tollgate.owner\"]}";
+    let mut names = Vec::new();
+    for one in ask(&format!("/containers/json?all=1&{filter}"))
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        names.push(
+            one["Names"][0]
+                .as_str()
+                .unwrap_or_default()
+                .trim_start_matches('/')
+                .to_owned(),
+        );
+    }
+    for one in ask(&format!("/networks?{filter}"))
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        names.push(one["Name"].as_str().unwrap_or_default().to_owned());
+    }
+    for one in ask(&format!("/volumes?{filter}"))["Volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        names.push(one["Name"].as_str().unwrap_or_default().to_owned());
+    }
+    names
+}
+
+/// Those of a run, by the process number of its Tollgate.
+fn of_run(pid: u32) -> Vec<String> {
+    let mut names = labelled();
+    names.retain(|name| name.starts_with(&format!("tollgate-{pid}-")));
+    names
+}
+
+/// A service built from the arm's own files, beside a Redis.
+fn project(more: &str, others: &[&str]) -> Sandbox {
+    let base = base_image();
+    let sandbox = Sandbox::empty();
+    sandbox.write("service.py", &SERVICE.replace("127.0.0.1", "0.0.0.0"));
+    sandbox.write(
+        "Dockerfile",
+        "ARG BASE\nFROM ${BASE}\nCOPY service.py /\nCMD [\"python3\", \"-I\", \"/service.py\", \"8000\"]\n",
+    );
+    sandbox.write(".dockerignore", ".tollgate\n.git\n");
+    let others = others.join("\n");
+    sandbox.write(
+        "tollgate.yml",
+        &format!(
+            "project: sandbox
+services:
+  cache:
+    image: {base}
+    command: redis-server --port 6379 --save '' --dir /tmp --protected-mode no
+    port: 6379
+    ready: {{ redis: true }}
+    volumes: ['kept:/kept']
+  app:
+    build: {{ context: ., args: {{ BASE: '{base}' }} }}
+    port: 8000
+    environment: {{ CACHE: '{{{{ services.cache.address }}}}' }}
+    ready: {{ http: /health, within: 30 s }}
+{more}endpoints:
+{FAST}{SLOW}{others}
+"
+        ),
+    );
+    sandbox.commit("in containers");
+    sandbox
+}
+
+/// Something of somebody else's that must still be there afterwards.
+struct Foreign {
+    name: String,
+}
+
+impl Foreign {
+    fn plant() -> Self {
+        let name = format!("somebody-else-{}-{}", std::process::id(), a_number());
+        let image = base_image();
+        // A label that only looks like one of ours.
+        let labels = "{\"tollgate\":\"base\"}";
+        let body = format!(
+            "{{\"Image\":\"{image}\",\"Cmd\":[\"sleep\",\"600\"],\"Labels\":{labels},\"HostConfig\":{{\"Binds\":[\"{name}:/kept\"]}}}}"
+        );
+        let volume = format!("{{\"Name\":\"{name}\",\"Labels\":{labels}}}");
+        request("POST", "/volumes/create", Some(&volume));
+        request(
+            "POST",
+            &format!("/containers/create?name={name}"),
+            Some(&body),
+        );
+        request("POST", &format!("/containers/{name}/start"), None);
+        let foreign = Self { name };
+        foreign.is_untouched();
+        foreign
+    }
+
+    #[track_caller]
+    fn is_untouched(&self) {
+        let name = &self.name;
+        let container = ask(&format!("/containers/{name}/json"));
+        assert_eq!(container["State"]["Running"], true, "{container:#}");
+        let volume = ask(&format!("/volumes/{name}"));
+        assert_eq!(volume["Name"], name.as_str(), "{volume:#}");
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        request(
+            "DELETE",
+            &format!("/containers/{}?force=1", self.name),
+            None,
+        );
+        request("DELETE", &format!("/volumes/{}", self.name), None);
+    }
+}
+
+/// A number that no other test has.
+fn a_number() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn measuring(project: &Sandbox) -> Running<'_> {
+    project
+        .start(&["check"])
+        .until_it_says("block 2/3")
+        .and_then(Duration::from_millis(100))
+}
+
+#[test]
+fn both_arms_run_in_containers_that_are_gone_afterwards() {
+    // Asked inside: the other container answers by its name, and the environment says where.
+    let reaches = "    health: \"python3 -c \\\"import os, socket; h, p = os.environ['CACHE'].split(':'); socket.create_connection((h, int(p)))\\\"\"\n";
+    let project = project(reaches, &[SHORT, TOLERANT]);
+    project.edit(
+        "tollgate.yml",
+        "ready: { http: /health, within: 30 s }",
+        "ready: { health: true }",
+    );
+    project.commit("ready by its health check");
+
+    let check = project.check();
+
+    check.exits(0);
+    for id in ["service/app/memory", "service/cache/memory"] {
+        let memory = check.comparison(id)["now"]["point"]
+            .as_f64()
+            .unwrap_or_default();
+        assert!(memory > 1e6, "{id}: {memory}\n{check}");
+    }
+    let cpu = check.comparison("endpoint/slow/cpu-per-request");
+    let cpu = cpu["now"]["point"].as_f64().unwrap_or_default();
+    assert!(
+        (2.0..20.0).contains(&cpu),
+        "2 ms of CPU time a request: {cpu}\n{check}"
+    );
+    assert_eq!(of_run(check.pid()), Vec::<String>::new());
+}
+
+#[test]
+fn what_head_makes_slower_in_its_own_image_is_seen() {
+    let project = project("", &[crate::support::SURE, TOLERANT]);
+    project.edit("service.py", "SLOW_MS = 2.0", "SLOW_MS = 8.0");
+
+    let check = project.check();
+
+    check.exits(1);
+    assert_eq!(check.verdict("endpoint/slow/cpu-per-request"), "regressed");
+    assert_eq!(check.verdict("endpoint/fast/error-rate"), "unchanged");
+}
+
+#[test]
+fn no_engine_is_said_with_what_to_do() {
+    let project = project("", &[SHORT]);
+
+    let nowhere = ("DOCKER_HOST", Path::new("unix:///nowhere/docker.sock"));
+    let check = project.run_with(&[nowhere], &["check"]);
+
+    check.exits(3);
+    check.says("no container engine answers here");
+    check.says("/nowhere/docker.sock: does not exist");
+    check.says("systemctl start docker");
+}
+
+#[test]
+fn an_engine_elsewhere_is_refused() {
+    let project = project("", &[SHORT]);
+
+    let elsewhere = ("DOCKER_HOST", Path::new("tcp://10.0.0.1:2375"));
+    let check = project.run_with(&[elsewhere], &["check"]);
+
+    check.exits(3);
+    check.says("an engine on another machine cannot be measured");
+}
+
+#[test]
+fn a_container_without_memory_is_said_to_be_that_with_its_limit() {
+    let project = project("    memory: 60 MB\n", &[SHORT, TOLERANT]);
+    project.edit(
+        "service.py",
+        "spin(SLOW_MS)",
+        "held = bytearray(b'x' * 200_000_000)",
+    );
+
+    let check = project.check();
+
+    check.exits(3);
+    check.says("service `app` ran out of memory at its limit of 60 MB while it was measured");
+    assert_eq!(of_run(check.pid()), Vec::<String>::new());
+}
+
+#[test]
+fn a_container_that_ends_is_quoted() {
+    let project = project("", &[SHORT, TOLERANT]);
+    project.edit(
+        "service.py",
+        "import json",
+        "import sys; print('no cheese', flush=True); sys.exit(7)\nimport json",
+    );
+
+    let check = project.check();
+
+    check.exits(3);
+    check.says("service `app` ended with status 7 before it was ready");
+    check.says("| no cheese");
+}
+
+#[test]
+fn an_image_that_cannot_be_built_is_quoted() {
+    let project = project("", &[SHORT, TOLERANT]);
+    project.edit(
+        "Dockerfile",
+        "COPY service.py /",
+        "RUN echo no cheese && false",
+    );
+
+    let check = project.check();
+
+    check.exits(3);
+    check.says("service `app`: building the image from `.`");
+    check.says("| no cheese");
+}
+
+#[test]
+fn the_idle_arm_stands_still() {
+    let slow = "  - { name: busy, service: app, request: GET /slow, load: { concurrency: 4 } }\n";
+    let long = "measure: { blocks: 3, confirmation-blocks: 3, block: 12 s, warm-up: 50 ms }";
+    let project = project("", &[slow, long, TOLERANT]);
+    let text = fs::read_to_string(project.project().join("tollgate.yml")).expect("a file");
+    project.write("tollgate.yml", &text.replace(FAST, "").replace(SLOW, ""));
+    project.commit("several requests at once");
+
+    let running = project.start(&["check"]).until_it_says("block 1/3");
+    let running = running.and_then(Duration::from_millis(1500));
+
+    // Of two containers one works and one stands still; its own count of CPU time says so.
+    let ids: Vec<String> = ask("/containers/json?filters={\"label\":[\"tollgate.owner\"]}")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|one| {
+            one["Names"][0]
+                .as_str()
+                .is_some_and(|name| name.starts_with(&format!("/tollgate-{}-", running.number())))
+        })
+        .filter(|one| {
+            one["Names"][0]
+                .as_str()
+                .is_some_and(|name| name.ends_with("-app"))
+        })
+        .filter_map(|one| one["Id"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(ids.len(), 2);
+    let cpu = || -> Vec<u64> { ids.iter().map(|id| cpu_of(id)).collect() };
+    let before = cpu();
+    std::thread::sleep(Duration::from_millis(700));
+    let used: Vec<u64> = cpu()
+        .iter()
+        .zip(before)
+        .map(|(now, then)| now - then)
+        .collect();
+    assert_eq!(
+        used.iter().filter(|used| **used == 0).count(),
+        1,
+        "{used:?}"
+    );
+    assert!(used.iter().any(|used| *used > 100_000_000), "{used:?}");
+
+    running.press_ctrl_c().finish().exits(130);
+}
+
+/// CPU time of a container in nanoseconds, from its cgroup's own file.
+fn cpu_of(id: &str) -> u64 {
+    let pid = ask(&format!("/containers/{id}/json"))["State"]["Pid"].as_u64();
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", pid.unwrap_or(0)));
+    let groups = groups.expect("the container runs");
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        if controllers.split(',').any(|one| one == "cpuacct") {
+            for mount in ["cpuacct", "cpu,cpuacct"] {
+                let file = format!("/sys/fs/cgroup/{mount}{path}/cpuacct.usage");
+                if let Ok(text) = fs::read_to_string(file) {
+                    return text.trim().parse().expect("nanoseconds");
+                }
+            }
+        }
+        if controllers.is_empty()
+            && let Ok(text) = fs::read_to_string(format!("/sys/fs/cgroup{path}/cpu.stat"))
+            && let Some(used) = text
+                .lines()
+                .find_map(|line| line.strip_prefix("usage_usec "))
+        {
+            return used.parse::<u64>().expect("microseconds") * 1000;
+        }
+    }
+    panic!("no cgroup in {groups}");
+}
+
+#[test]
+fn ctrl_c_and_sigterm_leave_no_container() {
+    let project = project("", &[SHORT, TOLERANT]);
+    let foreign = Foreign::plant();
+
+    let check = measuring(&project).press_ctrl_c().finish();
+    check.exits(130);
+    assert_eq!(of_run(check.pid()), Vec::<String>::new());
+
+    let check = project
+        .start(&["check"])
+        .until_it_says("start services")
+        .send(Signal::SIGTERM)
+        .finish();
+    check.exits(130);
+    assert_eq!(of_run(check.pid()), Vec::<String>::new());
+    foreign.is_untouched();
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_hand_or_by_the_next_run_and_nothing_else() {
+    let project = self::project("", &[SHORT, TOLERANT]);
+    let beside = self::project("", &[SHORT, TOLERANT]);
+    let foreign = Foreign::plant();
+
+    let first = measuring(&project).send(Signal::SIGKILL).finish_killed();
+    assert!(of_run(first.pid()).len() >= 6, "{:?}", of_run(first.pid()));
+    let next = measuring(&beside);
+    assert_eq!(
+        of_run(first.pid()),
+        Vec::<String>::new(),
+        "the next run removes it"
+    );
+
+    let second = measuring(&project).send(Signal::SIGKILL).finish_killed();
+    assert!(
+        of_run(second.pid()).len() >= 6,
+        "{:?}",
+        of_run(second.pid())
+    );
+    let doctor = project
+        .command(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["doctor", "--clean"])
+        .output()
+        .expect("tollgate can be run");
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert!(doctor.status.success(), "{said}");
+    assert_eq!(of_run(second.pid()), Vec::<String>::new(), "{said}");
+
+    // The run that is under way was not touched, and goes on.
+    assert!(of_run(next.number()).len() >= 6, "{said}");
+    let next = next.finish();
+    next.exits(0);
+    assert_eq!(of_run(next.pid()), Vec::<String>::new());
+    foreign.is_untouched();
+    // A killed run cannot remove its worktrees: the next one in the same project does.
+    project.check().exits(0);
+}
