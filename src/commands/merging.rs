@@ -226,6 +226,7 @@ fn seen_together(all: &mut Evidence, part: Evidence) {
     let Evidence {
         bundles,
         statements,
+        caches,
         routes,
         plans,
         call_sites,
@@ -235,6 +236,7 @@ fn seen_together(all: &mut Evidence, part: Evidence) {
     } = part;
     all.bundles.extend(bundles);
     all.statements.extend(statements);
+    all.caches.extend(caches);
     all.routes.extend(routes);
     for (text, plan) in plans {
         all.plans.entry(text).or_insert(plan);
