@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_yaml::{Mapping, Value};
+use serde_yaml::Value;
 
 use crate::measure::plan::{Build, Container, Image, Volume, VolumeSource};
 
@@ -650,12 +650,11 @@ impl Node {
 
     /// The entries of a mapping; none of what is empty.
     fn entries(&self) -> Result<Vec<(String, Self)>, Problem> {
-        let empty = Mapping::new();
-        let mapping = match &self.value {
-            Value::Null => &empty,
-            Value::Mapping(mapping) => mapping,
-            _ => return Err(Flaw::new("this should be a mapping").at(&self.at)),
-        };
+        if self.value.is_null() {
+            return Ok(Vec::new());
+        }
+        let mapping = self.value.as_mapping();
+        let mapping = mapping.ok_or_else(|| Flaw::new("this should be a mapping").at(&self.at))?;
         let entry = |(key, value): (&Value, &Value)| {
             let key = scalar(key).unwrap_or_default();
             let at = self.at.key(&key);
@@ -667,17 +666,14 @@ impl Node {
 
     /// The items of a list; a single value is a list of one.
     fn items(&self) -> Vec<Self> {
-        match &self.value {
-            Value::Sequence(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, value)| Self {
-                    value: value.clone(),
-                    at: self.at.index(index),
-                })
-                .collect(),
-            _ => vec![self.clone()],
-        }
+        let Some(items) = self.value.as_sequence() else {
+            return vec![self.clone()];
+        };
+        let item = |(index, value): (usize, &Value)| Self {
+            value: value.clone(),
+            at: self.at.index(index),
+        };
+        items.iter().enumerate().map(item).collect()
     }
 
     /// Refuses every key but these.

@@ -71,13 +71,13 @@ impl EngineError {
 
 /// What the engine says is wrong, without the words around it.
 pub(super) fn said(error: &bollard::errors::Error) -> String {
-    match error {
-        bollard::errors::Error::DockerResponseServerError { message, .. } => {
-            message.trim().to_owned()
-        }
-        bollard::errors::Error::DockerStreamError { error } => error.trim().to_owned(),
-        other => format!("the engine does not answer: {}", innermost(other)),
+    use bollard::errors::Error;
+    if let Error::DockerResponseServerError { message: words, .. }
+    | Error::DockerStreamError { error: words } = error
+    {
+        return words.trim().to_owned();
     }
+    format!("the engine does not answer: {}", innermost(error))
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {
