@@ -640,40 +640,6 @@ frontend:
 }
 
 #[test]
-fn an_image() {
-    let text = "
-project: p
-services:
-  redis:
-    image: redis:7
-    port: 6379
-";
-    insta::assert_snapshot!(error(text), @r"
-    error: `image` is not available in this version; use `command` or `url`
-     --> tollgate.yml:4:5
-      |
-    4 |     image: redis:7
-      |     ^^^^^
-    ");
-}
-
-#[test]
-fn a_build_of_a_service() {
-    let text = "
-project: p
-services:
-  ml: { build: ml }
-";
-    insta::assert_snapshot!(error(text), @r"
-    error: `build` is not available in this version; use `command` or `url`
-     --> tollgate.yml:3:9
-      |
-    3 |   ml: { build: ml }
-      |         ^^^^^
-    ");
-}
-
-#[test]
 fn a_rate_and_a_concurrency() {
     let text = "    load: { rate: 200/s, concurrency: 4 }";
     insta::assert_snapshot!(error_after_endpoint(text), @r"
