@@ -98,6 +98,8 @@ pub(crate) fn drive(address: &str, path: &str, text: &str, length: &str) -> Resu
     let length = seconds(length)?;
     let recording = block_on(async {
         let mut arms = Arms::new(vec![target(ArmName::Base, request, address)]);
+        // The server has the other core, as the services have in a check.
+        arms.set_apart(true);
         let mut random = fastrand::Rng::with_seed(7);
         let mut answers = arms.drive(length, &mut random, &NoSwitch).await;
         answers.pop().map(|(_, recording)| recording)

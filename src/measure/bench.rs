@@ -874,6 +874,7 @@ impl<'a> Bench<'a> {
         let runs = |arm: &&Arm| arm.stack.is_some();
         let running: Vec<ArmName> = self.arms().filter(runs).map(|arm| arm.name).collect();
         driven.retain(&running);
+        driven.set_apart(self.placement.is_apart());
         let service = self.prepared[index].endpoint.service.clone();
         let timing = Timing {
             service: &service,

@@ -51,6 +51,12 @@ impl Placement {
         }
     }
 
+    /// Whether the load generator has cores that no service is on.
+    pub fn is_apart(&self) -> bool {
+        let (services, generator) = self.pinned();
+        generator.iter().all(|core| !services.contains(core))
+    }
+
     /// Makes room for other work that was seen mostly on the `busier` side. Returns whether
     /// anything moved: the services do not squeeze onto one core where they had several.
     pub fn avoid(&mut self, busier: Side) -> bool {
@@ -76,6 +82,8 @@ mod tests {
         let pinned = |cores: &[usize]| Placement::on(cores.to_vec()).pinned();
         assert_eq!(pinned(&[0, 1, 2]), (vec![0, 1], vec![2]));
         assert_eq!(pinned(&[4]), (vec![4], vec![4]));
+        assert!(Placement::on(vec![0, 1]).is_apart());
+        assert!(!Placement::on(vec![4]).is_apart());
     }
 
     #[test]
@@ -83,6 +91,7 @@ mod tests {
         let mut placement = Placement::on(vec![0, 1]);
         assert!(placement.avoid(Side::Services));
         assert_eq!(placement.pinned(), (vec![1], vec![1]));
+        assert!(!placement.is_apart());
         // The other work followed.
         assert!(placement.avoid(Side::Services));
         assert_eq!(placement.pinned(), (vec![0], vec![0]));

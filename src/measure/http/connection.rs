@@ -87,7 +87,12 @@ impl Connection {
     }
 
     /// Sends one request and checks the answer.
-    pub(super) async fn send(&mut self, prepared: &Prepared, number: Number, wait: Wait) -> Answer {
+    pub(super) async fn send(
+        &mut self,
+        prepared: &Prepared,
+        number: Number,
+        wait: Wait<'_>,
+    ) -> Answer {
         let message = match prepared.message(number) {
             Ok(message) => message,
             Err(error) => {
@@ -101,7 +106,7 @@ impl Connection {
         let limit = prepared.endpoint.time_out;
         let began = Cell::new(None);
         let asked = self.line.ask(prepared, &message, wait, &began);
-        match self.alarm.within(limit, &began, asked).await {
+        match self.alarm.within(limit, &began, wait, asked).await {
             Some(Ok(good)) => Answer::Good(good),
             Some(Err(wrong)) => Answer::Wrong(wrong),
             None => Answer::Wrong(Wrong {
@@ -153,7 +158,7 @@ impl Talk {
     async fn exchange(
         &mut self,
         message: &Message,
-        wait: Wait,
+        wait: Wait<'_>,
         began: &Cell<Option<Instant>>,
     ) -> Result<Response<'_>, WireError> {
         match self {
@@ -171,7 +176,7 @@ impl Line {
         &mut self,
         prepared: &Prepared,
         message: &Message,
-        wait: Wait,
+        wait: Wait<'_>,
         began: &Cell<Option<Instant>>,
     ) -> Result<Good, Wrong> {
         let mut judge = Judge {
@@ -319,11 +324,12 @@ struct Alarm {
 
 impl Alarm {
     /// What the future gives, or none `limit` after `began`, or after now where it is not known
-    /// when that was. The clock is not even read for what is ready at once.
+    /// when that was. The clock is not even read for what is ready at once, and a crew says when to.
     async fn within<F: Future>(
         &mut self,
         limit: Duration,
         began: &Cell<Option<Instant>>,
+        wait: Wait<'_>,
         future: F,
     ) -> Option<F::Output> {
         let mut future = pin!(future);
@@ -332,9 +338,22 @@ impl Alarm {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Some(output));
             }
+            let is_seated = match wait {
+                Wait::Seated(seat) if !seat.is_roll_call() => return Poll::Pending,
+                Wait::Seated(_) => true,
+                Wait::Yielding | Wait::Holding(_) => false,
+            };
             let deadline = *deadline.get_or_insert_with(|| {
                 tokio::time::Instant::from_std(began.get().unwrap_or_else(Instant::now)) + limit
             });
+            if is_seated {
+                let is_over = tokio::time::Instant::now() >= deadline;
+                return if is_over {
+                    Poll::Ready(None)
+                } else {
+                    Poll::Pending
+                };
+            }
             let timer = self
                 .timer
                 .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

@@ -16,12 +16,13 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::arrivals::Schedule;
 use super::connection::{Answer, Connection, Wrong};
+use super::crew::Crew;
 use super::origin::Origin;
 use super::pacer::Pacer;
 use super::prepare::Prepared;
 use super::recording::{Due, Recording};
 use super::session::{self, Login};
-use super::socket::{HOLD, Wait};
+use super::socket::{HOLD, Hold, Wait};
 use super::vary::Number;
 use crate::measure::arm::ArmName;
 use crate::measure::plan::{Endpoint, Load, OpenLoad, Rate};
@@ -43,6 +44,8 @@ const STILL_WARMING: f64 = 0.95;
 #[derive(Debug)]
 pub struct Arms {
     arms: Vec<(ArmName, Arm)>,
+    /// Whether the generator has a core of its own.
+    is_apart: bool,
 }
 
 /// What is sent to one arm.
@@ -93,7 +96,12 @@ impl Caller {
     }
 
     /// Sends a request. Also says whether it had to log in first, which nobody may be timed for.
-    async fn call(&self, connection: &mut Connection, turn: Turn, wait: Wait) -> (Answer, bool) {
+    async fn call(
+        &self,
+        connection: &mut Connection,
+        turn: Turn,
+        wait: Wait<'_>,
+    ) -> (Answer, bool) {
         let prepared = Rc::clone(&self.prepared.borrow());
         let logins = self.logins.get();
         self.sequence.set(self.sequence.get() + 1);
@@ -184,7 +192,16 @@ impl Arms {
                 (target.arm, arm)
             })
             .collect();
-        Self { arms }
+        Self {
+            arms,
+            is_apart: false,
+        }
+    }
+
+    /// Says whether the services run on other cores than we do: then it harms nobody to stay
+    /// awake for an answer that comes at once.
+    pub fn set_apart(&mut self, is_apart: bool) {
+        self.is_apart = is_apart;
     }
 
     /// Drives only these arms from now on.
@@ -317,11 +334,19 @@ impl Arms {
         length: Duration,
         random: &mut fastrand::Rng,
     ) -> Vec<(ArmName, Recording)> {
-        let mut recordings: Vec<_> = self
+        let recordings: Vec<_> = self
             .arms
             .iter()
             .map(|(turn, _)| (*turn, Recording::new()))
             .collect();
+        let recordings = RefCell::new(recordings);
+        // An answer is recorded while the service works on the next request.
+        let last: Cell<Option<(usize, Answer)>> = Cell::new(None);
+        let record = || {
+            if let Some((index, answer)) = last.take() {
+                recordings.borrow_mut()[index].1.take(answer);
+            }
+        };
         let mut order: Vec<usize> = (0..self.arms.len()).collect();
         let mut turn = Turn {
             index: 0,
@@ -337,24 +362,30 @@ impl Arms {
                 let (_, arm) = &mut self.arms[*index];
                 let start = now;
                 let connection = &mut arm.connections[0];
-                let (answer, has_logged_in) =
-                    arm.caller.call(connection, turn, Wait::Holding).await;
+                let wait = Wait::Holding(Hold {
+                    meanwhile: &record,
+                    is_apart: self.is_apart,
+                });
+                let (answer, has_logged_in) = arm.caller.call(connection, turn, wait).await;
                 now = Instant::now();
-                let recording = &mut recordings[*index].1;
+                record();
+                let recording = &mut recordings.borrow_mut()[*index].1;
                 recording.driven += match &answer {
                     Answer::Good(good) if has_logged_in => good.latency,
                     Answer::Good(_) | Answer::Wrong(_) => now - start,
                 };
                 recording.logins += u64::from(has_logged_in);
-                recording.take(answer);
+                last.set(Some((*index, answer)));
             }
             turn.index += 1;
             // What a control answers is no reason to measure the others any shorter.
             let is_over = recordings
+                .borrow()
                 .iter()
                 .any(|(name, taken)| *name != ArmName::Control && is_hopeless(taken));
             if now >= end || is_over {
-                return recordings;
+                record();
+                return recordings.take();
             }
             // Requests that hold the thread never let go of it by themselves.
             if now - others_ran > HOLD {
@@ -440,18 +471,27 @@ impl Arm {
         let shared = self.shared(Recording::new(), seed);
         let start = Instant::now();
         let end = start + length;
-        let all = FuturesUnordered::new();
-        for _ in 0..concurrency.max(1) {
+        let count = concurrency.max(1) as usize;
+        // Where none can be had, the runtime does the same, only slower.
+        let crew = if self.caller.origin.is_plain() {
+            Crew::new(count).ok()
+        } else {
+            None
+        };
+        let ask = |index: usize| {
+            let wait = match &crew {
+                Some(crew) => Wait::Seated(crew.seat(index)),
+                None => Wait::Yielding,
+            };
             let connection = shared.idle.borrow_mut().pop();
             let mut connection = connection.unwrap_or_else(|| self.caller.connection());
             let shared = Rc::clone(&shared);
-            all.push(async move {
+            async move {
                 let mut now = start;
                 while now < end && !is_hopeless(&shared.recording.borrow()) {
-                    let (answer, has_logged_in) = shared
-                        .caller
-                        .call(&mut connection, shared.next_turn(), Wait::Yielding)
-                        .await;
+                    let turn = shared.next_turn();
+                    let (answer, has_logged_in) =
+                        shared.caller.call(&mut connection, turn, wait).await;
                     now = match &answer {
                         Answer::Good(good) => good.sent + good.latency,
                         Answer::Wrong(_) => Instant::now(),
@@ -461,9 +501,20 @@ impl Arm {
                     recording.take(answer);
                 }
                 shared.idle.borrow_mut().push(connection);
-            });
+            }
+        };
+        let all: Vec<_> = (0..count).map(ask).collect();
+        match &crew {
+            Some(crew) => {
+                if let Err(error) = crew.work(all).await {
+                    shared.wrong("no epoll", format!("waiting failed: {error}"));
+                }
+            }
+            None => {
+                let all: FuturesUnordered<_> = all.into_iter().collect();
+                all.collect::<()>().await;
+            }
         }
-        all.collect::<()>().await;
         self.take_back(&shared, start)
     }
 
@@ -787,6 +838,104 @@ mod tests {
             );
             assert_eq!(later[0].good(), 10);
             assert!(later[0].wrong["status 500"] > 10, "{:?}", later[0].wrong);
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_never_answered_ends_at_its_time_out() {
+        let answer = |number| (1, (number <= 8).then_some(GOOD));
+        for concurrency in [1, 4] {
+            let load = Load::Closed { concurrency };
+            let start = Instant::now();
+            let one = &drive(answer, &[ArmName::Head], load)[0];
+            assert_eq!(one.good(), 8);
+            assert!(one.wrong["time-out"] >= 1, "{:?}", one.wrong);
+            assert!(start.elapsed() < Duration::from_secs(3));
+        }
+    }
+
+    #[test]
+    fn a_service_that_closes_after_each_answer_is_connected_to_again() {
+        const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+        for concurrency in [1, 4] {
+            let load = Load::Closed { concurrency };
+            let one = &drive(|_| (1, Some(LAST)), &[ArmName::Head], load)[0];
+            assert!(one.good() > 40, "{}", one.good());
+            assert_eq!(one.connects.len(), one.good());
+            assert_eq!(one.wrong_total(), 0, "{:?}", one.wrong);
+        }
+    }
+
+    /// Answers every request with the body it came with, slowly read and slowly written.
+    fn echo() -> String {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                std::thread::spawn(move || {
+                    let mut seen = Vec::new();
+                    let mut room = vec![0; 200_000];
+                    while let Ok(count @ 1..) = stream.read(&mut room) {
+                        seen.extend_from_slice(&room[..count]);
+                        let head = seen.windows(4).position(|four| four == b"\r\n\r\n");
+                        let Some(head) = head else { continue };
+                        if seen.len() < head + 4 + LARGE {
+                            continue;
+                        }
+                        let head_out =
+                            format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n");
+                        stream.write_all(head_out.as_bytes()).unwrap();
+                        for piece in seen[head + 4..].chunks(300_000) {
+                            std::thread::sleep(Duration::from_millis(1));
+                            // A client that gave up has closed it.
+                            let _closed = stream.write_all(piece);
+                        }
+                        seen.clear();
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    const LARGE: usize = 3_000_000;
+
+    #[test]
+    fn what_is_larger_than_a_socket_holds_goes_out_and_comes_in_whole() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        for concurrency in [1, 3] {
+            let address = echo();
+            let mut target = arm(ArmName::Head, &address, Load::Closed { concurrency });
+            let mut endpoint = target.request.endpoint.clone();
+            endpoint.request.method = "POST".to_owned();
+            let body: String = (0..LARGE)
+                .map(|at| char::from(b'a' + (at % 23) as u8))
+                .collect();
+            endpoint.expect.sha256 = Some(
+                sha2::Digest::finalize(sha2::Digest::chain_update(
+                    <sha2::Sha256 as sha2::Digest>::new(),
+                    &body,
+                ))
+                .into(),
+            );
+            endpoint.request.body = Body::Text(body);
+            endpoint.time_out = Duration::from_secs(20);
+            let prepared = Prepared::new(&endpoint, Path::new(".")).unwrap();
+            target.request = prepared.at(&Origin::plain(&address), None).unwrap();
+            let driven = runtime.block_on(async {
+                let mut arms = Arms::new(vec![target]);
+                let mut random = fastrand::Rng::with_seed(3);
+                let length = Duration::from_millis(400);
+                arms.drive(length, &mut random, &NoSwitch).await
+            });
+            let one = &driven[0].1;
+            assert_eq!(one.wrong_total(), 0, "{:?} {:?}", one.wrong, one.example);
+            assert!(one.good() >= u64::from(concurrency), "{}", one.good());
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod arrivals;
 pub mod connection;
+mod crew;
 pub mod drive;
 mod origin;
 pub mod pacer;

@@ -55,14 +55,14 @@ pub(super) enum Transport {
 }
 
 impl Stream for Transport {
-    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    async fn send(&mut self, bytes: &[u8], wait: Wait<'_>) -> io::Result<()> {
         match self {
-            Self::Plain(socket) => socket.send(bytes).await,
-            Self::Tls(stream) => stream.send(bytes).await,
+            Self::Plain(socket) => socket.send(bytes, wait).await,
+            Self::Tls(stream) => stream.send(bytes, wait).await,
         }
     }
 
-    async fn receive(&mut self, room: &mut [u8], wait: Wait) -> io::Result<usize> {
+    async fn receive(&mut self, room: &mut [u8], wait: Wait<'_>) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.receive(room, wait).await,
             Self::Tls(stream) => stream.receive(room, wait).await,
@@ -163,6 +163,11 @@ impl Origin {
             None => Socket::tcp(TcpStream::connect(&self.authority).await?)?,
         };
         Ok(Transport::Plain(socket))
+    }
+
+    /// Whether what is sent there goes over a plain socket.
+    pub(super) fn is_plain(&self) -> bool {
+        self.tls.is_none() && !self.is_http2
     }
 
     /// Opens a connection for HTTP/2.

@@ -146,7 +146,7 @@ impl<S: Stream> Wire<S> {
         &mut self,
         request: [&[u8]; 2],
         is_head: bool,
-        wait: Wait,
+        wait: Wait<'_>,
         began: &Cell<Option<Instant>>,
     ) -> Result<Response<'_>, WireError> {
         self.filled = 0;
@@ -158,19 +158,19 @@ impl<S: Stream> Wire<S> {
         let mut written = Ok(());
         for bytes in request.into_iter().filter(|bytes| !bytes.is_empty()) {
             if written.is_ok() {
-                written = self.stream.send(bytes).await;
+                written = self.stream.send(bytes, wait).await;
             }
         }
-        if let Err(error) = self.fill_by(wait).await {
+        if let Err(error) = self.fill(wait).await {
             return Err(WireError::NotAnswered(written.err().unwrap_or(error)));
         }
         let first_byte = self.came;
-        let (start, head) = self.head(is_head).await?;
+        let (start, head) = self.head(is_head, wait).await?;
         let begin = start + head.length;
         let (body, end) = match head.body {
-            Framing::Length(length) => self.fixed(begin, length).await?,
-            Framing::Chunked => self.chunked(begin).await?,
-            Framing::UntilClosed => self.until_closed(begin).await?,
+            Framing::Length(length) => self.fixed(begin, length, wait).await?,
+            Framing::Chunked => self.chunked(begin, wait).await?,
+            Framing::UntilClosed => self.until_closed(begin, wait).await?,
         };
         // Bytes nobody asked for would be taken for the next answer.
         let is_all = end == self.filled;
@@ -189,11 +189,7 @@ impl<S: Stream> Wire<S> {
     }
 
     /// Reads some more; the end of the connection is an error.
-    async fn fill(&mut self) -> io::Result<()> {
-        self.fill_by(Wait::Yielding).await
-    }
-
-    async fn fill_by(&mut self, wait: Wait) -> io::Result<()> {
+    async fn fill(&mut self, wait: Wait<'_>) -> io::Result<()> {
         // Doubled as it fills, whatever length a head claims.
         if self.room.len() - self.filled < READ / 4 {
             self.room.resize(self.room.len() * 2, 0);
@@ -218,7 +214,7 @@ impl<S: Stream> Wire<S> {
     }
 
     /// The final head and where it starts: after interim ones such as `100 Continue`.
-    async fn head(&mut self, is_head: bool) -> Result<(usize, Head), WireError> {
+    async fn head(&mut self, is_head: bool, wait: Wait<'_>) -> Result<(usize, Head), WireError> {
         if let Some((of_head, bytes, head)) = &self.known
             && *of_head == is_head
             && self.read().starts_with(bytes)
@@ -238,24 +234,29 @@ impl<S: Stream> Wire<S> {
                     let why = format!("its head is longer than {} KiB", MOST_HEAD / 1024);
                     return Err(WireError::Malformed(why));
                 }
-                None => self.fill().await.map_err(WireError::Lost)?,
+                None => self.fill(wait).await.map_err(WireError::Lost)?,
             }
         }
     }
 
-    async fn fixed(&mut self, begin: usize, length: u64) -> Result<Body, WireError> {
+    async fn fixed(
+        &mut self,
+        begin: usize,
+        length: u64,
+        wait: Wait<'_>,
+    ) -> Result<Body, WireError> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let end = begin + length;
         while self.filled < end {
-            self.fill().await.map_err(WireError::Lost)?;
+            self.fill(wait).await.map_err(WireError::Lost)?;
         }
         Ok((Some(begin..end), end))
     }
 
-    async fn until_closed(&mut self, begin: usize) -> Result<Body, WireError> {
+    async fn until_closed(&mut self, begin: usize, wait: Wait<'_>) -> Result<Body, WireError> {
         loop {
             within_reason(self.filled as u64)?;
-            match self.fill().await {
+            match self.fill(wait).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     let end = self.filled;
@@ -267,7 +268,7 @@ impl<S: Stream> Wire<S> {
     }
 
     /// Chunks into `joined`; trailers are read and dropped.
-    async fn chunked(&mut self, begin: usize) -> Result<Body, WireError> {
+    async fn chunked(&mut self, begin: usize, wait: Wait<'_>) -> Result<Body, WireError> {
         self.joined.clear();
         let mut at = begin;
         loop {
@@ -278,7 +279,7 @@ impl<S: Stream> Wire<S> {
                         break length;
                     }
                     Ok(httparse::Status::Partial) if self.filled - at <= MOST_CHUNK_LINE => {
-                        self.fill().await.map_err(WireError::Lost)?;
+                        self.fill(wait).await.map_err(WireError::Lost)?;
                     }
                     Ok(httparse::Status::Partial) | Err(_) => {
                         return Err(WireError::Malformed("a chunk has no size".to_owned()));
@@ -286,13 +287,13 @@ impl<S: Stream> Wire<S> {
                 }
             };
             if length == 0 {
-                return Ok((None, self.trailers(at).await?));
+                return Ok((None, self.trailers(at, wait).await?));
             }
             within_reason(self.joined.len() as u64 + length)?;
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             let end = at + length;
             while self.filled < end + 2 {
-                self.fill().await.map_err(WireError::Lost)?;
+                self.fill(wait).await.map_err(WireError::Lost)?;
             }
             self.joined.extend_from_slice(&self.room[at..end]);
             if self.room[end..end + 2] != *b"\r\n" {
@@ -304,7 +305,7 @@ impl<S: Stream> Wire<S> {
     }
 
     /// Where the empty line after the last chunk ends.
-    async fn trailers(&mut self, mut at: usize) -> Result<usize, WireError> {
+    async fn trailers(&mut self, mut at: usize, wait: Wait<'_>) -> Result<usize, WireError> {
         loop {
             match self.read()[at..].windows(2).position(|two| two == b"\r\n") {
                 Some(0) => return Ok(at + 2),
@@ -312,7 +313,7 @@ impl<S: Stream> Wire<S> {
                 None if self.filled - at > MOST_HEAD => {
                     return Err(WireError::Malformed("its trailers do not end".to_owned()));
                 }
-                None => self.fill().await.map_err(WireError::Lost)?,
+                None => self.fill(wait).await.map_err(WireError::Lost)?,
             }
         }
     }
