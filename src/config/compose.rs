@@ -654,7 +654,13 @@ impl Node {
         let mapping = match &self.value {
             Value::Null => &empty,
             Value::Mapping(mapping) => mapping,
-            _ => return Err(Flaw::new("this should be a mapping").at(&self.at)),
+            Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Sequence(_)
+            | Value::Tagged(_) => {
+                return Err(Flaw::new("this should be a mapping").at(&self.at));
+            }
         };
         let entry = |(key, value): (&Value, &Value)| {
             let key = scalar(key).unwrap_or_default();
@@ -676,7 +682,12 @@ impl Node {
                     at: self.at.index(index),
                 })
                 .collect(),
-            _ => vec![self.clone()],
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Mapping(_)
+            | Value::Tagged(_) => vec![self.clone()],
         }
     }
 
