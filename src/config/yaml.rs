@@ -205,9 +205,6 @@ fn unknown_key(path: &str, key: &str, expected: &str) -> Flaw {
 /// What to use instead of a key that the design has and this version does not.
 fn not_available(path: &str, key: &str) -> Option<&'static str> {
     match key {
-        "image" | "build" | "compose" if path.starts_with("services.") => {
-            Some("use `command` or `url`")
-        }
         "pages" if path.is_empty() => Some("measure `frontend` and `endpoints`"),
         _ => None,
     }

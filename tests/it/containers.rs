@@ -200,7 +200,7 @@ fn measuring(project: &Sandbox) -> Running<'_> {
 #[test]
 fn both_arms_run_in_containers_that_are_gone_afterwards() {
     // Asked inside: the other container answers by its name, and the environment says where.
-    let reaches = "    health: \"python3 -c \\\"import os, socket; h, p = os.environ['CACHE'].split(':'); socket.create_connection((h, int(p)))\\\"\"\n";
+    let reaches = "    health: \"python3 -c \\\"import os, socket; h, p = os.environ['CACHE'].split(':'); socket.create_connection((h, int(p))); socket.create_connection(('127.0.0.1', 8000))\\\"\"\n";
     let project = project(reaches, &[SHORT, TOLERANT]);
     project.edit(
         "tollgate.yml",
@@ -218,7 +218,7 @@ fn both_arms_run_in_containers_that_are_gone_afterwards() {
             .unwrap_or_default();
         assert!(memory > 1e6, "{id}: {memory}\n{check}");
     }
-    let cpu = check.comparison("endpoint/slow/cpu-per-request");
+    let cpu = check.comparison("endpoint/slow/cpu");
     let cpu = cpu["now"]["point"].as_f64().unwrap_or_default();
     assert!(
         (2.0..20.0).contains(&cpu),
@@ -235,7 +235,7 @@ fn what_head_makes_slower_in_its_own_image_is_seen() {
     let check = project.check();
 
     check.exits(1);
-    assert_eq!(check.verdict("endpoint/slow/cpu-per-request"), "regressed");
+    assert_eq!(check.verdict("endpoint/slow/cpu"), "regressed");
     assert_eq!(check.verdict("endpoint/fast/error-rate"), "unchanged");
 }
 

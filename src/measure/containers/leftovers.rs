@@ -21,6 +21,9 @@ const TRIES: u32 = 40;
 /// How long is waited between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long the engine may still be making what nobody waits for any more.
+const LATE: Duration = Duration::from_millis(400);
+
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -154,7 +157,17 @@ pub async fn remove_own() -> Result<(), EngineError> {
     let failed = |why| EngineError::new("removing the containers of this run", why);
     let engine = engine.map_err(failed)?;
     let own = Owner::this();
-    remove_where(&engine, |object| object.owner == own).await?;
+    // What was being made when we were interrupted may appear only now: once more, until nothing is
+    // there.
+    let mut is_first = true;
+    for _ in 0..TRIES {
+        let removed = remove_where(&engine, |object| object.owner == own).await?;
+        if removed.is_empty() && !is_first {
+            break;
+        }
+        is_first = false;
+        tokio::time::sleep(LATE).await;
+    }
     Ok(())
 }
 
