@@ -70,10 +70,6 @@ impl EngineError {
 }
 
 /// What the engine says is wrong, without the words around it.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "an error of the library, with dozens of variants"
-)]
 pub(super) fn said(error: &bollard::errors::Error) -> String {
     use bollard::errors::Error;
     if let Error::DockerResponseServerError { message: words, .. }
