@@ -237,11 +237,11 @@ fn what_is_no_run_file_is_refused() {
 
     hint: `tollgate check` writes its run file to `.tollgate/run.json`
 
-    error: `list.json` is JSON, but no run file: invalid length 1, expected struct RunFile with 7 elements at line 1 column 3
+    error: `list.json` is JSON, but no run file: invalid length 1, expected struct RunFile with 8 elements at line 1 column 3
 
     hint: `tollgate check` writes its run file to `.tollgate/run.json`
 
-    error: `report.json` is JSON, but no run file: unknown field `decision`, expected one of `format`, `tool`, `project`, `seed`, `base`, `head`, `phases` at line 1 column 11
+    error: `report.json` is JSON, but no run file: unknown field `decision`, expected one of `format`, `tool`, `project`, `seed`, `shard`, `base`, `head`, `phases` at line 1 column 11
 
     hint: `tollgate check` writes its run file to `.tollgate/run.json`
 
