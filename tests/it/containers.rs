@@ -190,10 +190,14 @@ fn a_number() -> u32 {
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// Long enough for another run to start and to be killed meanwhile.
+const LONG: &str = "measure: { blocks: 24, confirmation-blocks: 3, block: 500 ms, warm-up: 50 ms, \
+    contention-limit: 100% }";
+
 fn measuring(project: &Sandbox) -> Running<'_> {
     project
         .start(&["check"])
-        .until_it_says("block 2/3")
+        .until_it_says("block 2/")
         .and_then(Duration::from_millis(100))
 }
 
@@ -411,7 +415,8 @@ fn ctrl_c_and_sigterm_leave_no_container() {
 #[test]
 fn what_a_killed_run_left_is_removed_by_hand_or_by_the_next_run_and_nothing_else() {
     let project = self::project("", &[SHORT, TOLERANT]);
-    let beside = self::project("", &[SHORT, TOLERANT]);
+    // Still at work when the others are done.
+    let beside = self::project("", &[LONG, TOLERANT]);
     let foreign = Foreign::plant();
 
     let first = measuring(&project).send(Signal::SIGKILL).finish_killed();
