@@ -1,5 +1,7 @@
 //! Answers that are wrong, in one arm or in both.
 
+use std::net::TcpListener;
+
 use crate::support::{FAST, SHORT, SLOW, Sandbox, TOLERANT, config};
 
 fn project() -> Sandbox {
@@ -76,4 +78,42 @@ fn an_answer_that_never_comes_is_a_wrong_answer() {
 
     check.exits(1).prints("time-out");
     assert_eq!(check.verdict("endpoint/slow/error-rate"), "regressed");
+}
+
+#[test]
+fn an_endpoint_that_starts_failing_in_the_middle_fails() {
+    let project = project();
+    project.edit(
+        "service.py",
+        "return self.answer(FAST_STATUS, FAST_BODY)",
+        "return self.answer(200 if answered < 150 else 503, FAST_BODY)",
+    );
+
+    let check = project.check();
+
+    check.exits(1).prints("status 503 instead of 200");
+    assert_eq!(check.verdict("endpoint/fast/error-rate"), "regressed");
+    // The answers before that were good, and are no reason to call it faster.
+    assert_ne!(check.verdict("endpoint/fast/p50"), "improved");
+}
+
+#[test]
+fn a_port_that_refuses_is_an_error_and_nothing_is_judged() {
+    // Taken once and let go of: nobody listens there.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("its address").port();
+    drop(listener);
+    let project = Sandbox::with_service(&format!(
+        "project: sandbox
+services:
+  app: {{ url: \"http://127.0.0.1:{port}\", ready: {{ http: /health, within: 1 s }} }}
+endpoints:
+{FAST}{SHORT}
+"
+    ));
+
+    let check = project.check();
+
+    check.exits(3).says("service `app` was not ready within 1 s");
+    assert!(!check.stdout.contains("passed"), "{check}");
 }
