@@ -114,6 +114,8 @@ endpoints:
 
     let check = project.check();
 
-    check.exits(3).says("service `app` was not ready within 1 s");
+    check
+        .exits(3)
+        .says("service `app` was not ready within 1 s");
     assert!(!check.stdout.contains("passed"), "{check}");
 }

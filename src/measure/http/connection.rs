@@ -185,10 +185,14 @@ impl Line {
             known_good: &mut self.known_good,
             is_varying: &mut self.is_varying,
         };
-        // One that was given up in the middle, or that the server closes, is not reusable.
+        // One that was given up in the middle is not reusable.
         if let Some(talk) = self.talk.as_mut().filter(|talk| talk.is_reusable()) {
             match talk.exchange(message, wait, began).await {
-                Ok(response) => return judge.check(&response, None),
+                Ok(response) => {
+                    let judged = judge.check(&response, None);
+                    self.hang_up();
+                    return judged;
+                }
                 // The server may close an idle connection just as we use it: once more, on a new
                 // one.
                 Err(WireError::NotAnswered(_)) => {}
@@ -202,7 +206,16 @@ impl Line {
         let connect = start.elapsed();
         let response = talk.exchange(message, wait, began).await;
         let response = response.map_err(|error| lost(&error))?;
-        judge.check(&response, Some(connect))
+        let judged = judge.check(&response, Some(connect));
+        self.hang_up();
+        judged
+    }
+
+    /// Closes what the server said it closes. Not only when the next request needs a connection: a
+    /// server that works on one connection at a time may wait for us to close, seconds (gunicorn's
+    /// sync worker does), and whoever comes next waits with it.
+    fn hang_up(&mut self) {
+        self.talk.take_if(|talk| !talk.is_reusable());
     }
 }
 

@@ -866,6 +866,53 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_the_service_closes_is_closed_here_at_once() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (tell, told) = std::sync::mpsc::channel();
+        // One connection at a time, and no other before the client has closed the one before.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut room = [0; 4096];
+                let asked = stream.read(&mut room).unwrap();
+                let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+                // A client whose time was up has gone.
+                let _gone = stream.write_all(last.as_bytes());
+                stream.shutdown(std::net::Shutdown::Write).ok();
+                let limit = Duration::from_secs(2);
+                stream.set_read_timeout(Some(limit)).unwrap();
+                let is_closed = !stream
+                    .read(&mut room)
+                    .is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+                if asked > 0 {
+                    tell.send(is_closed).ok();
+                }
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut arms = Arms::new(vec![arm(
+            ArmName::Head,
+            &address,
+            Load::Closed { concurrency: 1 },
+        )]);
+        let mut random = fastrand::Rng::with_seed(3);
+        let length = Duration::from_millis(100);
+        let driven = runtime.block_on(arms.drive(length, &mut random, &NoSwitch));
+        assert!(driven[0].1.good() > 1, "{}", driven[0].1.good());
+        // The last one too, though nobody needs another connection: the arms are still there.
+        for number in 0..driven[0].1.good() {
+            let is_closed = told.recv_timeout(Duration::from_secs(5));
+            assert!(is_closed.unwrap(), "{number}");
+        }
+        drop(arms);
+    }
+
     /// Answers every request with the body it came with, slowly read and slowly written.
     fn echo() -> String {
         use std::io::{Read, Write};
