@@ -207,3 +207,17 @@ fn every_regression_of_the_sample_app_applies_and_says_what_to_expect() {
     }
     assert_eq!(names.len(), 16, "{names:?}");
 }
+
+#[test]
+fn the_sample_app_is_asked_the_same_in_containers() {
+    let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/spheroid");
+    let from_sessions = |name: &str| {
+        let text = fs::read_to_string(app.join(name)).unwrap();
+        let (_, rest) = text.split_once("\nsessions:\n").unwrap();
+        rest.to_owned()
+    };
+    assert_eq!(
+        from_sessions("tollgate.yml"),
+        from_sessions("tollgate.containers.yml")
+    );
+}

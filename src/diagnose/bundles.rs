@@ -388,13 +388,29 @@ pub(super) fn kb(bytes: u64) -> String {
 pub(super) mod fixtures {
     use std::collections::BTreeMap;
 
+    use crate::diagnose::{Case, Rule};
     use crate::model::evidence::{
         Asset, BundleEvidence, ChangedLines, Evidence, ImportChain, Load, PackageBytes, Place,
         WholeImport,
     };
     use crate::model::{
-        Change, Comparison, Estimate, Machine, MetricId, Revision, Run, Tolerance, Verdict, Weight,
+        Change, Comparison, Estimate, Finding, Machine, MetricId, Revision, Run, Tolerance,
+        Verdict, Weight,
     };
+
+    /// What a rule finds of one frontend where nothing is judged.
+    pub(in crate::diagnose) fn findings(
+        rule: Rule,
+        base: Option<BundleEvidence>,
+        head: BundleEvidence,
+    ) -> Vec<Finding> {
+        let base = base.map(run);
+        rule(&Case {
+            head: &run(head),
+            base: base.as_ref(),
+            comparisons: &[],
+        })
+    }
 
     /// A run with one frontend, `web`.
     pub(in crate::diagnose) fn run(bundle: BundleEvidence) -> Run {

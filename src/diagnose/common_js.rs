@@ -132,7 +132,7 @@ fn steps(found: &CommonJs, places: &[&Place]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bundles::fixtures::{chain, package, place, run, script, whole};
+    use super::super::bundles::fixtures::{chain, findings, package, place, script, whole};
     use super::*;
     use crate::model::evidence::Load;
 
@@ -152,19 +152,11 @@ mod tests {
         }
     }
 
-    fn findings(base: Option<BundleEvidence>, head: BundleEvidence) -> Vec<Finding> {
-        let base = base.map(run);
-        rule(&Case {
-            head: &run(head),
-            base: base.as_ref(),
-            comparisons: &[],
-        })
-    }
-
     #[test]
     fn the_line_that_requires_it_is_named() {
         let base = BundleEvidence::default();
         let found = findings(
+            rule,
             Some(base),
             head(Some("esm/index.js"), Some("web/src/old.ts:7")),
         );
@@ -196,11 +188,11 @@ mod tests {
     #[test]
     fn nothing_is_said_where_nothing_better_is_known_or_nothing_grew() {
         let base = BundleEvidence::default;
-        assert_eq!(findings(Some(base()), head(None, None)), []);
+        assert_eq!(findings(rule, Some(base()), head(None, None)), []);
         let offered = || head(Some("esm/index.js"), None);
-        assert_eq!(findings(Some(offered()), offered()), []);
+        assert_eq!(findings(rule, Some(offered()), offered()), []);
         let mut explained = offered();
         explained.whole_imports = vec![whole("dates", "web/src/main.ts:3", &["day"])];
-        assert_eq!(findings(Some(base()), explained), []);
+        assert_eq!(findings(rule, Some(base()), explained), []);
     }
 }

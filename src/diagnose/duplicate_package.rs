@@ -161,7 +161,7 @@ fn steps(head: &BundleEvidence, package: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bundles::fixtures::{chain, package, run};
+    use super::super::bundles::fixtures::{chain, findings, package};
     use super::*;
 
     fn bundle(packages: Vec<PackageBytes>) -> BundleEvidence {
@@ -176,15 +176,6 @@ mod tests {
         }
     }
 
-    fn findings(base: Option<BundleEvidence>, head: BundleEvidence) -> Vec<Finding> {
-        let base = base.map(run);
-        rule(&Case {
-            head: &run(head),
-            base: base.as_ref(),
-            comparisons: &[],
-        })
-    }
-
     #[test]
     fn a_second_version_is_named_with_what_it_costs() {
         let base = bundle(vec![package("lodash", "4.18.1", 20_000, 20_000)]);
@@ -192,7 +183,7 @@ mod tests {
             package("lodash", "3.0.0", 5_000, 5_000),
             package("lodash", "4.18.1", 20_000, 20_000),
         ]);
-        let found = findings(Some(base), head.clone());
+        let found = findings(rule, Some(base), head.clone());
         assert_eq!(found.len(), 1);
         assert_eq!(
             found[0].issue,
@@ -200,7 +191,7 @@ mod tests {
         );
         assert_eq!(found[0].location.to_string(), "web/src/main.tsx:5");
         assert_eq!(found[0].recommendation.as_ref().unwrap().risk, Risk::Medium);
-        assert_eq!(findings(Some(head.clone()), head.clone()), []);
-        assert_eq!(findings(None, head), []);
+        assert_eq!(findings(rule, Some(head.clone()), head.clone()), []);
+        assert_eq!(findings(rule, None, head), []);
     }
 }

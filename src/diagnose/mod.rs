@@ -25,7 +25,7 @@ mod tests;
 mod whole_import;
 
 use crate::model::evidence::Route;
-use crate::model::{Comparison, Finding, MetricId, Run, Verdict};
+use crate::model::{Comparison, Finding, Metric, MetricId, Run, Verdict};
 
 /// What a rule may look at.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +99,22 @@ impl Case<'_> {
         self.comparison(id)
             .is_some_and(|comparison| matches!(comparison.verdict, Verdict::Regressed(_)))
     }
+}
+
+/// What more to read from a database costs an endpoint, after the metrics that are the rule's own.
+fn cost_of_reading(endpoint: &str, own: &[Metric]) -> Vec<MetricId> {
+    let cost = [
+        Metric::PagesPerRequest,
+        Metric::BytesReadPerRequest,
+        Metric::LatencyP50,
+        Metric::LatencyP95,
+        Metric::LatencyMean,
+        Metric::CpuPerRequest,
+    ];
+    own.iter()
+        .chain(&cost)
+        .map(|metric| MetricId::endpoint(endpoint, *metric))
+        .collect()
 }
 
 /// Whether a finding already explains the metric.

@@ -301,7 +301,9 @@ fn steps(head: &BundleEvidence, group: &Group<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bundles::fixtures::{chain, change, package, regressed, run, script, whole};
+    use super::super::bundles::fixtures::{
+        chain, change, findings, package, regressed, run, script, whole,
+    };
     use super::*;
     use crate::model::evidence::Load;
     use crate::model::{Location, Metric, MetricId, Priority};
@@ -351,15 +353,6 @@ mod tests {
             ],
             ..BundleEvidence::default()
         }
-    }
-
-    fn findings(base: Option<BundleEvidence>, head: BundleEvidence) -> Vec<Finding> {
-        let base = base.map(run);
-        rule(&Case {
-            head: &run(head),
-            base: base.as_ref(),
-            comparisons: &[],
-        })
     }
 
     #[test]
@@ -419,7 +412,7 @@ mod tests {
                 package.initial_gzip = 0;
             }
         }
-        let found = findings(Some(before), head());
+        let found = findings(rule, Some(before), head());
         assert_eq!(found.len(), 1);
         assert!(
             found[0]
@@ -436,7 +429,7 @@ mod tests {
     fn what_another_rule_explains_is_not_repeated() {
         let mut whole_head = head();
         whole_head.whole_imports = vec![whole("recharts", "web/src/Charts.tsx:2", &["a"])];
-        let found = findings(Some(base()), whole_head);
+        let found = findings(rule, Some(base()), whole_head);
         assert_eq!(found.len(), 1);
         assert!(
             !found[0]
@@ -459,12 +452,12 @@ mod tests {
         after
             .packages
             .retain(|package| package.package != "react-dom");
-        assert_eq!(findings(Some(before), after), []);
+        assert_eq!(findings(rule, Some(before), after), []);
     }
 
     #[test]
     fn nothing_is_said_without_base_or_growth() {
-        assert_eq!(findings(None, head()), []);
-        assert_eq!(findings(Some(head()), head()), []);
+        assert_eq!(findings(rule, None, head()), []);
+        assert_eq!(findings(rule, Some(head()), head()), []);
     }
 }

@@ -4,7 +4,7 @@
 //! request are judged to be worse; where rows, queries or the response grew as well; and unless a
 //! query on the same tables became another one that returns as many rows.
 
-use super::{Case, place};
+use super::{Case, cost_of_reading, place};
 use crate::model::evidence::{Route, Statement};
 use crate::model::{
     Confidence, Expected, Finding, Metric, MetricId, Priority, Provenance, Recommendation, Risk,
@@ -75,17 +75,7 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
             risk: Risk::Low,
             quick_win: true,
         }),
-        explains: [
-            Metric::PagesPerRequest,
-            Metric::BytesReadPerRequest,
-            Metric::LatencyP50,
-            Metric::LatencyP95,
-            Metric::LatencyMean,
-            Metric::CpuPerRequest,
-            Metric::QueryMean,
-        ]
-        .map(id)
-        .to_vec(),
+        explains: cost_of_reading(endpoint, &[Metric::QueryMean]),
     })
 }
 

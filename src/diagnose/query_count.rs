@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::{Case, place};
+use super::{Case, cost_of_reading, place};
 use crate::model::evidence::{Route, Statement};
 use crate::model::{
     Confidence, Expected, Finding, Metric, MetricId, Priority, Provenance, Recommendation, Risk,
@@ -189,16 +189,9 @@ fn explained(endpoint: &str, route: &Route) -> Vec<MetricId> {
         .databases
         .iter()
         .map(|database| MetricId::service(database, Metric::Memory));
-    let of_endpoint = [
-        Metric::QueriesPerRequest,
-        Metric::RowsPerRequest,
-        Metric::PagesPerRequest,
-        Metric::BytesReadPerRequest,
-        Metric::LatencyP50,
-        Metric::LatencyP95,
-        Metric::LatencyMean,
-        Metric::CpuPerRequest,
-    ]
-    .map(|metric| MetricId::endpoint(endpoint, metric));
+    let of_endpoint = cost_of_reading(
+        endpoint,
+        &[Metric::QueriesPerRequest, Metric::RowsPerRequest],
+    );
     of_endpoint.into_iter().chain(memory).collect()
 }

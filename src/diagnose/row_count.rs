@@ -3,7 +3,7 @@
 //! Needs: statement counts of both arms. Silent: without base, and unless the rows per request of
 //! the endpoint are judged to be worse; and where more queries explain the rows.
 
-use super::{Case, place};
+use super::{Case, cost_of_reading, place};
 use crate::model::evidence::{Route, Statement};
 use crate::model::{
     Confidence, Expected, Finding, Metric, MetricId, Priority, Provenance, Recommendation, Risk,
@@ -71,18 +71,7 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
             risk: Risk::Medium,
             quick_win: false,
         }),
-        explains: [
-            Metric::RowsPerRequest,
-            Metric::PagesPerRequest,
-            Metric::BytesReadPerRequest,
-            Metric::LatencyP50,
-            Metric::LatencyP95,
-            Metric::LatencyMean,
-            Metric::CpuPerRequest,
-            Metric::QueryMean,
-        ]
-        .map(|metric| MetricId::endpoint(endpoint, metric))
-        .to_vec(),
+        explains: cost_of_reading(endpoint, &[Metric::RowsPerRequest, Metric::QueryMean]),
     })
 }
 

@@ -605,6 +605,9 @@ fn an_accepted_regression_passes_and_says_who_and_why() {
     job.publish(&[]).exits(1);
     let regressed = regressed(&job);
     assert!(!regressed.is_empty());
+    // Asked for the first time, it makes the history that publishing adds to.
+    let none_yet = job.sandbox.run(&["baseline", "accepted"]);
+    assert_eq!(none_yet.stdout, "");
 
     for metric in &regressed {
         let command = format!("/tollgate accept {metric} because @team --> wants <b>it</b>");
@@ -641,6 +644,17 @@ fn an_accepted_regression_passes_and_says_who_and_why() {
     pull_event(&mut job.event, OURS);
     job.run = 8;
     job.publish(&[]).exits(0);
+    // The history has each once, however often it was published.
+    let kept = job.sandbox.run(&["baseline", "accepted"]);
+    let kept = kept.exits(0).stdout.clone();
+    assert_eq!(kept.lines().count(), regressed.len(), "{kept}");
+    for metric in &regressed {
+        let line = format!(
+            "  {}  {metric}: `ada` because @team --> wants <b>it</b>",
+            &head()[..10]
+        );
+        assert!(kept.contains(&line), "{line}\n{kept}");
+    }
     job.event["pull_request"]["head"]["sha"] = "e".repeat(40).into();
     job.github
         .look(|world| world.pulls[0].head = "e".repeat(40));
