@@ -343,17 +343,31 @@ fn an_accepted_regression_is_published_by_the_workflow_of_commands() {
     said["issue"]["pull_request"] = json!({ "url": "https://api.github.com" });
     said["comment"]["user"]["login"] = "ada".into();
     said["repository"]["default_branch"] = "main".into();
-    for metric in ["web/initial-js", "web/total"] {
-        let command = format!("/tollgate accept {metric} because we need the map");
-        said["comment"]["body"] = command.into();
-        let (passed, log) = project.act("issue_comment", "commands.yml", &said);
-        assert!(passed, "{log}");
-    }
+    said["comment"]["body"] = "/tollgate accept web/initial-js because we need the map".into();
+    let (passed, log) = project.act("issue_comment", "commands.yml", &said);
+    assert!(passed, "{log}");
+    assert_eq!(project.state(&head).as_deref(), Some("failure"), "{log}");
+
+    // A label says the same.
+    let mut labelled = pull_request(&head, OURS);
+    labelled["action"] = "labeled".into();
+    labelled["label"] = json!({
+        "name": "tollgate accept web/total",
+        "description": "the map is large",
+    });
+    labelled["sender"]["login"] = "ada".into();
+    labelled["repository"]["default_branch"] = "main".into();
+    let (passed, log) = project.act("pull_request_target", "commands.yml", &labelled);
+    assert!(passed, "{log}");
 
     assert_eq!(project.state(&head).as_deref(), Some("success"));
     let comments = project.comments();
     assert!(
         comments[0].contains("`ada` accepted the regression because we need the map"),
+        "{comments:#?}"
+    );
+    assert!(
+        comments[0].contains("`ada` accepted the regression because the map is large"),
         "{comments:#?}"
     );
 }
