@@ -151,21 +151,32 @@ impl Arm {
                 self.caches.insert(service.name.clone(), probe);
             }
         }
-        if first {
-            self.watch_models(plan);
-        }
+        self.watch_models(plan, first);
         Ok(())
     }
 
-    /// Counts from now on how often the files of models are opened.
-    fn watch_models(&mut self, plan: &Plan) {
+    /// Counts from now on how often the files of models are opened. A container that was started
+    /// again has other ones.
+    fn watch_models(&mut self, plan: &Plan, first: bool) {
         for service in plan.services.iter().filter(|s| !s.models.is_empty()) {
-            let ServiceKind::Process(process) = &service.kind else {
-                continue;
+            let folder = match &service.kind {
+                ServiceKind::Process(process) if first => {
+                    self.tree.project.join(&process.directory)
+                }
+                ServiceKind::Container(_) if first || service.fresh == Fresh::PerBlock => {
+                    let stack = self.stack.as_ref();
+                    let Some(folder) = stack.and_then(|stack| stack.folder_inside(&service.name))
+                    else {
+                        continue;
+                    };
+                    folder
+                }
+                ServiceKind::Process(_)
+                | ServiceKind::Container(_)
+                | ServiceKind::External { .. } => continue,
             };
-            let folder = self.tree.project.join(&process.directory);
             let opens = Opens::watch(service.models.iter().map(|file| folder.join(file)));
-            if let Err(why) = &opens {
+            if let (true, Err(why)) = (first, &opens) {
                 let note = format!("{}: model loads are not counted: {why}", service.name);
                 self.record.evidence.skipped.push(note);
             }

@@ -1,10 +1,14 @@
 //! The sample app: PostgreSQL, Redis, Node and Python.
 //!
-//! One test, because both checks share what npm and pip install: minutes otherwise.
+//! One test for each way to run it, because its checks share what npm and pip install: minutes
+//! otherwise.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
+use crate::containers::base_image;
 use crate::support::{Sandbox, needs};
 
 /// Programs the app needs, each with the Debian package that has it.
@@ -20,7 +24,15 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("git", "git"),
 ];
 /// The parts of the app that the services, the requests and the patches are made of.
-const FOLDERS: [&str; 6] = ["api", "db", "fixtures", "frontend", "ml", "regressions"];
+const FOLDERS: [&str; 7] = [
+    "api",
+    "compose.yaml",
+    "db",
+    "fixtures",
+    "frontend",
+    "ml",
+    "regressions",
+];
 /// What the reduced configuration keeps of the endpoints.
 const ENDPOINTS: [&str; 2] = ["list projects", "segment one image"];
 /// Few and short blocks: what is looked for is counted, not timed.
@@ -28,34 +40,45 @@ const SETTINGS: &str = "
 measure: { blocks: 3, confirmation-blocks: 4, block: 400 ms, warm-up: 400 ms, contention-limit: 100% }
 gate: { tolerance: { latency: 25%, p95: 50%, cpu: 25%, memory: 50% } }
 ";
+/// The endpoints that faults are counted on.
+const COUNTED: [&str; 4] = ["project", "search images", "statistics", "segment one image"];
+/// Blocks so short that only what is counted can be judged; times and memory only show.
+const ONLY_COUNTS: &str = "
+measure: { blocks: 3, confirmation-blocks: 3, block: 300 ms, warm-up: 200 ms, contention-limit: 100% }
+gate:
+  tolerance: { latency: 90%, p95: 90%, cpu: 90%, memory: 90% }
+  severity: { latency: show, p95: show, cpu: show, memory: show }
+";
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/spheroid")
 }
 
-/// The services, two endpoints and short blocks, taken from the app's own configuration.
-fn reduced() -> String {
-    let whole = fs::read_to_string(example().join("tollgate.yml")).expect("the configuration");
+/// The services, some endpoints and short blocks, taken from one of the app's own configurations.
+fn reduced(config: &str, endpoints: &[&str], settings: &str) -> String {
+    let whole = fs::read_to_string(example().join(config)).expect("the configuration");
     let between = |from: &str, to: &str| {
         let start = whole.find(from).expect("a key of the file");
         let length = whole[start..].find(to).expect("the next key of the file");
         &whole[start..start + length]
     };
+    let compose = whole.lines().find(|line| line.starts_with("compose: "));
     let mut text = format!(
-        "project: spheroid\n\n{}",
-        between("services:\n", "sessions:\n")
+        "project: spheroid\n{}\n\n{}",
+        compose.unwrap_or_default(),
+        between("\nservices:\n", "sessions:\n")
     );
     text.push_str("endpoints:\n");
-    for item in between("endpoints:\n", "\n# ").split("  - ").skip(1) {
-        if ENDPOINTS
+    for item in between("endpoints:\n", "\n# ").split("  - name: ").skip(1) {
+        if endpoints
             .iter()
-            .any(|name| item.starts_with(&format!("name: {name}\n")))
+            .any(|name| item.starts_with(&format!("{name}\n")))
         {
-            text.push_str("  - ");
+            text.push_str("  - name: ");
             text.push_str(item);
         }
     }
-    text + SETTINGS
+    text + settings
 }
 
 /// The app in a folder of a repository of its own: only files that git knows, so nothing that
@@ -73,9 +96,22 @@ fn app() -> Sandbox {
         let mode = fs::metadata(example().join(&file)).expect("a file");
         fs::set_permissions(&target, mode.permissions()).expect("its mode");
     }
-    sandbox.write("app/tollgate.yml", &reduced());
+    sandbox.write(
+        "app/tollgate.yml",
+        &reduced("tollgate.yml", &ENDPOINTS, SETTINGS),
+    );
+    sandbox.write(
+        "app/containers.yml",
+        &reduced("tollgate.containers.yml", &COUNTED, ONLY_COUNTS),
+    );
     sandbox.commit("the app");
     sandbox
+}
+
+/// The reports of the app's last check.
+fn report(app: &Sandbox) -> Value {
+    let file = app.project().join("app/.tollgate/report.json");
+    serde_json::from_slice(&fs::read(file).expect("the report")).expect("JSON")
 }
 
 fn tracked() -> Vec<String> {
@@ -107,9 +143,8 @@ fn one_query_for_each_row_is_blocked_and_a_comment_is_not() {
         let found = comment.to_lowercase().contains(text);
         assert!(found, "`{text}` is not in\n{comment}");
     }
-    let report = fs::read(project.join("report.json")).expect("the report");
-    let report: serde_json::Value = serde_json::from_slice(&report).expect("JSON");
-    let comparisons = report["comparisons"].as_array().expect("comparisons");
+    let found = report(&app);
+    let comparisons = found["comparisons"].as_array().expect("comparisons");
     let queries = comparisons
         .iter()
         .find(|one| one["id"] == "endpoint/list projects/queries-per-request")
@@ -122,9 +157,8 @@ fn one_query_for_each_row_is_blocked_and_a_comment_is_not() {
 
     let same = check("none");
     same.exits(0);
-    let report = fs::read(project.join("report.json")).expect("the report");
-    let report: serde_json::Value = serde_json::from_slice(&report).expect("JSON");
-    let comparisons = report["comparisons"].as_array().expect("comparisons");
+    let found = report(&app);
+    let comparisons = found["comparisons"].as_array().expect("comparisons");
     for one in comparisons {
         assert!(one["verdict"]["regressed"].is_null(), "{one:#}\n{same}");
     }
@@ -133,4 +167,65 @@ fn one_query_for_each_row_is_blocked_and_a_comment_is_not() {
         .find(|one| one["id"] == "endpoint/list projects/queries-per-request");
     let queries = queries.expect("queries were counted");
     assert!(queries["verdict"]["unchanged"].is_object(), "{queries:#}");
+}
+
+#[test]
+fn in_containers_what_is_counted_blocks_without_any_clock() {
+    let app = app();
+    let check = |patches: &[&str]| {
+        let mut patch = String::new();
+        for name in patches {
+            let file = example().join(format!("regressions/{name}.patch"));
+            let text = fs::read_to_string(file).expect("a patch");
+            let start = text.find("--- a/").expect("what it changes");
+            patch.push_str(&text[start..]);
+        }
+        let file = app.outside("faults.patch");
+        fs::write(&file, patch).expect("a file");
+        let file = file.to_string_lossy().into_owned();
+        let base = [("SPHEROID_BASE", Path::new(base_image()))];
+        let config = ["check", "--config", "app/containers.yml"];
+        let arguments = [&config[..], &["--head-patch", &file]].concat();
+        let check = app.run_with(&base, &arguments);
+        check.exits(1);
+        let comparisons = report(&app)["comparisons"].clone();
+        let all = comparisons.as_array().expect("comparisons");
+        let regressed = all
+            .iter()
+            .filter(|one| one["verdict"]["regressed"].is_object());
+        let ids = regressed.filter_map(|one| one["id"].as_str());
+        let ids: Vec<String> = ids.map(str::to_owned).collect();
+        assert!(ids.iter().all(|id| !is_noisy(id)), "{ids:#?}\n{check}");
+        (ids, check.to_string())
+    };
+
+    let (blocked, said) = check(&[
+        "over-fetch",
+        "unbounded-list",
+        "cache-key",
+        "model-per-request",
+    ]);
+    for id in [
+        "endpoint/project/bytes-read-per-request",
+        "endpoint/project/pages-per-request",
+        "endpoint/search images/rows-per-request",
+        "endpoint/statistics/cache-misses-per-request",
+        "endpoint/statistics/queries-per-request",
+        "endpoint/segment one image/model-loads-per-request",
+    ] {
+        assert!(blocked.contains(&id.to_owned()), "{id}: {blocked:#?}\n{said}");
+    }
+    assert!(said.contains("ml/app.py:28"), "{said}");
+
+    // One fault: nothing but what it touches is accused.
+    let (blocked, said) = check(&["missing-index"]);
+    let only = ["endpoint/search images/pages-per-request"];
+    assert_eq!(blocked, only, "{said}");
+    assert!(said.contains("db/schema.sql:39"), "{said}");
+}
+
+/// Whether a clock or the memory of a process decides it.
+fn is_noisy(id: &str) -> bool {
+    let metric = id.rsplit('/').next().unwrap_or(id);
+    ["p50", "p95", "cpu", "memory", "mean"].contains(&metric)
 }

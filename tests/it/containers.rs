@@ -17,7 +17,7 @@ use crate::support::{FAST, Running, SERVICE, SHORT, SLOW, Sandbox, TOLERANT};
 const SOCKET: &str = "/var/run/docker.sock";
 
 /// The image that everything here is made from.
-fn base_image() -> &'static str {
+pub(crate) fn base_image() -> &'static str {
     static IMAGE: OnceLock<String> = OnceLock::new();
     IMAGE.get_or_init(|| {
         let is_up = Path::new(SOCKET).exists() && !ask("/version").is_null();

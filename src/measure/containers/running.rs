@@ -353,6 +353,11 @@ impl Running {
         self.process.parent
     }
 
+    /// The folder that its first process works in, as this machine sees it.
+    pub fn folder(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/cwd", self.process.pid))
+    }
+
     /// Where it can be reached without a proxy in between, if it can be.
     pub fn address(&self) -> Option<IpAddr> {
         self.process.address.filter(|_| self.engine.is_direct)

@@ -477,6 +477,14 @@ impl Stack {
         self.running.values().map(Running::root)
     }
 
+    /// The folder that the first process of a container works in, as it is seen from outside.
+    pub fn folder_inside(&self, service: &str) -> Option<PathBuf> {
+        match self.running.get(service)? {
+            Running::Container(container) => Some(container.folder()),
+            Running::Process(_) => None,
+        }
+    }
+
     async fn prepare(&self, service: &Service, process: &Process) -> Result<(), ServiceError> {
         // The data folder's parent exists and is open to all; the folder itself is the
         // service's, which may want to create it.
