@@ -229,6 +229,9 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
         MeasureError::Service(ServiceError::OutOfMemory { .. }) => {
             "raise its `memory`, or find out what takes it: base runs with the same limit"
         }
+        MeasureError::Service(ServiceError::Restore { .. }) => {
+            "its log says more; `restore: false` leaves its data as the last block left it"
+        }
         MeasureError::Service(ServiceError::Speaks { .. }) => {
             "check `tls`: `ca` is a PEM file of the project, or of `{{ data }}`"
         }

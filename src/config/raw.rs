@@ -127,6 +127,7 @@ pub(super) struct RawService {
     pub(super) connection: Option<String>,
     pub(super) seed: Option<String>,
     pub(super) fresh: Option<RawFresh>,
+    pub(super) restore: Option<bool>,
     pub(super) http2: Option<bool>,
     pub(super) tls: Option<RawTls>,
     pub(super) socket: Option<String>,

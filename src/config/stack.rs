@@ -85,6 +85,11 @@ fn service(
         let help = "write for example `postgresql://postgres@{{ address }}/app`";
         return Err(flaw.help(help).at(&at.key("connection")));
     }
+    if raw.restore == Some(true) && !holds_data(raw, &ready) {
+        let flaw = Flaw::new("only a database of PostgreSQL or a Redis can be put back");
+        let help = "remove it, or say how it is reached: `connection: postgresql://…`, or `ready: { redis: true }`";
+        return Err(flaw.help(help).at(&at.key("restore")));
+    }
     Ok(Service {
         needs: needs(&name, raw, composed, names, at)?,
         fresh: fresh(raw, &kind, &ready),
@@ -94,6 +99,7 @@ fn service(
         connection: raw.connection.clone(),
         seed: seed(raw, at)?,
         speaks: speaks(raw, at)?,
+        restore: raw.restore,
         has_gpu_budget: raw
             .budgets
             .as_ref()
@@ -293,6 +299,7 @@ fn only_for_ours(raw: &RawService, at: &KeyPath) -> Result<(), Problem> {
         ("environment", raw.environment.is_some()),
         ("port", raw.port.is_some()),
         ("fresh", raw.fresh.is_some()),
+        ("restore", raw.restore.is_some()),
         ("budgets", raw.budgets.is_some()),
         ("models", raw.models.is_some()),
     ];
@@ -359,6 +366,13 @@ fn seed(raw: &RawService, at: &KeyPath) -> Result<Option<String>, Problem> {
     fields::shell_line(seed)
         .map(Some)
         .map_err(|flaw| flaw.at(&at))
+}
+
+/// Whether a service is a database or a cache whose data can be put back.
+fn holds_data(raw: &RawService, ready: &Ready) -> bool {
+    let schemes = ["postgresql://", "postgres://", "redis://"];
+    let connection = raw.connection.as_deref().unwrap_or_default();
+    *ready == Ready::Redis || schemes.iter().any(|scheme| connection.starts_with(scheme))
 }
 
 /// Databases and caches keep what they know; so does a container that is not made from the arm's own

@@ -127,7 +127,8 @@ impl Arm {
             self.passes.insert(session.name.clone(), pass);
         }
         for service in stack.services().iter().filter(|s| stack::is_postgres(s)) {
-            if first || service.fresh == Fresh::PerBlock {
+            let is_another = service.fresh == Fresh::PerBlock || stack.is_restored(&service.name);
+            if first || is_another {
                 let probe = match stack.connection(service) {
                     Some(url) => Probe::connect(&url).await,
                     None => Err(format!("service `{}` has no `connection`", service.name)),

@@ -33,7 +33,7 @@ use super::process::step::StepError;
 use super::process::tree::{self, Usage};
 use super::progress::{Progress, SoFar};
 use super::record::{Circumstances, EndpointBlock, Record, Stage};
-use super::services::{Containers, ServiceError, Stack};
+use super::services::{Containers, ServiceError, Stack, restore};
 use super::sources;
 use crate::model::evidence::{BundleEvidence, Route};
 use crate::model::{
@@ -299,9 +299,35 @@ impl<'a> Bench<'a> {
             (Err(why), _) => self.base = Err(why),
         }
         self.start_control().await;
+        self.note_data();
         self.note_thread_pools();
         self.describe_endpoints();
         Ok(())
+    }
+
+    /// Whether both arms start with the same data, and whether each block does.
+    fn note_data(&mut self) {
+        let base = self.base.as_ref().ok().and_then(|arm| arm.stack.as_ref());
+        let head = self.head.stack.as_ref();
+        let mut notes = Vec::new();
+        for (service, of_head) in head.iter().flat_map(|stack| stack.rows()) {
+            let of_base = base.and_then(|stack| stack.rows().get(service));
+            let other = of_base.and_then(|of_base| restore::other_rows(of_base, of_head));
+            notes.extend(other.map(|rows| {
+                format!("{service}: base and head do not start with the same rows: {rows}")
+            }));
+        }
+        for stack in base.into_iter().chain(head) {
+            for note in stack.not_restored() {
+                if !notes.contains(note) {
+                    notes.push(note.clone());
+                }
+            }
+        }
+        for said in notes {
+            self.progress.step(&said);
+            self.head.record.evidence.skipped.push(said);
+        }
     }
 
     /// A pool of threads as large as the machine does not fit the cores that services have while

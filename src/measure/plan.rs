@@ -84,6 +84,9 @@ pub struct Service {
     pub speaks: Speaks,
     /// Files of models, relative to its directory: how often each is opened is counted.
     pub models: Vec<PathBuf>,
+    /// Whether its data is put back before every block: a database as it was seeded, a cache empty.
+    /// None: where nothing stands against it.
+    pub restore: Option<bool>,
     /// Whether its memory on graphics cards is asked for.
     pub has_gpu_budget: bool,
 }

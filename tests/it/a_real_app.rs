@@ -41,7 +41,12 @@ measure: { blocks: 3, confirmation-blocks: 4, block: 400 ms, warm-up: 400 ms, co
 gate: { tolerance: { latency: 25%, p95: 50%, cpu: 25%, memory: 50% } }
 ";
 /// The endpoints that faults are counted on.
-const COUNTED: [&str; 4] = ["project", "search images", "statistics", "segment one image"];
+const COUNTED: [&str; 4] = [
+    "project",
+    "search images",
+    "statistics",
+    "segment one image",
+];
 /// Blocks so short that only what is counted can be judged; times and memory only show.
 const ONLY_COUNTS: &str = "
 measure: { blocks: 3, confirmation-blocks: 3, block: 300 ms, warm-up: 200 ms, contention-limit: 100% }
@@ -213,7 +218,10 @@ fn in_containers_what_is_counted_blocks_without_any_clock() {
         "endpoint/statistics/queries-per-request",
         "endpoint/segment one image/model-loads-per-request",
     ] {
-        assert!(blocked.contains(&id.to_owned()), "{id}: {blocked:#?}\n{said}");
+        assert!(
+            blocked.contains(&id.to_owned()),
+            "{id}: {blocked:#?}\n{said}"
+        );
     }
     assert!(said.contains("ml/app.py:28"), "{said}");
 

@@ -22,6 +22,7 @@ mod compare;
 mod containers;
 /// Base measured a second time beside itself.
 mod control;
+mod data;
 /// A disk that is full.
 mod disk;
 /// `tollgate explain`: the numbers behind a verdict.

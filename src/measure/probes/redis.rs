@@ -1,6 +1,6 @@
 //! What Redis did, from `INFO`.
 //!
-//! Must not write: not even what Redis itself would count as a hit or a miss.
+//! Reading must not write: not even what Redis itself would count as a hit or a miss.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -80,6 +80,11 @@ impl Probe {
     pub async fn read(&mut self) -> Result<Tally, String> {
         let info = self.ask(&["INFO", "all"]).await?;
         tally(&info).ok_or_else(|| "its `INFO` names no `keyspace_hits`".to_owned())
+    }
+
+    /// Removes every key: what a block starts with.
+    pub async fn empty(&mut self) -> Result<(), String> {
+        self.ask(&["FLUSHALL"]).await.map(|_| ())
     }
 
     /// Sends one command and reads its answer: a bulk or a simple string.

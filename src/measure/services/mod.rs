@@ -4,6 +4,7 @@
 //! is measured.
 
 pub mod ready;
+pub mod restore;
 mod running;
 pub mod stack;
 pub mod template;

@@ -9,6 +9,7 @@ use bollard::models::{Mount, MountType};
 use futures_util::future::try_join_all;
 
 use super::ready::{self, Target};
+use super::restore::{self, Rows, Template};
 use super::running::Running;
 use super::template::Values;
 use crate::measure::arm::ArmName;
@@ -19,6 +20,7 @@ use crate::measure::http::Origin;
 use crate::measure::plan::{
     Container, Fresh, Image, Process, Ready, Service, ServiceKind, Volume, VolumeSource,
 };
+use crate::measure::probes::redis;
 use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
 use crate::measure::process::tree::Usage;
@@ -113,6 +115,14 @@ pub enum ServiceError {
         /// Why.
         why: String,
     },
+    /// Its data could not be put back.
+    #[error("service `{service}`: its data could not be put back for the next block: {why}")]
+    Restore {
+        /// Which service.
+        service: String,
+        /// Why.
+        why: String,
+    },
     /// It runs and does not answer.
     #[error("service `{service}` was not ready within {} s: {answer}{}", within.as_secs(), quote(last_lines))]
     NotReady {
@@ -175,6 +185,12 @@ pub struct Stack {
     inside: Values,
     containers: Option<Containers>,
     running: BTreeMap<String, Running>,
+    /// The databases that are put back before every block.
+    templates: BTreeMap<String, Template>,
+    /// The rows that each database starts with.
+    rows: BTreeMap<String, Rows>,
+    /// What was asked for and cannot be put back, and why.
+    not_restored: Vec<String>,
 }
 
 impl Stack {
@@ -233,6 +249,9 @@ impl Stack {
             inside,
             containers,
             running: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            not_restored: Vec::new(),
         })
     }
 
@@ -253,8 +272,116 @@ impl Stack {
             self.running
                 .extend(running.filter_map(|(name, running)| Some((name, running?))));
             waiting = later;
+            self.keep_data(&waiting).await;
         }
         Ok(())
+    }
+
+    /// Keeps a copy of every database that is filled by now and that nobody uses yet.
+    async fn keep_data(&mut self, waiting: &[Service]) {
+        for service in self.services.clone() {
+            let is_known = self.rows.contains_key(&service.name);
+            let runs = self.running.contains_key(&service.name);
+            let fills = |other: &Service| {
+                other.ready == Ready::Completed && other.needs.contains(&service.name)
+            };
+            if is_known || !runs || !is_postgres(&service) || waiting.iter().any(fills) {
+                continue;
+            }
+            let Some(url) = self.connection(&service) else {
+                continue;
+            };
+            let asked = service.restore == Some(true);
+            let outcome = match restore::seeded(&url, asked).await {
+                Ok(seeded) => {
+                    self.rows.insert(service.name.clone(), seeded.rows);
+                    seeded.template
+                }
+                Err(why) => {
+                    self.rows.insert(service.name.clone(), Rows::new());
+                    Err(why)
+                }
+            };
+            let outcome = match self.keeps_open(&service) {
+                _ if service.fresh == Fresh::PerBlock => {
+                    Err("it gets a fresh process for every block".to_owned())
+                }
+                Some(other) => Err(format!("`{other}` stays connected to it")),
+                None => outcome,
+            };
+            match outcome {
+                Ok(template) if service.restore != Some(false) => {
+                    self.templates.insert(service.name.clone(), template);
+                }
+                Err(why) if asked => {
+                    let said = format!("{}: not put back before each block: {why}", service.name);
+                    self.not_restored.push(said);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    /// A service that would lose its connections when this one's data is put back: one that runs
+    /// through all blocks.
+    fn keeps_open(&self, service: &Service) -> Option<&str> {
+        let mut others = self.services.iter().filter(|other| {
+            other.needs.contains(&service.name)
+                && other.ready != Ready::Completed
+                && (other.fresh == Fresh::PerRun || !other.kind.is_ours())
+        });
+        others.next().map(|other| other.name.as_str())
+    }
+
+    /// Puts databases back as they were seeded, and empties caches. Nothing that would notice runs.
+    async fn restore(&self) -> Result<(), ServiceError> {
+        for service in &self.services {
+            let restored = match self.templates.get(&service.name) {
+                Some(template) => template.put_back().await,
+                None if self.is_emptied(service) => {
+                    let address = self.address(&service.name);
+                    let connection = self.connection(service);
+                    match redis::Probe::connect(&address, connection.as_deref()).await {
+                        Ok(mut cache) => cache.empty().await,
+                        // It cannot be asked anything, and its counts are missing for that.
+                        Err(_) => Ok(()),
+                    }
+                }
+                None => Ok(()),
+            };
+            restored.map_err(|why| ServiceError::Restore {
+                service: service.name.clone(),
+                why,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether a service is a cache of ours that starts every block empty.
+    fn is_emptied(&self, service: &Service) -> bool {
+        let may = match service.restore {
+            Some(asked) => asked,
+            None => service.seed.is_none(),
+        };
+        may && service.kind.is_ours()
+            && service.fresh == Fresh::PerRun
+            && redis::is_redis(service)
+            && self.keeps_open(service).is_none()
+    }
+
+    /// Whether a database is another one in every block.
+    pub fn is_restored(&self, service: &str) -> bool {
+        self.templates.contains_key(service)
+    }
+
+    /// The rows that each database starts with.
+    pub fn rows(&self) -> &BTreeMap<String, Rows> {
+        &self.rows
+    }
+
+    /// What should be put back before every block and cannot be, with the reason.
+    pub fn not_restored(&self) -> &[String] {
+        &self.not_restored
     }
 
     /// Makes the network that the arm's containers share. Processes that containers need listen on
@@ -308,7 +435,7 @@ impl Stack {
         Ok(running)
     }
 
-    /// Gives every service that asks for it a fresh process.
+    /// Gives every service that asks for it a fresh process, on the data of the first block.
     pub async fn refresh(&mut self) -> Result<(), ServiceError> {
         let mut fresh = self.services.clone();
         fresh.retain(|service| service.fresh == Fresh::PerBlock && service.kind.is_ours());
@@ -323,6 +450,7 @@ impl Stack {
                 None => {}
             }
         }
+        self.restore().await?;
         for service in &fresh {
             let kept = containers
                 .iter()
