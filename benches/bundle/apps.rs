@@ -134,6 +134,8 @@ fn write_page(dist: &Path) -> Answer<()> {
             tags.push(format!("<link rel=\"stylesheet\" href=\"/{path}\">"));
         }
     }
+    // In one order, whatever the hashes are.
+    tags.sort();
     let tags = tags.concat();
     let page = format!("<!doctype html><title>x</title><div id=\"root\"></div>{tags}");
     Ok(fs::write(dist.join("index.html"), page)?)
