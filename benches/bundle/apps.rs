@@ -10,7 +10,7 @@ use std::process::Command;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tollgate::measure::bundle::{Output, pair, weigh};
-use tollgate::model::evidence::{BundleEvidence, Load};
+use tollgate::model::evidence::{BundleEvidence, Load, Part};
 
 use crate::{Answer, fresh, prepare, run, say};
 
@@ -134,6 +134,8 @@ fn write_page(dist: &Path) -> Answer<()> {
             tags.push(format!("<link rel=\"stylesheet\" href=\"/{path}\">"));
         }
     }
+    // In one order, whatever the hashes are.
+    tags.sort();
     let tags = tags.concat();
     let page = format!("<!doctype html><title>x</title><div id=\"root\"></div>{tags}");
     Ok(fs::write(dist.join("index.html"), page)?)
@@ -302,12 +304,39 @@ fn new_package(app: &App, folder: &Path, base: &Built) -> Answer<f64> {
     if place != Some(format!("app/{}:1", app.main)) {
         return Err(format!("{name}: lodash is imported at {place:?}").into());
     }
+    if said != real {
+        say(&format!(
+            "{name}: what else is another size with lodash: {}",
+            others(&base.evidence, &grown)
+        ));
+    }
     let off = (float(said) / float(real) - 1.0) * 100.0;
     say(&format!(
         "{name}: lodash, imported at {}, is charged {said} bytes; the scripts grew by {real}",
         place.unwrap_or_default()
     ));
     Ok(off)
+}
+
+/// Packages and own modules, except lodash, whose bytes differ.
+fn others(base: &BundleEvidence, grown: &BundleEvidence) -> String {
+    let mut bytes: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let is_other = |part: &&Part| part.package != "lodash";
+    for part in base.parts.iter().filter(is_other) {
+        bytes.entry(label(part)).or_default().0 += part.raw;
+    }
+    for part in grown.parts.iter().filter(is_other) {
+        bytes.entry(label(part)).or_default().1 += part.raw;
+    }
+    let differ = bytes.iter().filter(|(_, (before, now))| before != now);
+    let shown: Vec<String> = differ
+        .map(|(name, (before, now))| format!("{name} {before} → {now}"))
+        .collect();
+    shown.join(", ")
+}
+
+fn label(part: &Part) -> &str {
+    part.module.as_deref().unwrap_or(&part.package)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53 bytes")]

@@ -24,6 +24,17 @@ const TURNS: usize = 5;
 /// Files of fewer bytes differ by single bytes, which are per cents of so little.
 const SMALL: u64 = 1_000;
 
+/// The zlib that servers and `gzip` use, which is another than Node's.
+const PLAIN_ZLIB: &str = "
+import json, os, sys, zlib
+sizes = {}
+for name in os.listdir(sys.argv[1]):
+    encoder = zlib.compressobj(9, zlib.DEFLATED, 31)
+    with open(os.path.join(sys.argv[1], name), 'rb') as file:
+        sizes[name] = len(encoder.compress(file.read()) + encoder.flush())
+print(json.dumps(sizes))
+";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Peers {
@@ -95,6 +106,13 @@ pub(crate) fn compare(app: &Path) -> Answer<Vec<(String, f64)>> {
     }
     let mut figures = times(&ours, &peers);
     figures.extend(sizes(&weighed.evidence, &peers));
+    let plain = run(Command::new("python3")
+        .args(["-I", "-c", PLAIN_ZLIB])
+        .arg(&dist))?;
+    figures.extend(beside_plain_zlib(
+        &weighed.evidence,
+        &serde_json::from_str(&plain)?,
+    ));
     Ok(figures)
 }
 
@@ -174,12 +192,14 @@ fn sizes(weighed: &BundleEvidence, peers: &Peers) -> Vec<(String, f64)> {
             asset.path, asset.raw, asset.gzip
         ));
     }
+    let off = compared().filter(|(_, percent, _)| *percent > 2.0).count() as u64;
     [
         (
             "node_zlib.total_difference_percent",
             difference(total, zlib),
         ),
         ("node_zlib.worst_file_difference_percent", worst(0)),
+        ("node_zlib.files_off_by_more_than_2_percent", float(off)),
         (
             "node_zlib.worst_file_from_1_kb_difference_percent",
             worst(SMALL),
@@ -189,6 +209,30 @@ fn sizes(weighed: &BundleEvidence, peers: &Peers) -> Vec<(String, f64)> {
             float(small.max().unwrap_or(0)),
         ),
         ("evidence_kb.files1000", written),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn beside_plain_zlib(weighed: &BundleEvidence, zlib: &BTreeMap<String, u64>) -> Vec<(String, f64)> {
+    let compared: Vec<f64> = (weighed.assets.iter())
+        .filter_map(|asset| Some(difference(asset.gzip, *zlib.get(&asset.path)?).abs()))
+        .collect();
+    let total: u64 = weighed.assets.iter().map(|asset| asset.gzip).sum();
+    let off = compared.iter().filter(|percent| **percent > 2.0).count();
+    [
+        (
+            "plain_zlib.total_difference_percent",
+            difference(total, zlib.values().sum()),
+        ),
+        (
+            "plain_zlib.worst_file_difference_percent",
+            compared.iter().copied().fold(0.0, f64::max),
+        ),
+        (
+            "plain_zlib.files_off_by_more_than_2_percent",
+            float(off as u64),
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -1,8 +1,12 @@
 //! What frontends ship: routes, single files, what changed about them, and where it comes from.
 
 use std::fs;
+use std::time::Duration;
 
 use crate::support::Sandbox;
+
+/// Far more than two small builds take beside other tests; reading a map of 200 MB takes longer.
+const QUICK: Duration = Duration::from_secs(60);
 
 /// Writes what esbuild does: an entry, a route, a shared chunk and a metafile. `$EXTRA` is what
 /// the package in the route has more.
@@ -152,6 +156,65 @@ fn stats_that_are_cut_off_cost_the_routes_and_no_size() {
 
     check.exits(0).prints("`meta.json` cannot be read");
     assert_eq!(check.verdict("bundle/web/total"), "unchanged");
+}
+
+/// Leaves what a build may leave in the worst case, beside a script of its own.
+const DISORDER: &str = r#"
+assets=dist/assets
+mkdir -p dist/.vite
+printf '{"version":3,"sources":["../../src/a.js"],"names":[],"mapp' > $assets/index-$code_hash.js.map
+printf '1' > $assets/large-$code_hash.js
+python3 -c "open('$assets/large-$code_hash.js.map', 'w').truncate(200 * 1000 * 1000)"
+printf '{"index.html":{"file":"assets/gone-0a1b2c3d.js","isEntry":true}}' > dist/.vite/manifest.json
+printf '22' > "$assets/$(printf 'caf\351.js')"
+echo secret > secret
+ln -s "$PWD/secret" dist/leaves.js
+ln -s nowhere dist/leads-nowhere.js
+"#;
+
+#[test]
+fn what_a_build_leaves_in_disorder_is_said_and_costs_no_size() {
+    let project = Sandbox::with_frontend("", "");
+    let build = fs::read_to_string(project.project().join("build.sh")).expect("the build");
+    project.write("build.sh", &format!("{build}{DISORDER}"));
+    project.commit("disorder");
+    project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=50");
+
+    // Less than the 200 MB of the map.
+    let check = project.check_within(150);
+
+    check
+        .exits(1)
+        .prints("index-9f86d081.js.map` cannot be read, so `assets/index-9f86d081.js` is not attributed")
+        .prints("`assets/gone-0a1b2c3d.js`")
+        .prints("`leaves.js` leaves the output folder")
+        .prints("`leads-nowhere.js` is a link to nothing");
+    assert_eq!(check.verdict("bundle/web/total"), "regressed", "{check}");
+    // The terminal shows the first five.
+    let report = check.report().to_string();
+    let too_large =
+        "`assets/large-9f86d081.js` is not attributed: it has 200 MB, more than the 100 MB";
+    assert!(report.contains(too_large), "{report}");
+    assert!(check.took < QUICK, "it took {:?}", check.took);
+    let run = check.run_file();
+    let assets = &run["head"]["evidence"]["bundles"]["web"]["assets"];
+    let sizes: Vec<(String, u64)> = (assets.as_array().into_iter().flatten())
+        .map(|asset| {
+            let path = asset["path"].as_str().unwrap_or_default().to_owned();
+            (path, asset["raw"].as_u64().unwrap_or(0))
+        })
+        .collect();
+    for expected in [
+        ("assets/caf\u{fffd}.js", 2),
+        ("assets/large-9f86d081.js", 1),
+    ] {
+        let expected = (expected.0.to_owned(), expected.1);
+        assert!(
+            sizes.contains(&expected),
+            "{expected:?} is not in {sizes:?}"
+        );
+    }
+    assert_eq!(sizes.len(), 4, "{sizes:?}");
 }
 
 #[test]

@@ -71,7 +71,9 @@ for (const { url, body } of requests.values()) {
   if (url.startsWith(origin)) bodies[url.slice(origin.length) || 'index.html'] = body;
 }
 console.log(JSON.stringify(bodies));
-chromium.kill();
 server.close();
-await new Promise((done) => chromium.on('exit', done));
-rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+// Closed from within, it ends its own processes first; killed, they still write into the profile.
+const ended = new Promise((done) => chromium.on('exit', done));
+send('Browser.close');
+await ended;
+rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });

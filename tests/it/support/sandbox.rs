@@ -159,6 +159,16 @@ impl Sandbox {
         Running::start(self, command).finish()
     }
 
+    /// [`Self::check`] with no more memory than that for each process.
+    pub(crate) fn check_within(&self, megabytes: u32) -> Finished<'_> {
+        let mut command = self.command("sh");
+        command
+            .args(["-c", "ulimit -d $1 && exec \"$0\" check"])
+            .arg(env!("CARGO_BIN_EXE_tollgate"))
+            .arg((megabytes * 1_000).to_string());
+        Running::start(self, command).finish()
+    }
+
     /// Starts Tollgate in the project.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running<'_> {
         self.start_in(&self.project(), arguments)
