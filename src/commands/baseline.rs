@@ -81,7 +81,12 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
                     one.at, one.metric, one.by, one.because
                 )
             });
-            output::print(&lines.collect::<String>());
+            let text = lines.collect::<String>();
+            output::print(if text.is_empty() {
+                "nothing was accepted"
+            } else {
+                &text
+            });
             Ok(())
         }
         Baseline::Pull { project, branch } => {
