@@ -272,7 +272,7 @@ impl Stack {
             self.running
                 .extend(running.filter_map(|(name, running)| Some((name, running?))));
             waiting = later;
-            self.keep_data(&waiting).await;
+            Box::pin(self.keep_data(&waiting)).await;
         }
         Ok(())
     }
@@ -292,7 +292,7 @@ impl Stack {
                 continue;
             };
             let asked = service.restore == Some(true);
-            let outcome = match restore::seeded(&url, asked).await {
+            let outcome = match restore::seeded(&url, service.restore).await {
                 Ok(seeded) => {
                     self.rows.insert(service.name.clone(), seeded.rows);
                     seeded.template
@@ -310,14 +310,14 @@ impl Stack {
                 None => outcome,
             };
             match outcome {
-                Ok(template) if service.restore != Some(false) => {
+                Ok(template) => {
                     self.templates.insert(service.name.clone(), template);
                 }
                 Err(why) if asked => {
                     let said = format!("{}: not put back before each block: {why}", service.name);
                     self.not_restored.push(said);
                 }
-                Ok(_) | Err(_) => {}
+                Err(_) => {}
             }
         }
     }
@@ -450,7 +450,7 @@ impl Stack {
                 None => {}
             }
         }
-        self.restore().await?;
+        Box::pin(self.restore()).await?;
         for service in &fresh {
             let kept = containers
                 .iter()
