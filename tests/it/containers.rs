@@ -231,6 +231,68 @@ fn both_arms_run_in_containers_that_are_gone_afterwards() {
     assert_eq!(of_run(check.pid()), Vec::<String>::new());
 }
 
+/// The memory of a container as `docker stats` shows it.
+fn memory_in_stats(id: &str) -> Option<f64> {
+    let stats = ask(&format!(
+        "/containers/{id}/stats?stream=false&one-shot=true"
+    ));
+    let memory = &stats["memory_stats"];
+    let idle = ["total_inactive_file", "inactive_file"]
+        .iter()
+        .find_map(|key| memory["stats"][key].as_f64());
+    Some(memory["usage"].as_f64()? - idle.unwrap_or(0.0))
+}
+
+#[test]
+fn memory_is_what_the_engine_counts() {
+    let blocks = "measure: { blocks: 3, confirmation-blocks: 3, block: 600 ms, warm-up: 50 ms, contention-limit: 100% }";
+    let project = project("", &[blocks, TOLERANT]);
+
+    // A Redis that nobody fills needs nearly the same for the whole run; asked until it is gone.
+    let running = project.start(&["check"]).until_it_says("block 1/3");
+    let names = of_run(running.number());
+    let ids = ["-base-cache", "-head-cache"].map(|end| {
+        let name = names.iter().find(|name| name.ends_with(end));
+        name.unwrap_or_else(|| panic!("no {end} in {names:?}"))
+    });
+    let mut readings = [Vec::new(), Vec::new()];
+    for _ in 0..200 {
+        let asked = ids.map(|id| memory_in_stats(id));
+        for (reading, readings) in asked.iter().zip(&mut readings) {
+            readings.extend(*reading);
+        }
+        if asked.iter().all(Option::is_none) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let check = running.finish();
+
+    check.exits(0);
+    let run = check.run_file();
+    for (run, readings) in [&run["base"]["measured"], &run["head"]]
+        .iter()
+        .zip(&readings)
+    {
+        let samples = &run["samples"]["service/cache/memory"];
+        let ours: Vec<f64> = samples
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_f64)
+            .collect();
+        let low = readings.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = readings.iter().copied().fold(0.0, f64::max);
+        assert!(low > 1e6 && ours.len() >= 3, "{readings:?} {samples}");
+        for sample in ours {
+            assert!(
+                (low * 0.98..=high * 1.02).contains(&sample),
+                "{sample}: the engine says {readings:?}\n{check}"
+            );
+        }
+    }
+}
+
 #[test]
 fn what_head_makes_slower_in_its_own_image_is_seen() {
     let project = project("", &[crate::support::SURE, TOLERANT]);
