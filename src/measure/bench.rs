@@ -311,8 +311,9 @@ impl<'a> Bench<'a> {
         let head = self.head.stack.as_ref();
         let mut notes = Vec::new();
         for (service, of_head) in head.iter().flat_map(|stack| stack.rows()) {
-            let of_base = base.and_then(|stack| stack.rows().get(service));
-            let other = of_base.and_then(|of_base| restore::other_rows(of_base, of_head));
+            let of_base = base.and_then(|stack| stack.rows().get(service)?.as_ref());
+            let both = of_base.zip(of_head.as_ref());
+            let other = both.and_then(|(of_base, of_head)| restore::other_rows(of_base, of_head));
             notes.extend(other.map(|rows| {
                 format!("{service}: base and head do not start with the same rows: {rows}")
             }));

@@ -187,8 +187,8 @@ pub struct Stack {
     running: BTreeMap<String, Running>,
     /// The databases that are put back before every block.
     templates: BTreeMap<String, Template>,
-    /// The rows that each database starts with.
-    rows: BTreeMap<String, Rows>,
+    /// The rows that each database starts with; none where they were not counted.
+    rows: BTreeMap<String, Option<Rows>>,
     /// What was asked for and cannot be put back, and why.
     not_restored: Vec<String>,
 }
@@ -292,23 +292,23 @@ impl Stack {
                 continue;
             };
             let asked = service.restore == Some(true);
-            let outcome = match restore::seeded(&url, service.restore).await {
-                Ok(seeded) => {
-                    self.rows.insert(service.name.clone(), seeded.rows);
-                    seeded.template
-                }
-                Err(why) => {
-                    self.rows.insert(service.name.clone(), Rows::new());
-                    Err(why)
-                }
-            };
-            let outcome = match self.keeps_open(&service) {
+            let against = match self.keeps_open(&service) {
                 _ if service.fresh == Fresh::PerBlock => {
-                    Err("it gets a fresh process for every block".to_owned())
+                    Some("it gets a fresh process for every block".to_owned())
                 }
-                Some(other) => Err(format!("`{other}` stays connected to it")),
-                None => outcome,
+                other => other.map(|other| format!("`{other}` stays connected to it")),
             };
+            let restore = if against.is_some() {
+                Some(false)
+            } else {
+                service.restore
+            };
+            let (rows, outcome) = match restore::seeded(&url, restore).await {
+                Ok(seeded) => (Some(seeded.rows), seeded.template),
+                Err(why) => (None, Err(why)),
+            };
+            self.rows.insert(service.name.clone(), rows);
+            let outcome = against.map_or(outcome, Err);
             match outcome {
                 Ok(template) => {
                     self.templates.insert(service.name.clone(), template);
@@ -374,8 +374,8 @@ impl Stack {
         self.templates.contains_key(service)
     }
 
-    /// The rows that each database starts with.
-    pub fn rows(&self) -> &BTreeMap<String, Rows> {
+    /// The rows that each database starts with; none where they were not counted.
+    pub fn rows(&self) -> &BTreeMap<String, Option<Rows>> {
         &self.rows
     }
 
