@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::run_files::{Named, RunFileError};
+use crate::measure::probes::tables;
 use crate::model::{Evidence, Machine, MetricId, Run, RunFile, Shard};
 
 /// Makes one run file of all shards of a run, in any order.
@@ -227,6 +228,7 @@ fn seen_together(all: &mut Evidence, part: Evidence) {
         bundles,
         statements,
         caches,
+        tables,
         routes,
         plans,
         call_sites,
@@ -237,6 +239,10 @@ fn seen_together(all: &mut Evidence, part: Evidence) {
     all.bundles.extend(bundles);
     all.statements.extend(statements);
     all.caches.extend(caches);
+    for (database, scans) in tables {
+        let sum = all.tables.entry(database).or_default();
+        tables::add(sum, &BTreeMap::new(), &scans);
+    }
     all.routes.extend(routes);
     for (text, plan) in plans {
         all.plans.entry(text).or_insert(plan);

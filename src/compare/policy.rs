@@ -160,6 +160,7 @@ impl Policy {
             | Metric::Throughput
             | Metric::BatchGain
             | Metric::QueryMean
+            | Metric::QueueDepth
             | Metric::PeakMemory
             | Metric::GpuMemory => return None,
         };
@@ -205,6 +206,7 @@ impl Policy {
             | Metric::Throughput
             | Metric::BatchGain
             | Metric::QueryMean
+            | Metric::QueueDepth
             | Metric::PeakMemory
             | Metric::GpuMemory => Weight::Shown,
         }

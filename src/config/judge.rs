@@ -242,6 +242,7 @@ fn of_endpoint(raw: &RawEndpointBudgets) -> Vec<(Metric, f64)> {
             Metric::ModelLoadsPerRequest,
             raw.model_loads_per_request.map(|count| count.0),
         ),
+        (Metric::QueueDepth, raw.queue_depth.map(|count| count.0)),
     ])
 }
 

@@ -132,6 +132,7 @@ pub(super) struct RawService {
     pub(super) tls: Option<RawTls>,
     pub(super) socket: Option<String>,
     pub(super) models: Option<Vec<String>>,
+    pub(super) queues: Option<Vec<String>>,
     pub(super) budgets: Option<RawServiceBudgets>,
 }
 
@@ -535,6 +536,7 @@ pub(super) struct RawEndpointBudgets {
     pub(super) cache_commands_per_request: Option<Count>,
     pub(super) cache_misses_per_request: Option<Count>,
     pub(super) model_loads_per_request: Option<Count>,
+    pub(super) queue_depth: Option<Count>,
     pub(super) throughput: Option<Rate>,
     pub(super) error_rate: Option<Share>,
 }

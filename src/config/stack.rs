@@ -19,6 +19,8 @@ use super::{fields, resolve};
 
 /// Longest time a service may take to become ready, unless it says otherwise.
 const READY_WITHIN: Time = Time(30_000.0);
+/// What an address of RabbitMQ starts with.
+const AMQP: &str = "amqp://";
 
 /// Every service, dependencies first, otherwise in the order of the file.
 pub(super) fn resolve(
@@ -86,7 +88,9 @@ fn service(
         return Err(flaw.help(help).at(&at.key("connection")));
     }
     if raw.restore == Some(true) && !holds_data(raw, &ready) {
-        let flaw = Flaw::new("only a database of PostgreSQL or a Redis can be put back");
+        let flaw = Flaw::new(
+            "only a database of PostgreSQL, a Redis or queues of RabbitMQ can be put back",
+        );
         let help = "remove it, or say how it is reached: `connection: postgresql://…`, or `ready: { redis: true }`";
         return Err(flaw.help(help).at(&at.key("restore")));
     }
@@ -105,8 +109,29 @@ fn service(
             .as_ref()
             .is_some_and(|one| one.gpu_memory.is_some()),
         models: resolve::paths(raw.models.as_deref().unwrap_or_default(), &at.key("models"))?,
+        queues: queues(raw, at)?,
         name,
     })
+}
+
+/// Queues are asked over AMQP, so there must be an address for it.
+fn queues(raw: &RawService, at: &KeyPath) -> Result<Vec<String>, Problem> {
+    let Some(queues) = &raw.queues else {
+        return Ok(Vec::new());
+    };
+    let at = at.key("queues");
+    let example = "write for example `queues: [jobs]`";
+    if queues.is_empty() || queues.iter().any(String::is_empty) {
+        let flaw = Flaw::new("a queue without a name cannot be asked for");
+        return Err(flaw.help(example).at(&at));
+    }
+    let connection = raw.connection.as_deref().unwrap_or_default();
+    if !connection.starts_with(AMQP) {
+        let flaw = Flaw::new("queues are asked over AMQP, and there is no address for it");
+        let help = "add `connection: amqp://guest:guest@{{ address }}`";
+        return Err(flaw.help(help).at(&at));
+    }
+    Ok(queues.clone())
 }
 
 fn speaks(raw: &RawService, at: &KeyPath) -> Result<Speaks, Problem> {
@@ -302,6 +327,7 @@ fn only_for_ours(raw: &RawService, at: &KeyPath) -> Result<(), Problem> {
         ("restore", raw.restore.is_some()),
         ("budgets", raw.budgets.is_some()),
         ("models", raw.models.is_some()),
+        ("queues", raw.queues.is_some()),
     ];
     match keys.into_iter().find(|(_, written)| *written) {
         Some((key, _)) => {
@@ -372,7 +398,9 @@ fn seed(raw: &RawService, at: &KeyPath) -> Result<Option<String>, Problem> {
 fn holds_data(raw: &RawService, ready: &Ready) -> bool {
     let schemes = ["postgresql://", "postgres://", "redis://"];
     let connection = raw.connection.as_deref().unwrap_or_default();
-    *ready == Ready::Redis || schemes.iter().any(|scheme| connection.starts_with(scheme))
+    *ready == Ready::Redis
+        || raw.queues.is_some()
+        || schemes.iter().any(|scheme| connection.starts_with(scheme))
 }
 
 /// Databases and caches keep what they know; so does a container that is not made from the arm's own

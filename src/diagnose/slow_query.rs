@@ -4,8 +4,10 @@
 //! of the endpoint nor the pages its statements go through got worse, and no budget is missed; below a millisecond a request more than base;
 //! and where the statement returns many more rows (`db.unbounded` says so then).
 
+use std::collections::BTreeMap;
+
 use super::{Case, place};
-use crate::model::evidence::{ChangedLines, Place, Route, Statement};
+use crate::model::evidence::{ChangedLines, Place, Route, Statement, TableUse};
 use crate::model::{
     BudgetVerdict, Confidence, Expected, Finding, Location, Metric, MetricId, Priority, Provenance,
     Recommendation, Risk,
@@ -17,6 +19,8 @@ const GROWTH_FROM: f64 = 1.25;
 const EXTRA_FROM_MS: f64 = 1.0;
 /// Pages more a call from which it matters.
 const EXTRA_FROM_PAGES: f64 = 8.0;
+/// Growth of the share of a table's scans that read it from end to end, from which it is said.
+const WORSE_FROM: f64 = 0.01;
 /// Rows may grow by this much before they are the better explanation.
 const SAME_ROWS: f64 = 1.5;
 
@@ -99,6 +103,11 @@ fn finding(
             statement.pages_per_call, one.pages_per_call
         )
     }));
+    let counted = scanned
+        .as_deref()
+        .and_then(|table| scans(case, route, table));
+    let is_counted = counted.is_some();
+    evidence.extend(counted);
     evidence.extend(plan.map(|plan| format!("plan: {}", plan.replace('\n', " ⏎ "))));
     Finding {
         rule: "db.slow-query".to_owned(),
@@ -111,7 +120,8 @@ fn finding(
         ),
         impact: format!("{saved:.1} ms more database time a request"),
         priority: Priority::High,
-        confidence: if scanned.is_some() {
+        // A plan is made without the values that the app asks with; what was counted is not.
+        confidence: if scanned.is_some() && !is_counted {
             Confidence::Supported
         } else {
             Confidence::Proved
@@ -128,6 +138,47 @@ fn finding(
         .map(|metric| MetricId::endpoint(endpoint, metric))
         .to_vec(),
     }
+}
+
+/// How a table was read where that is worse than in base, as PostgreSQL counted it over all endpoints.
+fn scans(case: &Case<'_>, route: &Route, table: &str) -> Option<String> {
+    let of = |databases: &BTreeMap<String, BTreeMap<String, TableUse>>| {
+        let mut tables = route.databases.iter().filter_map(|one| databases.get(one));
+        tables.find_map(|tables| tables.get(table).cloned())
+    };
+    let now = of(&case.head.evidence.tables)?;
+    let before = of(&case.base?.evidence.tables)?;
+    let (share, earlier) = (whole(&now)?, whole(&before)?);
+    if share < earlier + WORSE_FROM {
+        return None;
+    }
+    let unused: Vec<String> = before
+        .indexes
+        .iter()
+        .filter(|(index, scans)| {
+            **scans > 0.0 && now.indexes.get(*index).is_none_or(|scans| *scans == 0.0)
+        })
+        .map(|(index, _)| {
+            let what = match now.indexes.get(index) {
+                Some(_) => "is not used any more",
+                None => "is gone",
+            };
+            format!("; its index `{index}` {what}")
+        })
+        .collect();
+    Some(format!(
+        "counted over all endpoints: {:.0} % of the scans of `{table}` read it from end to end \
+         (base {:.0} %){}",
+        share * 100.0,
+        earlier * 100.0,
+        unused.concat()
+    ))
+}
+
+/// The share of a table's scans that read it from end to end.
+fn whole(table: &TableUse) -> Option<f64> {
+    let all = table.from_end_to_end + table.by_index;
+    (all > 0.0).then(|| table.from_end_to_end / all)
 }
 
 /// The table a plan reads from end to end.

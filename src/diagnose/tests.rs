@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bundles::fixtures::{change, place, regressed, run};
 use super::*;
-use crate::model::evidence::{BundleEvidence, CacheUse, CallSite, Statement};
+use crate::model::evidence::{BundleEvidence, CacheUse, CallSite, Statement, TableUse};
 use crate::model::{
     BudgetVerdict, Confidence, Estimate, Inconclusive, Location, Metric, Provenance, Target,
 };
@@ -301,4 +301,33 @@ fn more_pages_for_the_same_rows_are_a_missing_index_without_a_clock() {
     let found = findings(Some(&base), &head, &comparisons);
     assert_eq!(found[0].rule, "db.slow-query", "{found:#?}");
     assert_eq!(found[0].location.to_string(), "db/schema.sql:31");
+    assert_eq!(found[0].confidence, Confidence::Supported);
+
+    let mut base = base;
+    let read = |from_end_to_end, by_index, indexes: &[(&str, f64)]| {
+        let indexes = indexes
+            .iter()
+            .map(|(name, scans)| ((*name).to_owned(), *scans));
+        let read = TableUse {
+            from_end_to_end,
+            by_index,
+            indexes: indexes.collect(),
+        };
+        let tables = BTreeMap::from([("image".to_owned(), read)]);
+        BTreeMap::from([("db".to_owned(), tables)])
+    };
+    let used = [("image_pkey", 50.0), ("image_project", 150.0)];
+    base.evidence.tables = read(0.0, 200.0, &used);
+    head.evidence.tables = read(150.0, 50.0, &used[..1]);
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found[0].confidence, Confidence::Proved);
+    assert!(
+        found[0].evidence.contains(
+            &"counted over all endpoints: 75 % of the scans of `image` read it from end to end \
+              (base 0 %); its index `image_project` is gone"
+                .to_owned()
+        ),
+        "{:#?}",
+        found[0].evidence
+    );
 }

@@ -67,16 +67,39 @@ struct Existing {
     name: String,
     external_id: Option<String>,
     status: String,
+    conclusion: Option<String>,
+    details_url: Option<String>,
+    output: Output,
 }
+
+#[derive(Debug, Deserialize)]
+struct Output {
+    title: Option<String>,
+    summary: Option<String>,
+}
+
+impl Existing {
+    fn order(&self) -> Option<RunOrder> {
+        order_in(self.external_id.as_deref()?)
+    }
+
+    fn is_completed(&self) -> bool {
+        self.status == "completed"
+    }
+}
+
+/// Fresh looks before giving up. Each needs another run that writes at the same moment.
+const ROUNDS: u32 = 8;
 
 /// Says that something is being measured.
 pub async fn begin(client: &Client, run: &CheckRun<'_>) -> Result<(), GithubError> {
-    let (own, newer) = existing(client, run).await?;
-    if newer || own.is_some() {
+    let all = list(client, run).await?;
+    if is_newer(&all, run) || own(&all, run).next().is_some() {
         return Ok(());
     }
     let body = with(run, json!({ "status": "in_progress" }));
-    client.post(WRITE, "/check-runs", &body).await.map(drop)
+    client.post(WRITE, "/check-runs", &body).await?;
+    heal(client, run).await
 }
 
 /// Completes the check run, or creates it completed. Returns false, and changes nothing, when a
@@ -86,8 +109,8 @@ pub async fn complete(
     run: &CheckRun<'_>,
     completed: &Completed<'_>,
 ) -> Result<bool, GithubError> {
-    let (own, newer) = existing(client, run).await?;
-    if newer {
+    let all = list(client, run).await?;
+    if is_newer(&all, run) {
         return Ok(false);
     }
     let mut batches = completed.annotations.chunks(limits::ANNOTATIONS);
@@ -107,12 +130,15 @@ pub async fn complete(
             "output": output(batches.next().unwrap_or_default()),
         }),
     );
-    let id = match own {
-        Some(id) => {
-            let route = format!("/check-runs/{id}");
-            client.patch(WRITE, &route, &body).await?;
-            id
-        }
+    // More than one only where an answer was lost, or an older run made room.
+    let mut unfinished: Vec<u64> = own(&all, run).map(|own| own.id).collect();
+    unfinished.sort_unstable();
+    for id in &unfinished {
+        let route = format!("/check-runs/{id}");
+        client.patch(WRITE, &route, &body).await?;
+    }
+    let id = match unfinished.last() {
+        Some(id) => *id,
         None => create(client, run, &body).await?,
     };
     // Further annotations are added to those that are there.
@@ -121,7 +147,44 @@ pub async fn complete(
         let route = format!("/check-runs/{id}");
         client.patch_once(WRITE, &route, &body).await?;
     }
+    heal(client, run).await?;
     Ok(true)
+}
+
+/// GitHub shows the check run that was created last: where that is not of the newest run, because two
+/// looked before either had created one, it is made to say what the newest run says.
+async fn heal(client: &Client, run: &CheckRun<'_>) -> Result<(), GithubError> {
+    for _ in 0..ROUNDS {
+        let mut ours = list(client, run).await?;
+        ours.retain(|one| one.order().is_some());
+        let newest = ours
+            .iter()
+            .max_by_key(|one| (one.order(), one.is_completed(), one.id));
+        let shown = ours.iter().max_by_key(|one| one.id);
+        let (Some(newest), Some(shown)) = (newest, shown) else {
+            return Ok(());
+        };
+        let is_same = newest.order() == shown.order();
+        if is_same && newest.is_completed() == shown.is_completed() {
+            return Ok(());
+        }
+        let mut body = json!({
+            "name": run.name,
+            "status": newest.status,
+            "details_url": newest.details_url,
+            "external_id": newest.external_id,
+        });
+        if newest.is_completed() {
+            body["conclusion"] = json!(newest.conclusion);
+            body["output"] = json!({
+                "title": newest.output.title.as_deref().unwrap_or(run.name),
+                "summary": newest.output.summary.as_deref().unwrap_or_default(),
+            });
+        }
+        let route = format!("/check-runs/{}", shown.id);
+        client.patch(WRITE, &route, &body).await?;
+    }
+    Err(GithubError::Contended)
 }
 
 /// Creates it. Where the answer is lost, it is looked for before it is created again.
@@ -137,44 +200,42 @@ async fn create(client: &Client, run: &CheckRun<'_>, body: &Value) -> Result<u64
             Err(error @ GithubError::Unreachable { .. }) => lost = Some(error),
             Err(error) => return Err(error),
         }
-        let completed = find(client, run, |existing| existing.status == "completed").await?;
-        if let (Some(id), _) = completed {
-            return Ok(id);
+        let all = list(client, run).await?;
+        let completed = mine(&all, run).find(|one| one.is_completed());
+        if let Some(completed) = completed {
+            return Ok(completed.id);
         }
     }
     Err(lost.unwrap_or(GithubError::Contended))
 }
 
-/// The unfinished check run of this very run, and whether a newer run has one.
-async fn existing(client: &Client, run: &CheckRun<'_>) -> Result<(Option<u64>, bool), GithubError> {
-    // One that is completed has its annotations, and new ones would be added to them: a new
-    // attempt gets a check run of its own, which GitHub shows in the place of the old.
-    find(client, run, |existing| existing.status != "completed").await
+/// Those of this very run.
+fn mine<'e>(all: &'e [Existing], run: &CheckRun<'_>) -> impl Iterator<Item = &'e Existing> {
+    let order = run.order;
+    all.iter().filter(move |one| one.order() == Some(order))
 }
 
-async fn find(
-    client: &Client,
-    run: &CheckRun<'_>,
-    wanted: impl Fn(&Existing) -> bool,
-) -> Result<(Option<u64>, bool), GithubError> {
+/// Those that are not finished. One that is completed has its annotations, and new ones would be
+/// added to them: a new attempt gets a check run of its own, which GitHub shows in the place of the
+/// old.
+fn own<'e>(all: &'e [Existing], run: &CheckRun<'_>) -> impl Iterator<Item = &'e Existing> {
+    mine(all, run).filter(|one| !one.is_completed())
+}
+
+fn is_newer(all: &[Existing], run: &CheckRun<'_>) -> bool {
+    all.iter().any(|one| one.order() > Some(run.order))
+}
+
+async fn list(client: &Client, run: &CheckRun<'_>) -> Result<Vec<Existing>, GithubError> {
     let query: String = form_urlencoded::byte_serialize(run.name.as_bytes()).collect();
     let route = format!(
         "/commits/{}/check-runs?check_name={query}&filter=all&per_page=100",
         run.sha
     );
     let page: Page = client.get(LIST, &route).await?.read(LIST)?;
-    let mine = external_id(run.order);
-    let named = page.check_runs.iter().filter(|one| one.name == run.name);
-    let mut own = None;
-    let mut newer = false;
-    for existing in named {
-        let external = existing.external_id.as_deref().unwrap_or_default();
-        if external == mine && wanted(existing) {
-            own = Some(existing.id);
-        }
-        newer |= order_in(external).is_some_and(|order| order > run.order);
-    }
-    Ok((own, newer))
+    let mut named = page.check_runs;
+    named.retain(|one| one.name == run.name);
+    Ok(named)
 }
 
 fn with(run: &CheckRun<'_>, mut body: Value) -> Value {

@@ -96,8 +96,32 @@ impl Arm {
     /// Gives its services fresh processes.
     pub(super) async fn refresh(&mut self) -> Result<(), ServiceError> {
         match &mut self.stack {
-            Some(stack) => stack.refresh().await,
+            Some(stack) => {
+                stack.refresh().await?;
+                self.keep_tables();
+                Ok(())
+            }
             None => Ok(()),
+        }
+    }
+
+    /// Keeps how tables were read so far, and says once where that is not known.
+    fn keep_tables(&mut self) {
+        let tables = self.stack.iter().flat_map(|stack| stack.tables());
+        for (database, tables) in tables {
+            let evidence = &mut self.record.evidence;
+            match tables {
+                Ok(tables) => {
+                    evidence.tables.insert(database.clone(), tables.clone());
+                }
+                Err(why) => {
+                    evidence.tables.remove(database);
+                    let said = format!("{database}: how its tables are read is not known: {why}");
+                    if !evidence.skipped.contains(&said) {
+                        evidence.skipped.push(said);
+                    }
+                }
+            }
         }
     }
 

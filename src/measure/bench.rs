@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::arm::{Arm, ArmName};
-use super::block::{self, Site as Timing, Timed, caches_behind, databases_behind};
+use super::block::{self, Site as Timing, Timed, caches_behind, databases_behind, queues_behind};
 use super::bundle::build::{self, BuildError, Site};
 use super::bundle::{self};
 use super::checkout::{Checkout, CheckoutError, Tree};
@@ -937,6 +937,7 @@ impl<'a> Bench<'a> {
             service: &service,
             databases: &databases_behind(self.plan, &service),
             caches: &caches_behind(self.plan, &service),
+            queues: &queues_behind(self.plan, &service),
             cores: self.placement.pinned(),
             length: self.for_all_arms(self.plan.sampling.block),
         };

@@ -13,6 +13,7 @@ use super::plan::{Plan, Service};
 use super::probes::contention::{Load, Watch};
 use super::probes::files;
 use super::probes::postgres::{self, Counters};
+use super::probes::rabbitmq;
 use super::probes::redis::{self, Tally};
 use super::record::Counted;
 use super::services::{Stack, stack};
@@ -26,6 +27,8 @@ pub(super) struct Site<'s> {
     pub(super) databases: &'s [String],
     /// The caches behind it.
     pub(super) caches: &'s [String],
+    /// The services with queues behind it.
+    pub(super) queues: &'s [String],
     /// Cores of the services, and cores of the load generator.
     pub(super) cores: (Vec<usize>, Vec<usize>),
     /// How long all arms are driven together.
@@ -77,6 +80,7 @@ pub(super) async fn time(
     let read_after = read(arms, site.service);
     let under_way = recordings.iter().map(|(_, answers)| answers.driven).sum();
     let busy = earlier.until(&watch.read(), under_way);
+    let mut waiting = queues(arms, site.queues).await;
     let mut opened = loads(arms, site.service);
     let caches_after = caches(arms, site.caches).await;
     let after = statements(arms, site.databases).await;
@@ -98,6 +102,7 @@ pub(super) async fn time(
                 (None, _) | (_, None) => None,
             },
             loads: opened.remove(&name),
+            waiting: waiting.remove(&name),
         },
         load: {
             let load = busy.get(&name).copied().unwrap_or_default();
@@ -137,6 +142,19 @@ async fn caches(
         }
     }
     read
+}
+
+/// How many messages wait in each arm.
+async fn queues(arms: &[&mut Arm], queues: &[String]) -> BTreeMap<ArmName, Result<u64, String>> {
+    let mut waiting = BTreeMap::new();
+    for arm in arms {
+        if let Some(stack) = &arm.stack
+            && !queues.is_empty()
+        {
+            waiting.insert(arm.name, stack.queue_depth(queues).await);
+        }
+    }
+    waiting
 }
 
 /// How often the models of a service were opened since this was last asked.
@@ -192,6 +210,11 @@ pub(super) fn databases_behind(plan: &Plan, service: &str) -> Vec<String> {
 /// The caches a service reaches, directly or through others.
 pub(super) fn caches_behind(plan: &Plan, service: &str) -> Vec<String> {
     behind(plan, service, redis::is_redis)
+}
+
+/// The services with queues that a service reaches, directly or through others.
+pub(super) fn queues_behind(plan: &Plan, service: &str) -> Vec<String> {
+    behind(plan, service, rabbitmq::has_queues)
 }
 
 /// The services of a kind that a service reaches, directly or through others.

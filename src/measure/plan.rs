@@ -84,7 +84,10 @@ pub struct Service {
     pub speaks: Speaks,
     /// Files of models, relative to its directory: how often each is opened is counted.
     pub models: Vec<PathBuf>,
-    /// Whether its data is put back before every block: a database as it was seeded, a cache empty.
+    /// Names of queues in it, where it is a RabbitMQ: how many messages wait there is asked.
+    pub queues: Vec<String>,
+    /// Whether its data is put back before every block: a database as it was seeded, a cache or a
+    /// queue empty.
     /// None: where nothing stands against it.
     pub restore: Option<bool>,
     /// Whether its memory on graphics cards is asked for.

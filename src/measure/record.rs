@@ -60,6 +60,8 @@ pub struct Counted {
     pub caches: Option<Result<Tally, String>>,
     /// How often the files of models were opened.
     pub loads: Option<Result<u64, String>>,
+    /// How many messages wait in the queues when it is over.
+    pub waiting: Option<Result<u64, String>>,
 }
 
 /// What belongs to a run and is not a number of this arm.
@@ -209,6 +211,10 @@ impl Record {
         }
         if let Some(Err(why)) = &block.counted.loads {
             let id = MetricId::endpoint(endpoint, Metric::ModelLoadsPerRequest);
+            self.miss(id, why.clone());
+        }
+        if let Some(Err(why)) = &block.counted.waiting {
+            let id = MetricId::endpoint(endpoint, Metric::QueueDepth);
             self.miss(id, why.clone());
         }
     }
@@ -563,6 +569,10 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
     let per_request = |count: u64| count as f64 / requests;
     if let Some(Ok(loads)) = block.counted.loads {
         numbers.push((Metric::ModelLoadsPerRequest, per_request(loads)));
+    }
+    if let Some(Ok(waiting)) = block.counted.waiting {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        numbers.push((Metric::QueueDepth, waiting as f64));
     }
     if let Some(read) = block.counted.read {
         numbers.push((Metric::BytesReadPerRequest, per_request(read)));

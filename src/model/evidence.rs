@@ -15,6 +15,9 @@ pub struct Evidence {
     /// Per endpoint: what the caches did for it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub caches: BTreeMap<String, CacheUse>,
+    /// Per database: how its tables were read, by all endpoints together.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, BTreeMap<String, TableUse>>,
     /// Per endpoint: how it is reached.
     pub routes: BTreeMap<String, Route>,
     /// Per statement text: the plan PostgreSQL chooses, for the slow ones only.
@@ -302,6 +305,18 @@ pub struct Statement {
     /// Pages of 8 KB it went through per execution; 0 in runs before format 5.
     #[serde(default)]
     pub pages_per_call: f64,
+}
+
+/// How a table was read, over all blocks but the last.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TableUse {
+    /// Scans of the whole table.
+    pub from_end_to_end: f64,
+    /// Scans through an index.
+    pub by_index: f64,
+    /// How many of these, by index; one that is never used is there too.
+    pub indexes: BTreeMap<String, f64>,
 }
 
 /// What caches did over one endpoint's requests.

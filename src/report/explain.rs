@@ -741,6 +741,7 @@ fn meaning(metric: Metric) -> String {
         Metric::ModelLoadsPerRequest => {
             "times the files of the service's models were opened for each request"
         }
+        Metric::QueueDepth => "messages that wait in the queues when a block has ended",
     };
     let better = match metric.better() {
         Better::Lower => "lower is better",

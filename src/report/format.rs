@@ -192,6 +192,7 @@ fn counted(metric: Metric) -> &'static str {
         Metric::CacheCommandsPerRequest => "commands",
         Metric::CacheMissesPerRequest => "misses",
         Metric::ModelLoadsPerRequest => "loads",
+        Metric::QueueDepth => "messages",
         Metric::BatchGain => "times",
         Metric::InitialJs
         | Metric::InitialCss

@@ -43,6 +43,7 @@ pub(super) fn of_latency(metric: Metric, subject: &Subject, of: Measured<'_>) ->
         | Metric::CacheCommandsPerRequest
         | Metric::CacheMissesPerRequest
         | Metric::ModelLoadsPerRequest
+        | Metric::QueueDepth
         | Metric::PeakMemory
         | Metric::GpuMemory => Vec::new(),
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use tollgate::measure::probes::cgroup::Cgroup;
 
 use crate::support::{FAST, Running, SERVICE, SHORT, SLOW, Sandbox, TOLERANT};
 
@@ -290,6 +291,52 @@ fn memory_is_what_the_engine_counts() {
                 "{sample}: the engine says {readings:?}\n{check}"
             );
         }
+    }
+}
+
+/// A container that keeps a core busy, removed when it is dropped.
+struct Busy(String);
+
+impl Busy {
+    fn start() -> Self {
+        let image = base_image();
+        let body = format!(
+            r#"{{"Image": "{image}", "Cmd": ["sh", "-c", "while :; do :; done"], "HostConfig": {{"NetworkMode": "none"}}}}"#
+        );
+        let made = request("POST", "/containers/create", Some(&body));
+        let id = made["Id"].as_str().unwrap_or_else(|| panic!("{made}"));
+        let busy = Self(id.to_owned());
+        request("POST", &format!("/containers/{id}/start"), None);
+        busy
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        request("DELETE", &format!("/containers/{}?force=1", self.0), None);
+    }
+}
+
+#[test]
+fn cpu_time_is_that_of_the_control_group_to_the_tick() {
+    let busy = Busy::start();
+    let id = &busy.0;
+    let mut last = 0;
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(200));
+        request("POST", &format!("/containers/{id}/pause"), None);
+        let container = ask(&format!("/containers/{id}/json"));
+        let pid = container["State"]["Pid"].as_i64().expect("it runs");
+        let group = Cgroup::of(i32::try_from(pid).expect("a pid")).expect("its files are here");
+        let ours = group.cpu().expect("it can be read").as_nanos();
+        let stats = ask(&format!(
+            "/containers/{id}/stats?stream=false&one-shot=true"
+        ));
+        let theirs = stats["cpu_stats"]["cpu_usage"]["total_usage"].as_u64();
+        assert_eq!(theirs.map(u128::from), Some(ours), "{stats}");
+        assert!(ours > last + 50_000_000, "it works: {ours} after {last}");
+        last = ours;
+        request("POST", &format!("/containers/{id}/unpause"), None);
     }
 }
 

@@ -211,5 +211,5 @@ fn what_holds_no_data_cannot_be_put_back() {
     let check = project.check();
 
     check.exits(2);
-    check.says("only a database of PostgreSQL or a Redis can be put back");
+    check.says("only a database of PostgreSQL, a Redis or queues of RabbitMQ can be put back");
 }

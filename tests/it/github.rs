@@ -3,5 +3,6 @@
 mod comments;
 mod nightly;
 mod publishing;
+mod standing;
 mod toolkit;
 mod workflows;

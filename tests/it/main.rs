@@ -33,6 +33,10 @@ mod frontends;
 mod github;
 /// Ctrl-C, SIGTERM and `kill -9`, at several moments.
 mod interrupts;
+/// Services that answer with a model.
+mod models;
+/// Messages that nobody takes.
+mod queues;
 /// What is sent: variables, folders of files, batches; and over what.
 mod requests;
 /// Services that do not start, do not answer or do not stay.

@@ -9,4 +9,6 @@ pub mod files;
 pub mod gpu;
 pub mod machine;
 pub mod postgres;
+pub mod rabbitmq;
 pub mod redis;
+pub mod tables;

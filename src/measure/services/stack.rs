@@ -20,7 +20,8 @@ use crate::measure::http::Origin;
 use crate::measure::plan::{
     Container, Fresh, Image, Process, Ready, Service, ServiceKind, Volume, VolumeSource,
 };
-use crate::measure::probes::redis;
+use crate::measure::probes::tables::{self, Tables};
+use crate::measure::probes::{rabbitmq, redis};
 use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
 use crate::measure::process::tree::Usage;
@@ -191,6 +192,10 @@ pub struct Stack {
     rows: BTreeMap<String, Option<Rows>>,
     /// What was asked for and cannot be put back, and why.
     not_restored: Vec<String>,
+    /// How the tables of each database were read so far, or why that is not known.
+    tables: BTreeMap<String, Result<Tables, String>>,
+    /// What each database had counted when the block began; nothing where it was new.
+    tables_before: BTreeMap<String, Tables>,
 }
 
 impl Stack {
@@ -252,6 +257,8 @@ impl Stack {
             templates: BTreeMap::new(),
             rows: BTreeMap::new(),
             not_restored: Vec::new(),
+            tables: BTreeMap::new(),
+            tables_before: BTreeMap::new(),
         })
     }
 
@@ -308,6 +315,14 @@ impl Stack {
                 Err(why) => (None, Err(why)),
             };
             self.rows.insert(service.name.clone(), rows);
+            match tables::read(&url).await {
+                Ok(seeded) => {
+                    self.tables_before.insert(service.name.clone(), seeded);
+                }
+                Err(why) => {
+                    self.tables.insert(service.name.clone(), Err(why));
+                }
+            }
             let outcome = against.map_or(outcome, Err);
             match outcome {
                 Ok(template) => {
@@ -333,6 +348,40 @@ impl Stack {
         others.next().map(|other| other.name.as_str())
     }
 
+    /// Adds up how tables were read in the block that is over.
+    async fn count_table_use(&mut self) {
+        let addresses: Vec<_> = self
+            .services
+            .iter()
+            .filter_map(|service| Some((service.name.clone(), self.connection(service)?)))
+            .collect();
+        for (service, url) in addresses {
+            let Some(before) = self.tables_before.get_mut(&service) else {
+                continue;
+            };
+            let sum = self.tables.entry(service.clone());
+            let Ok(sum) = sum.or_insert_with(|| Ok(Tables::new())) else {
+                continue;
+            };
+            match tables::read(&url).await {
+                Ok(now) => {
+                    tables::add(sum, before, &now);
+                    // A database that is made again counts from nothing.
+                    let is_new = self.templates.contains_key(&service);
+                    *before = if is_new { Tables::new() } else { now };
+                }
+                Err(why) => {
+                    self.tables.insert(service, Err(why));
+                }
+            }
+        }
+    }
+
+    /// How the tables of each database were read so far, or why that is not known.
+    pub fn tables(&self) -> &BTreeMap<String, Result<Tables, String>> {
+        &self.tables
+    }
+
     /// Puts databases back as they were seeded, and empties caches. Nothing that would notice runs.
     async fn restore(&self) -> Result<(), ServiceError> {
         for service in &self.services {
@@ -347,6 +396,10 @@ impl Stack {
                         Err(_) => Ok(()),
                     }
                 }
+                None if self.is_purged(service) => match self.connection(service) {
+                    Some(address) => rabbitmq::empty(&address, &service.queues).await,
+                    None => Ok(()),
+                },
                 None => Ok(()),
             };
             restored.map_err(|why| ServiceError::Restore {
@@ -367,6 +420,25 @@ impl Stack {
             && service.fresh == Fresh::PerRun
             && redis::is_redis(service)
             && self.keeps_open(service).is_none()
+    }
+
+    /// Whether the queues of a service of ours are empty at the start of every block.
+    fn is_purged(&self, service: &Service) -> bool {
+        let may = service.restore.unwrap_or(service.seed.is_none());
+        may && service.kind.is_ours()
+            && service.fresh == Fresh::PerRun
+            && rabbitmq::has_queues(service)
+    }
+
+    /// How many messages wait in the queues of these services.
+    pub async fn queue_depth(&self, services: &[String]) -> Result<u64, String> {
+        let mut waiting = 0;
+        for service in self.services.iter().filter(|s| services.contains(&s.name)) {
+            let address = self.connection(service).ok_or("there is no address")?;
+            let asked = rabbitmq::depth(&address, &service.queues).await;
+            waiting += asked.map_err(|why| format!("{}: {why}", service.name))?;
+        }
+        Ok(waiting)
     }
 
     /// Whether a database is another one in every block.
@@ -450,6 +522,7 @@ impl Stack {
                 None => {}
             }
         }
+        Box::pin(self.count_table_use()).await;
         Box::pin(self.restore()).await?;
         for service in &fresh {
             let kept = containers

@@ -25,7 +25,7 @@ const ROUTES: [&str; 7] = [
 ];
 
 /// Waiting that does not take long.
-const QUICK: Pace = Pace {
+pub(super) const QUICK: Pace = Pace {
     most_waiting: Duration::from_secs(60),
     first_pause: Duration::from_millis(1),
     repetitions: 6,
@@ -34,7 +34,7 @@ const QUICK: Pace = Pace {
     glance: Duration::from_millis(5),
 };
 
-fn client(github: &Github, repository: &str, pace: Pace) -> Client {
+pub(super) fn client(github: &Github, repository: &str, pace: Pace) -> Client {
     let address = Address {
         api: github.url(),
         graphql: format!("{}/graphql", github.url()),

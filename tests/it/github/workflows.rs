@@ -9,13 +9,14 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use crate::support::github::{Github, REPOSITORY};
-use crate::support::{Sandbox, needs};
+use crate::support::{Sandbox, python};
 
 const EVENTS: &str = include_str!("../../fixtures/github/events.json");
 /// What stands in the place of the actions of others.
 const CHECKOUT: &str = r#"git clone --quiet "$STUB_REPOSITORY" . && git checkout --quiet "$REF""#;
-const UPLOAD: &str = r#"mkdir -p "$STUB_ARTIFACTS" && cp "$FILE" "$STUB_ARTIFACTS""#;
-const DOWNLOAD: &str = r#"mkdir -p "$FILE" && cp -R "$STUB_ARTIFACTS/." "$FILE""#;
+const UPLOAD: &str = r#"mkdir -p "$STUB_ARTIFACTS/$NAME" && cp "$FILE" "$STUB_ARTIFACTS/$NAME""#;
+/// One artifact by its name, or all that a pattern names, each in a folder of its own.
+const DOWNLOAD: &str = r#"mkdir -p "$FILE"; if [ -n "$NAME" ]; then cp -R "$STUB_ARTIFACTS/$NAME/." "$FILE"; else cp -R "$STUB_ARTIFACTS"/$PATTERN "$FILE"; fi"#;
 const OURS: u64 = 186_853_002;
 const FORK: u64 = 99;
 
@@ -23,27 +24,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The folder of the programs in `requirements.txt`, installed once for every state of that file.
+/// The folder of the programs in `requirements.txt`.
 fn tools() -> &'static Path {
     static TOOLS: OnceLock<PathBuf> = OnceLock::new();
-    TOOLS.get_or_init(|| {
-        needs("python3", "python3-venv");
-        let wanted = root().join("tests/fixtures/github/requirements.txt");
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("github-tools");
-        let installed = folder.join("installed.txt");
-        let list = fs::read_to_string(&wanted).expect("the list");
-        if fs::read_to_string(&installed).ok().as_deref() != Some(&list) {
-            run(Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&folder));
-            let mut pip = Command::new(folder.join("bin/pip"));
-            run(pip
-                .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
-                .arg(&wanted));
-            fs::write(&installed, list).expect("a file");
-        }
-        folder.join("bin")
-    })
+    TOOLS.get_or_init(|| python("github-tools", "tests/fixtures/github/requirements.txt"))
 }
 
 fn run(command: &mut Command) -> Output {
@@ -62,7 +46,10 @@ struct Project {
 impl Project {
     /// A frontend on `main`; the branch `topic` makes it larger by so many kilobytes.
     fn with_growth(kilobytes: u32) -> (Self, String) {
-        let sandbox = Sandbox::with_frontend("", "");
+        Self::grown(Sandbox::with_frontend("", ""), kilobytes)
+    }
+
+    fn grown(sandbox: Sandbox, kilobytes: u32) -> (Self, String) {
         let project = Self {
             sandbox,
             github: Github::start(),
@@ -71,7 +58,12 @@ impl Project {
         project.copy("action/install.sh");
         project.copy("action/VERSION");
         project.copy("action/checksums.txt");
-        for workflow in ["pull-request.yml", "publish.yml", "commands.yml"] {
+        for workflow in [
+            "pull-request.yml",
+            "publish.yml",
+            "commands.yml",
+            "sharded.yml",
+        ] {
             project.workflow(workflow);
         }
         let sandbox = &project.sandbox;
@@ -185,9 +177,11 @@ impl Project {
         }
         fs::create_dir_all(&folder).expect("a folder");
         let text = format!(
-            "name: stub\ninputs:\n  ref: {{ default: main }}\n  path: {{ default: '' }}\nruns:\n  \
+            "name: stub\ninputs:\n  ref: {{ default: main }}\n  path: {{ default: '' }}\n  name: {{ default: '' }}\n  \
+             pattern: {{ default: '' }}\nruns:\n  \
              using: composite\n  steps:\n    - shell: bash\n      env:\n        \
-             REF: ${{{{ inputs.ref }}}}\n        FILE: ${{{{ inputs.path }}}}\n      run: {script}\n"
+             REF: ${{{{ inputs.ref }}}}\n        FILE: ${{{{ inputs.path }}}}\n        \
+             NAME: ${{{{ inputs.name }}}}\n        PATTERN: ${{{{ inputs.pattern }}}}\n      run: {script}\n"
         );
         fs::write(folder.join("action.yml"), text).expect("a file");
         for arguments in [
@@ -213,6 +207,14 @@ impl Project {
         self.github.look(|world| {
             let status = world.status(head, "tollgate");
             status.map(|(state, _)| state.to_owned())
+        })
+    }
+
+    /// Every status that was set, in order.
+    fn states(&self) -> Vec<Value> {
+        self.github.look(|world| {
+            let states = world.statuses.iter();
+            states.map(|(_, status)| status["state"].clone()).collect()
         })
     }
 
@@ -256,14 +258,7 @@ fn the_workflow_of_a_pull_request_comments_and_fails() {
         comments[0]
     );
     // It was pending while it was measured.
-    let states = project.github.look(|world| {
-        let states = world
-            .statuses
-            .iter()
-            .map(|(_, status)| status["state"].clone());
-        states.collect::<Vec<Value>>()
-    });
-    assert_eq!(states, ["pending", "failure"]);
+    assert_eq!(project.states(), ["pending", "failure"]);
     assert!(
         !said.contains("t-actions"),
         "the token is in the log: {said}"
@@ -325,6 +320,35 @@ fn a_fork_is_measured_without_rights_and_published_by_the_second_workflow() {
         "{}",
         comments[0]
     );
+}
+
+#[test]
+fn shards_of_a_pull_request_make_one_comment_and_one_status() {
+    let second = "  - { name: admin, directory: admin, build: sh ../build.sh, output: dist }\n";
+    let sandbox = Sandbox::with_frontend("", second);
+    sandbox.write("admin/package.json", "{}");
+    let (project, head) = Project::grown(sandbox, 50);
+    let sandbox = &project.sandbox;
+    // What the head of the workflow says is needed for pull requests.
+    let file = ".github/workflows/sharded.yml";
+    sandbox.edit(file, "  workflow_dispatch:", "  pull_request:");
+    let head_of_event = "${{ github.event.pull_request.head.sha || github.sha }}";
+    for _ in 0..2 {
+        sandbox.edit(file, "${{ github.sha }}", head_of_event);
+    }
+    project.github.pull(&head, OURS);
+
+    let (passed, said) = project.act("pull_request", "sharded.yml", &pull_request(&head, OURS));
+
+    assert!(!passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("failure"), "{said}");
+    let comments = project.comments();
+    assert_eq!(comments.len(), 1, "{said}");
+    for frontend in ["web", "admin"] {
+        assert!(comments[0].contains(frontend), "{}", comments[0]);
+    }
+    let states = project.states();
+    assert_eq!(states, ["pending", "failure"], "{said}");
 }
 
 #[test]

@@ -4,12 +4,14 @@ mod finished;
 pub(crate) mod github;
 mod leftovers;
 mod needs;
+mod python;
 mod recorded;
 mod running;
 mod sandbox;
 
 pub(crate) use finished::Finished;
 pub(crate) use needs::needs;
+pub(crate) use python::python;
 pub(crate) use recorded::{FIRST_FORMAT, scale};
 pub(crate) use running::Running;
 pub(crate) use sandbox::Sandbox;

@@ -242,8 +242,11 @@ impl World {
                     let why = "description is too long (maximum is 140 characters)";
                     return invalid("Status", "description", why);
                 }
-                self.statuses.push(((*sha).to_owned(), body.clone()));
-                created(overlaid(&example, body))
+                self.next += 1;
+                let mut status = body.clone();
+                status["id"] = self.next.into();
+                self.statuses.push(((*sha).to_owned(), status.clone()));
+                created(overlaid(&example, &status))
             }
             ("GET", ["collaborators", login, "permission"]) => {
                 let permission = self.people.get(*login).copied().unwrap_or("read");

@@ -1,0 +1,82 @@
+//! Services that answer with a model: how often its file is opened, and the memory of all workers.
+
+use crate::support::{Sandbox, python};
+
+const MEGABYTES: usize = 40;
+/// An ASGI app whose processes each keep the model they read when they started.
+const APP: &str = r#"
+def load():
+    with open("model.bin", "rb") as file:
+        return file.read()
+
+MODEL = load()
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    model = MODEL
+    body = b"%d" % len(model)
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": body})
+"#;
+
+/// The app behind uvicorn with two workers.
+fn project() -> Sandbox {
+    let programs = python("model-services", "tests/fixtures/models.txt");
+    let sandbox = Sandbox::empty();
+    sandbox.write("app.py", APP);
+    sandbox.write("model.bin", &"m".repeat(MEGABYTES * 1_000_000));
+    let uvicorn = programs.join("uvicorn");
+    let uvicorn = uvicorn.to_string_lossy();
+    sandbox.write(
+        "tollgate.yml",
+        &format!(
+            "project: sandbox
+services:
+  ml:
+    command: exec '{uvicorn}' app:app --port {{{{ port }}}} --workers 2 --log-level warning
+    models: [model.bin]
+    ready: {{ http: /health, within: 30 s }}
+    budgets: {{ peak-memory: 2 GB }}
+endpoints:
+  - {{ name: segment, service: ml, request: GET /segment, budgets: {{ mean: 5 s, throughput: 10/min }} }}
+measure: {{ blocks: 3, confirmation-blocks: 3, block: 400 ms, warm-up: 50 ms, contention-limit: 100% }}
+gate: {{ tolerance: {{ latency: 90%, p95: 90%, cpu: 90%, memory: 90% }} }}
+"
+        ),
+    );
+    sandbox.commit("a model");
+    sandbox
+}
+
+#[test]
+fn a_model_read_for_each_request_is_counted_over_the_workers_of_uvicorn() {
+    let project = project();
+    project.edit("app.py", "    model = MODEL", "    model = load()");
+
+    let check = project.check();
+
+    check.exits(1);
+    let id = "endpoint/segment/model-loads-per-request";
+    assert_eq!(check.verdict(id), "regressed");
+    let loads = check.comparison(id);
+    assert_eq!(loads["before"]["point"].as_f64(), Some(0.0));
+    assert_eq!(loads["now"]["point"].as_f64(), Some(1.0));
+    // Both workers keep the model.
+    let memory = check.comparison("service/ml/memory");
+    let bytes = memory["before"]["point"].as_f64().expect("it was measured");
+    assert!(bytes > 2e6 * MEGABYTES as f64, "{bytes}");
+    for target in [
+        "endpoint/segment/mean",
+        "endpoint/segment/throughput",
+        "service/ml/peak-memory",
+    ] {
+        let target = check.comparison(target)["target"]["verdict"].clone();
+        assert_eq!(target, "met", "{check}");
+    }
+}
