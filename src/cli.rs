@@ -152,8 +152,9 @@ pub struct Merge {
     /// What to print on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// The run files of all shards, in any order.
-    #[arg(value_name = "RUN", required = true)]
+    /// The run files of all shards, in any order. There are none where `paths-ignore` left out all
+    /// that changed.
+    #[arg(value_name = "RUN")]
     pub shards: Vec<PathBuf>,
 }
 

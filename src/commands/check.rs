@@ -6,6 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::judging::{self, Judged, Rules};
+use super::leaving_out;
 use super::run_files::RUN_FILE;
 use super::session::{interruptible, interruptible_blocking, load};
 use super::stages;
@@ -32,12 +33,17 @@ pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
     let repository = Repository::of(&project)?;
     let home = checkout::home(&project)?;
     forget_earlier_results(&home);
+    let (from, to) = (base(arguments), head(arguments));
+    let file = &arguments.project.config;
+    if let Some(why) = leaving_out::why(&config, file, &repository, &from, &to)? {
+        leaving_out::tell(&why, &home)?;
+        return Ok(Outcome::Pass);
+    }
     let mut progress = Progress::new();
     progress.phase(PhaseKind::CheckOut);
     progress.step("base and head");
-    let (base, head) = (base(arguments), head(arguments));
     let checkout =
-        interruptible_blocking(move || Ok(Checkout::create(&repository, &base, &head)?)).await?;
+        interruptible_blocking(move || Ok(Checkout::create(&repository, &from, &to)?)).await?;
     let work = run(&config, &checkout, &home, progress, shard);
     let result = interruptible(Box::pin(work)).await;
     // Removed only now: nothing runs in it any more.
@@ -99,7 +105,8 @@ async fn run(
 ) -> Result<Option<(Pages, Outcome)>, Failure> {
     let known = known_bundles(config, checkout).await;
     let path = home.join(RUN_FILE);
-    let mut file = stages::run(config, checkout, home, progress, &path, known).await?;
+    let stages = stages::run(config, checkout, home, progress, &path, known);
+    let mut file = Box::pin(stages).await?;
     if let Some(shard) = shard {
         keep_own(&mut file, &shard);
         output::write_json(&path, &file)?;
@@ -192,4 +199,5 @@ pub(super) fn forget_earlier_results(home: &Path) {
         let _absent = fs::remove_file(home.join(name));
     }
     let _absent = fs::remove_dir_all(home.join("logs"));
+    leaving_out::forget(home);
 }

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod doctor;
 pub mod explain;
 mod judging;
+mod leaving_out;
 pub mod merge;
 mod merging;
 mod output;

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
-use super::{annotating, explain, references, vetting};
+use super::{annotating, explain, leaving_out, references, vetting};
 use crate::cli::{GateOn, Publish};
 use crate::config::Config;
 use crate::failure::{Failure, exit, exit_code};
@@ -145,10 +145,15 @@ async fn elsewhere(
         head: measured.head.clone(),
         base: None,
     };
+    let mut left_out = None;
     match &pull {
         Some(pull) => {
-            let base = pulls::merge_base(&client, &pull.base.sha, &pull.head.sha).await?;
-            merge.base = Some(base);
+            let compared = pulls::compare(&client, &pull.base.sha, &pull.head.sha).await?;
+            let repository = Repository::of(project)?;
+            let file = leaving_out::in_repository(&repository, &arguments.project.config);
+            let changed = compared.changed.as_deref().unwrap_or_default();
+            left_out = config.ignored.why_not(changed, &file);
+            merge.base = Some(compared.merge_base);
         }
         None => note("no comment: no open pull request has this commit as its newest"),
     }
@@ -159,7 +164,10 @@ async fn elsewhere(
         let begun = publication::begin(&client, &target, &arguments.id, gate).await;
         return Ok(say(&begun, arguments.strict).unwrap_or(exit::PASSED));
     }
-    let publication = if measured.conclusion == "cancelled" {
+    let publication = if let Some(why) = left_out {
+        let title = format!("not measured: {}", report::plain(&why));
+        unjudged(arguments, Ending::Skipped, &title)
+    } else if measured.conclusion == "cancelled" {
         unjudged(
             arguments,
             Ending::Cancelled,
@@ -212,7 +220,11 @@ async fn again(
     };
     let context = context.about(shown.order);
     let merge = Merge {
-        base: Some(pulls::merge_base(&client, &pull.base.sha, &pull.head.sha).await?),
+        base: Some(
+            pulls::compare(&client, &pull.base.sha, &pull.head.sha)
+                .await?
+                .merge_base,
+        ),
         head: pull.head.sha,
     };
     let accepted = commands::accepted(&client, number, &arguments.id, &merge.head, &us).await?;
@@ -246,6 +258,11 @@ async fn result(
     let arguments = case.arguments;
     if let Some(why) = arguments.skipped.as_deref().filter(|why| !why.is_empty()) {
         let title = format!("not measured: {}", report::plain(why));
+        return Ok((unjudged(arguments, Ending::Skipped, &title), exit::PASSED));
+    }
+    let home = path.parent().unwrap_or(case.project);
+    if let (Origin::Own, Some(why)) = (origin, leaving_out::told(home)) {
+        let title = format!("not measured: {}", report::plain(&why));
         return Ok((unjudged(arguments, Ending::Skipped, &title), exit::PASSED));
     }
     if let Some(code) = arguments.check_exit

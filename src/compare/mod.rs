@@ -416,10 +416,8 @@ const NO_LIMIT: Tolerance = Tolerance {
 /// Metrics that exist for their targets: shown with their change, judged by nothing else.
 fn shown(id: &MetricId, earlier: Option<&Samples>, now: &Samples) -> Verdict {
     match earlier.map(Samples::mean) {
-        Some(before) if before > 0.0 => {
-            exact::judge(before, now.mean(), id.metric.better(), NO_LIMIT)
-        }
-        Some(_) | None => Verdict::Inconclusive(Inconclusive::NewMetric),
+        Some(before) => exact::judge(before, now.mean(), id.metric.better(), NO_LIMIT),
+        None => Verdict::Inconclusive(Inconclusive::NewMetric),
     }
 }
 

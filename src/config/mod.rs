@@ -14,6 +14,7 @@ mod compose;
 mod container;
 mod error;
 mod fields;
+mod ignored;
 mod interpolate;
 mod judge;
 mod locate;
@@ -29,6 +30,7 @@ mod varying;
 mod yaml;
 
 pub use error::ConfigError;
+pub use ignored::Ignored;
 
 use error::Source;
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub gate: gate::Policy,
     /// Where runs are kept.
     pub store: store::Location,
+    /// What a change may touch without being measured.
+    pub ignored: Ignored,
 }
 
 /// Reads the configuration file at `path`; `project_root` is what its `store` is relative to.

@@ -48,6 +48,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) gate: RawGate,
     pub(super) store: Option<String>,
+    #[serde(default)]
+    pub(super) paths_ignore: Vec<String>,
 }
 
 /// An item of `frontend`.

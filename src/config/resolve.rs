@@ -21,7 +21,7 @@ use super::raw::{
     Entries, OneOrMore, RawArrivals, RawBatch, RawConfig, RawEndpoint, RawExpect, RawFrontend,
     RawLoad, RawMeasure, RawSession, SameAsBase,
 };
-use super::{Config, fields, judge, stack, varying};
+use super::{Config, Ignored, fields, judge, stack, varying};
 
 /// Longest time an install or a build may take, unless the frontend says otherwise.
 const BUILD_WITHIN: Time = Time(600_000.0);
@@ -52,6 +52,7 @@ pub(super) fn resolve(
         policy: judge::policy(raw, &plan)?,
         gate: judge::gate(&raw.gate),
         store: location(raw, project_root)?,
+        ignored: Ignored::read(&raw.paths_ignore, &KeyPath::root().key("paths-ignore"))?,
         plan,
     })
 }

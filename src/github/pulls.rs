@@ -8,7 +8,7 @@ use super::event::Measured;
 
 const READ: &str = "read the pull request";
 const FIND: &str = "find the pull request";
-const COMPARE: &str = "find the merge base";
+const COMPARE: &str = "compare base and head";
 
 /// A pull request.
 #[derive(Debug, Clone, Deserialize)]
@@ -75,19 +75,44 @@ pub async fn of_run(client: &Client, run: &Measured) -> Result<Option<PullReques
     Ok(None)
 }
 
-/// The commit that two have in common, as the pull request's page compares them.
-pub async fn merge_base(client: &Client, base: &str, head: &str) -> Result<String, GithubError> {
+/// What a pull request changes.
+#[derive(Debug)]
+pub struct Compared {
+    /// The commit that base and head have in common.
+    pub merge_base: String,
+    /// The files that differ from there; none where GitHub does not name them all.
+    pub changed: Option<Vec<String>>,
+}
+
+/// GitHub names no more files than this when it compares.
+const MOST_FILES: usize = 300;
+
+/// Compares two commits as the page of the pull request does.
+pub async fn compare(client: &Client, base: &str, head: &str) -> Result<Compared, GithubError> {
     #[derive(Deserialize)]
     struct Comparison {
         merge_base_commit: Commit,
+        #[serde(default)]
+        files: Vec<File>,
     }
     #[derive(Deserialize)]
     struct Commit {
         sha: String,
     }
+    #[derive(Deserialize)]
+    struct File {
+        filename: String,
+        previous_filename: Option<String>,
+    }
     let route = format!("/compare/{base}...{head}?per_page=1");
     let comparison: Comparison = client.get(COMPARE, &route).await?.read(COMPARE)?;
-    Ok(comparison.merge_base_commit.sha)
+    let are_all = comparison.files.len() < MOST_FILES;
+    let files = comparison.files.into_iter();
+    let names = files.flat_map(|file| [Some(file.filename), file.previous_filename]);
+    Ok(Compared {
+        merge_base: comparison.merge_base_commit.sha,
+        changed: are_all.then(|| names.flatten().collect()),
+    })
 }
 
 /// Whether the pull request is open, ours, and of exactly the commit and repository of the run.

@@ -165,6 +165,37 @@ impl Repository {
         Ok(list.lines().map(str::to_owned).collect())
     }
 
+    /// Files that differ between base and head, relative to the top of the repository; none are
+    /// known of a patch.
+    pub fn changed_files(&self, base: &Base, head: &Head) -> Result<Vec<String>, CheckoutError> {
+        let (base, _) = self.base(base, head)?;
+        let mut questions: Vec<Vec<&str>> = Vec::new();
+        let difference = ["diff", "--name-only", "--no-renames", "-z", &base];
+        match head {
+            Head::Patch(_) => return Ok(Vec::new()),
+            Head::Revision(revision) => {
+                questions.push([&difference[..], &[revision, "--", ":/"]].concat());
+            }
+            Head::WorkingTree => {
+                questions.push([&difference[..], &["--", ":/"]].concat());
+                let others = ["ls-files", "--others", "--exclude-standard", "--full-name"];
+                questions.push([&others[..], &["-z", "--", ":/"]].concat());
+            }
+        }
+        let mut files = Vec::new();
+        for question in &questions {
+            let answer = self.git(question)?;
+            let named = answer.split('\0').filter(|file| !file.is_empty());
+            files.extend(named.map(str::to_owned));
+        }
+        Ok(files)
+    }
+
+    /// A file of the project as git names it.
+    pub fn named(&self, file: &str) -> String {
+        normal(&self.prefix.join(file))
+    }
+
     fn commit(&self, revision: &str) -> Result<String, CheckoutError> {
         let wanted = format!("{revision}^{{commit}}");
         self.git(&[

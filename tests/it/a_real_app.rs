@@ -230,6 +230,13 @@ fn in_containers_what_is_counted_blocks_without_any_clock() {
     let only = ["endpoint/search images/pages-per-request"];
     assert_eq!(blocked, only, "{said}");
     assert!(said.contains("db/schema.sql:39"), "{said}");
+    let counted = "% of the scans of `image` read it from end to end (base";
+    let found = report(&app)["findings"].to_string();
+    assert!(found.contains(counted), "{found}");
+    assert!(
+        found.contains("its index `image_status_cells` is gone"),
+        "{found}"
+    );
 }
 
 /// Whether a clock or the memory of a process decides it.

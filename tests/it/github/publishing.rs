@@ -797,3 +797,77 @@ fn what_is_left_out_on_purpose_completes_what_rules_require() {
     assert_eq!(conclusion, "skipped");
     assert_eq!(job.comments().len(), 0);
 }
+
+/// A configuration that asks for nothing where only words changed.
+fn leave_out_words(job: &Job) {
+    let config = format!("{CONFIG}paths-ignore: [docs/**, '**/*.md', '*.yml']\n");
+    job.sandbox.write("tollgate.yml", &config);
+    job.sandbox.commit("words need no measuring");
+    fs::remove_file(job.sandbox.result("run.json")).expect("no run");
+}
+
+#[test]
+fn a_change_of_words_only_is_not_measured_and_completes_what_rules_require() {
+    let job = Job::on_pull_request();
+    leave_out_words(&job);
+    job.sandbox.git(&["checkout", "--quiet", "-b", "words"]);
+    job.sandbox.write("docs/a.md", "more words");
+
+    let check = job.start(&["check"]);
+    check.exits(0);
+    check.prints("not measured: only docs/a.md changed, which `paths-ignore` leaves out");
+    assert!(
+        job.summary()
+            .contains("not measured: only docs/a.md changed")
+    );
+    job.publish(&["--check-exit", "0"]).exits(0);
+
+    let (state, text) = job.status(&head()).expect("a status");
+    assert_eq!(state, "success");
+    assert!(
+        text.starts_with("not measured: only docs/a.md changed"),
+        "{text}"
+    );
+    assert_eq!(job.comments().len(), 0);
+
+    // All shards left it out, so there is none to merge.
+    job.start(&["merge"]).exits(0).prints("not measured");
+
+    // The configuration itself is never left out, nor is anything beside words.
+    job.sandbox.edit("tollgate.yml", "docs/**, ", "");
+    let check = job.start(&["merge"]);
+    check.exits(2).says("there is no shard to merge");
+    job.publish(&["--check-exit", "3"]).exits(3);
+    assert_eq!(job.state(), "error");
+}
+
+#[test]
+fn what_a_fork_leaves_out_is_decided_by_the_base_branch() {
+    let job = Job::after_measuring();
+    leave_out_words(&job);
+    job.sandbox
+        .write(".tollgate/skipped.txt", "the fork says so");
+    let changed = |files: &[&str]| {
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        job.github.look(|world| world.changed = files);
+    };
+
+    changed(&["docs/a.md", "tollgate.yml"]);
+    job.publish(&[]).exits(0);
+    assert_eq!(job.state(), "error");
+
+    changed(&["docs/a.md", "README.md"]);
+    job.publish(&[]).exits(0);
+    let (state, text) = job.status(&head()).expect("a status");
+    assert_eq!(state, "success");
+    assert!(
+        text.starts_with("not measured: only docs/a.md and 1 more changed"),
+        "{text}"
+    );
+
+    // GitHub names no more files than these: there may be others.
+    let many: Vec<String> = (0..300).map(|number| format!("docs/{number}.md")).collect();
+    job.github.look(|world| world.changed = many);
+    job.publish(&[]).exits(0);
+    assert_eq!(job.state(), "error");
+}

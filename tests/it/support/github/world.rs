@@ -100,6 +100,8 @@ pub(crate) struct World {
     pub(crate) reruns: Vec<u64>,
     /// The merge base of any two commits.
     pub(crate) merge_base: String,
+    /// The files that base and head differ in; those of GitHub's example where it is empty.
+    pub(crate) changed: Vec<String>,
     /// Branches with what is on them.
     pub(crate) git: Git,
     /// Per route, what goes wrong with the next requests.
@@ -120,6 +122,7 @@ impl World {
             people: BTreeMap::new(),
             reruns: Vec::new(),
             merge_base: "b".repeat(40),
+            changed: Vec::new(),
             git: Git::default(),
             faults: BTreeMap::new(),
             log: Vec::new(),
@@ -263,6 +266,15 @@ impl World {
             ("GET", ["compare", _]) => {
                 let mut answer = example;
                 answer["merge_base_commit"]["sha"] = self.merge_base.as_str().into();
+                if !self.changed.is_empty() {
+                    let file = answer["files"][0].clone();
+                    let files = self.changed.iter().map(|name| {
+                        let mut file = file.clone();
+                        file["filename"] = name.as_str().into();
+                        file
+                    });
+                    answer["files"] = files.collect();
+                }
                 ok(answer)
             }
             _ => panic!("{operation} is not served"),
