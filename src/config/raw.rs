@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use super::quantity::{Count, Rate, RateOrAuto, Share, Size, Time};
 
 /// The keys at the top of the file.
-pub(super) const TOP_LEVEL: [&str; 9] = [
+pub(super) const TOP_LEVEL: [&str; 10] = [
     "project",
     "frontend",
     "compose",
@@ -23,6 +23,7 @@ pub(super) const TOP_LEVEL: [&str; 9] = [
     "measure",
     "gate",
     "store",
+    "paths-ignore",
 ];
 
 /// The file.

@@ -336,6 +336,25 @@ fn an_unknown_key_like_no_other_is_answered_with_all_there_are() {
 }
 
 #[test]
+fn queues_are_named_and_asked_over_amqp() {
+    let of = |keys: &str| {
+        let endpoint = "endpoints: [{ name: e, service: mq, request: GET / }]";
+        format!("project: p\nservices:\n  mq: {{ command: mq, {keys} }}\n{endpoint}\n")
+    };
+    for keys in [
+        "queues: [jobs]",
+        "queues: [jobs], connection: 'redis://{{ address }}'",
+    ] {
+        let error = error(&of(keys));
+        assert!(error.contains("there is no address for it"), "{error}");
+        assert!(error.contains("connection: amqp://"), "{error}");
+    }
+    let unnamed = "connection: 'amqp://{{ address }}', queues: ['']";
+    let error = error(&of(unnamed));
+    assert!(error.contains("a queue without a name"), "{error}");
+}
+
+#[test]
 fn an_unknown_key_inside() {
     let text = "    budgets: { mean: 1 s, p51: 2 s }";
     insta::assert_snapshot!(error_after_endpoint(text), @r"
