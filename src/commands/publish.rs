@@ -81,7 +81,8 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
     if arguments.begin && read_only.is_some() {
         return Ok(exit::PASSED);
     }
-    let target = target(&context, head, pull);
+    let mut target = target(&context, head, pull);
+    target.job = Some(context.job(&config.plan.project));
     if arguments.begin {
         let client = client(&arguments.token, &context)?;
         let begun = publication::begin(&client, &target, &arguments.id, gate).await;
@@ -235,7 +236,9 @@ async fn again(
         accepted: &accepted,
     };
     let (publication, _) = result(&case, path, Origin::Foreign(&merge)).await?;
-    let target = target(&context, &merge.head, Some(number));
+    let mut target = target(&context, &merge.head, Some(number));
+    // It speaks for the job whose run this is.
+    target.job = shown.job;
     let gate = gate(arguments.gate);
     let published = publication::publish(&client, &target, &publication, gate).await;
     let failed = (!published.troubles.is_empty()).then_some(exit::UNREACHABLE);
@@ -455,6 +458,7 @@ fn target(context: &Context, head: &str, pull: Option<u64>) -> Target {
         pull,
         order: context.order,
         run_url: context.run_url.clone(),
+        job: None,
     }
 }
 
@@ -502,6 +506,9 @@ fn say(published: &Published, strict: bool) -> Option<u8> {
             note(&format!("the job summary could not be written: {error}"));
         }
         workflow::warn(&trouble.to_string());
+    }
+    if published.troubles.iter().any(GithubError::is_mistake) {
+        return Some(exit::USAGE);
     }
     (strict && !published.troubles.is_empty()).then_some(exit::UNREACHABLE)
 }

@@ -8,6 +8,7 @@ use super::client::Client;
 use super::error::GithubError;
 use super::limits;
 use super::marker::RunOrder;
+use super::status::TWO_JOBS;
 
 const LIST: &str = "list the check runs";
 const WRITE: &str = "write the check run";
@@ -41,6 +42,8 @@ pub struct CheckRun<'a> {
     pub run_url: &'a str,
     /// That run in order.
     pub order: RunOrder,
+    /// The job of it, where it publishes its own run.
+    pub job: Option<&'a str>,
 }
 
 /// What it says in the end.
@@ -80,7 +83,11 @@ struct Output {
 
 impl Existing {
     fn order(&self) -> Option<RunOrder> {
-        order_in(self.external_id.as_deref()?)
+        Some(order_in(self.external_id.as_deref()?)?.0)
+    }
+
+    fn job(&self) -> Option<&str> {
+        order_in(self.external_id.as_deref()?)?.1
     }
 
     fn is_completed(&self) -> bool {
@@ -113,11 +120,16 @@ pub async fn complete(
     if is_newer(&all, run) {
         return Ok(false);
     }
+    let other = other_job(&all, run);
+    let (conclusion, title) = match &other {
+        Some(_) => (Conclusion::ActionRequired, TWO_JOBS),
+        None => (completed.conclusion, completed.title),
+    };
     let mut batches = completed.annotations.chunks(limits::ANNOTATIONS);
     let output = |batch: &[Annotation]| {
         let annotations: Vec<Value> = batch.iter().map(annotations::json).collect();
         json!({
-            "title": limits::within(completed.title, limits::ANNOTATION_TITLE),
+            "title": limits::within(title, limits::ANNOTATION_TITLE),
             "summary": limits::within(completed.summary, limits::CHECK_TEXT),
             "annotations": annotations,
         })
@@ -126,7 +138,7 @@ pub async fn complete(
         run,
         json!({
             "status": "completed",
-            "conclusion": completed.conclusion,
+            "conclusion": conclusion,
             "output": output(batches.next().unwrap_or_default()),
         }),
     );
@@ -148,7 +160,22 @@ pub async fn complete(
         client.patch_once(WRITE, &route, &body).await?;
     }
     heal(client, run).await?;
-    Ok(true)
+    match other {
+        Some(theirs) => Err(GithubError::TwoJobs {
+            id: run.name.to_owned(),
+            ours: run.job.unwrap_or_default().to_owned(),
+            theirs,
+        }),
+        None => Ok(true),
+    }
+}
+
+/// Another job of this very run that has a check run of the same name.
+fn other_job(all: &[Existing], run: &CheckRun<'_>) -> Option<String> {
+    let same = all.iter().filter(|one| one.order() == Some(run.order));
+    same.filter_map(Existing::job)
+        .find(|job| run.job.is_some_and(|own| own != *job))
+        .map(str::to_owned)
 }
 
 /// GitHub shows the check run that was created last: where that is not of the newest run, because two
@@ -157,17 +184,22 @@ async fn heal(client: &Client, run: &CheckRun<'_>) -> Result<(), GithubError> {
     for _ in 0..ROUNDS {
         let mut ours = list(client, run).await?;
         ours.retain(|one| one.order().is_some());
-        let newest = ours
-            .iter()
-            .max_by_key(|one| (one.order(), one.is_completed(), one.id));
-        let shown = ours.iter().max_by_key(|one| one.id);
-        let (Some(newest), Some(shown)) = (newest, shown) else {
+        let Some(shown) = ours.iter().max_by_key(|one| one.id) else {
             return Ok(());
         };
-        let is_same = newest.order() == shown.order();
-        if is_same && newest.is_completed() == shown.is_completed() {
+        let newest = ours.iter().map(Existing::order).max().flatten();
+        // Of the newest run; where that is what is shown, the end of what has only begun there.
+        let is_newest = shown.order() == newest;
+        if is_newest && shown.is_completed() {
             return Ok(());
         }
+        let better = ours.iter().filter(|one| {
+            one.order() == newest
+                && (!is_newest || (one.is_completed() && one.job() == shown.job()))
+        });
+        let Some(newest) = better.max_by_key(|one| (one.is_completed(), one.id)) else {
+            return Ok(());
+        };
         let mut body = json!({
             "name": run.name,
             "status": newest.status,
@@ -209,16 +241,17 @@ async fn create(client: &Client, run: &CheckRun<'_>, body: &Value) -> Result<u64
     Err(lost.unwrap_or(GithubError::Contended))
 }
 
-/// Those of this very run.
-fn mine<'e>(all: &'e [Existing], run: &CheckRun<'_>) -> impl Iterator<Item = &'e Existing> {
-    let order = run.order;
-    all.iter().filter(move |one| one.order() == Some(order))
+/// Those of this very job.
+fn mine<'e>(all: &'e [Existing], run: &CheckRun<'e>) -> impl Iterator<Item = &'e Existing> {
+    let (order, job) = (run.order, run.job);
+    all.iter()
+        .filter(move |one| one.order() == Some(order) && one.job() == job)
 }
 
 /// Those that are not finished. One that is completed has its annotations, and new ones would be
 /// added to them: a new attempt gets a check run of its own, which GitHub shows in the place of the
 /// old.
-fn own<'e>(all: &'e [Existing], run: &CheckRun<'_>) -> impl Iterator<Item = &'e Existing> {
+fn own<'e>(all: &'e [Existing], run: &CheckRun<'e>) -> impl Iterator<Item = &'e Existing> {
     mine(all, run).filter(|one| !one.is_completed())
 }
 
@@ -243,7 +276,7 @@ fn with(run: &CheckRun<'_>, mut body: Value) -> Value {
         "name": run.name,
         "head_sha": run.sha,
         "details_url": run.run_url,
-        "external_id": external_id(run.order),
+        "external_id": external_id(run),
     });
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
@@ -251,14 +284,26 @@ fn with(run: &CheckRun<'_>, mut body: Value) -> Value {
     body
 }
 
-fn external_id(order: RunOrder) -> String {
-    format!("tollgate:{}.{}", order.run, order.attempt)
+fn external_id(run: &CheckRun<'_>) -> String {
+    let RunOrder {
+        run: number,
+        attempt,
+    } = run.order;
+    let job = run.job.map(|job| format!(":{job}")).unwrap_or_default();
+    format!("tollgate:{number}.{attempt}{job}")
 }
 
-fn order_in(external_id: &str) -> Option<RunOrder> {
-    let (run, attempt) = external_id.strip_prefix("tollgate:")?.split_once('.')?;
-    Some(RunOrder {
+/// The run and the job of it.
+fn order_in(external_id: &str) -> Option<(RunOrder, Option<&str>)> {
+    let rest = external_id.strip_prefix("tollgate:")?;
+    let (order, job) = match rest.split_once(':') {
+        Some((order, job)) => (order, Some(job)),
+        None => (rest, None),
+    };
+    let (run, attempt) = order.split_once('.')?;
+    let order = RunOrder {
         run: run.parse().ok()?,
         attempt: attempt.parse().ok()?,
-    })
+    };
+    Some((order, job))
 }

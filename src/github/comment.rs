@@ -87,6 +87,13 @@ pub async fn publish(client: &Client, sticky: &Sticky) -> Result<Shown, GithubEr
             }
             continue;
         };
+        if let Some(theirs) = other_job(&ours, sticky) {
+            return Err(GithubError::TwoJobs {
+                id: sticky.marker.id.clone(),
+                ours: sticky.marker.job.clone().unwrap_or_default(),
+                theirs,
+            });
+        }
         if newest.marker.order < sticky.marker.order {
             // The oldest comment is the one that people have seen and linked.
             let first = ours.iter().min_by_key(|comment| comment.id);
@@ -113,6 +120,16 @@ pub async fn publish(client: &Client, sticky: &Sticky) -> Result<Shown, GithubEr
         }
     }
     Err(GithubError::Contended)
+}
+
+/// Another job of this very run that has commented under the same name.
+fn other_job(ours: &[Ours], sticky: &Sticky) -> Option<String> {
+    let marker = &sticky.marker;
+    let same = ours.iter().filter(|one| one.marker.order == marker.order);
+    let jobs = same.filter_map(|one| one.marker.job.as_ref());
+    jobs.filter(|job| marker.job.as_ref().is_some_and(|own| own != *job))
+        .max()
+        .cloned()
 }
 
 /// The comments of this report by anybody else who is a bot: left over from another token.

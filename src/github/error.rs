@@ -45,6 +45,16 @@ pub enum GithubError {
         /// What is wrong with it.
         why: String,
     },
+    /// Two jobs of one run say different things under one name, and the last would win.
+    #[error("two jobs of this run publish the report `{id}`: {ours} and {theirs}")]
+    TwoJobs {
+        /// The name of the report.
+        id: String,
+        /// This job.
+        ours: String,
+        /// The other one.
+        theirs: String,
+    },
     /// Several runs kept changing the same comment.
     #[error("other runs kept changing the comment; it was left as it is")]
     Contended,
@@ -62,8 +72,14 @@ impl GithubError {
             | Self::Unreachable { .. }
             | Self::RateLimited { .. }
             | Self::Form { .. }
+            | Self::TwoJobs { .. }
             | Self::Contended => None,
         }
+    }
+
+    /// Whether the workflow has to be changed, whatever was measured.
+    pub fn is_mistake(&self) -> bool {
+        matches!(self, Self::TwoJobs { .. })
     }
 
     /// Whether the token lacks a permission. What a token may not see, GitHub says is not there.
@@ -89,6 +105,11 @@ impl GithubError {
             Self::Refused { status: 401, .. } => {
                 Some("the token has expired or is none; pass `github.token`".to_owned())
             }
+            Self::TwoJobs { .. } => Some(
+                "give each an `id` of its own, for example `id: ${{ matrix.app }}`, or use `shard` \
+                 and `merge` where they are parts of one"
+                    .to_owned(),
+            ),
             Self::Refused { .. }
             | Self::Client(_)
             | Self::Unreachable { .. }

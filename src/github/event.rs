@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::client::Address;
 use super::marker::{RunOrder, is_commit};
@@ -16,6 +17,11 @@ use super::marker::{RunOrder, is_commit};
 const DEPENDABOT: &str = "dependabot[bot]";
 /// The largest event file that is read; GitHub's own are below 1 MiB.
 const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// The machine of a job: another one for each job that runs at the same time.
+const RUNNER: &str = "RUNNER_NAME";
+/// How much of a project's name is in that of a job.
+const LONGEST_NAME: usize = 64;
 
 /// Why the event cannot be understood.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +60,8 @@ pub struct Context {
     pub run_url: String,
     /// Where people look at the runs of the repository.
     runs_url: String,
+    /// What tells the jobs of one run apart, those of a matrix too.
+    job: String,
 }
 
 /// What a workflow runs for.
@@ -232,11 +240,29 @@ impl Context {
     pub fn of_environment() -> Result<Self, EventError> {
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-            (name.starts_with("GITHUB_") && !value.is_empty()).then_some((name, value))
+            let is_known = name.starts_with("GITHUB_") || name == RUNNER;
+            (is_known && !value.is_empty()).then_some((name, value))
         });
         let variables: BTreeMap<String, String> = variables.collect();
         let path = get(&variables, "GITHUB_EVENT_PATH")?;
         Self::of(&variables, &read(Path::new(path))?)
+    }
+
+    /// What this job is called where it publishes its own run of a project: `web.0123abcd`. The jobs
+    /// of a matrix have one name in GitHub's variables, and differ in their runner or project.
+    pub fn job(&self, project: &str) -> String {
+        let hash = Sha256::digest(format!("{}\n{project}", self.job));
+        let hash: String = hash
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let plain = |c: char| match c.to_ascii_lowercase() {
+            c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
+            _ => '-',
+        };
+        let name: String = project.chars().take(LONGEST_NAME).map(plain).collect();
+        format!("{name}.{hash}")
     }
 
     /// The same about another run.
@@ -291,6 +317,9 @@ impl Context {
             },
             situation,
             order,
+            job: ["GITHUB_JOB", RUNNER]
+                .map(|name| variables.get(name).map_or("", String::as_str))
+                .join("\n"),
         })
     }
 }

@@ -29,6 +29,8 @@ pub struct Marker {
     pub order: RunOrder,
     /// The commit that was measured.
     pub head: String,
+    /// The job that says so, where it publishes what it measured itself.
+    pub job: Option<String>,
 }
 
 impl Marker {
@@ -37,7 +39,7 @@ impl Marker {
         let line = body.lines().next()?;
         let inside = line.strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
         let mut words = inside.split(' ');
-        let marker = Self {
+        let mut marker = Self {
             id: words.next().filter(|id| is_id(id))?.to_owned(),
             order: RunOrder {
                 run: number(words.next()?.strip_prefix("run=")?)?,
@@ -48,7 +50,12 @@ impl Marker {
                 .strip_prefix("head=")
                 .filter(|head| is_commit(head))?
                 .to_owned(),
+            job: None,
         };
+        if let Some(word) = words.next() {
+            let job = word.strip_prefix("job=").filter(|job| is_job(job))?;
+            marker.job = Some(job.to_owned());
+        }
         words.next().is_none().then_some(marker)
     }
 }
@@ -57,10 +64,11 @@ impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RunOrder { run, attempt } = self.order;
         let (id, head) = (&self.id, &self.head);
-        write!(
-            f,
-            "{OPEN}{id} run={run} attempt={attempt} head={head}{CLOSE}"
-        )
+        write!(f, "{OPEN}{id} run={run} attempt={attempt} head={head}")?;
+        if let Some(job) = &self.job {
+            write!(f, " job={job}")?;
+        }
+        write!(f, "{CLOSE}")
     }
 }
 
@@ -68,6 +76,15 @@ impl fmt::Display for Marker {
 pub fn is_id(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=LONGEST_ID).contains(&text.len()) && text.chars().all(is_plain)
+}
+
+/// The longest name of a job.
+const LONGEST_JOB: usize = 96;
+
+/// Whether a text is a job as [`super::event::Context::job`] names it.
+pub fn is_job(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    (1..=LONGEST_JOB).contains(&text.len()) && text.chars().all(is_plain)
 }
 
 /// Whether a text is the whole hash of a commit.
@@ -94,6 +111,7 @@ mod tests {
                 attempt: 2,
             },
             head: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            job: None,
         }
     }
 
@@ -124,6 +142,18 @@ mod tests {
         for text in wrong {
             assert_eq!(Marker::of(&text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_job_is_in_it_where_there_is_one() {
+        let marker = Marker {
+            job: Some("web-app.0123abcd".to_owned()),
+            ..marker()
+        };
+        let text = marker.to_string();
+        assert_eq!(Marker::of(&text), Some(marker));
+        assert_eq!(Marker::of(&text.replace("web-app", "Web app")), None);
+        assert_eq!(Marker::of(&text.replace("job=", "jobs=")), None);
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct Target {
     pub order: RunOrder,
     /// Where people look at it.
     pub run_url: String,
+    /// The job that measured, where it publishes its own run: two of one run under one name would
+    /// overwrite each other.
+    pub job: Option<String>,
 }
 
 /// What came out.
@@ -94,6 +97,7 @@ pub async fn begin(client: &Client, target: &Target, id: &str, gate: Gate) -> Pu
             description: "measuring base and head",
             run_url: &target.run_url,
             order: target.order,
+            job: target.job.as_deref(),
         };
         let set = status::publish(client, &status).await;
         published.keep(set.map(|_| None));
@@ -129,6 +133,7 @@ pub async fn publish(
             description: &publication.title,
             run_url: &target.run_url,
             order: target.order,
+            job: target.job.as_deref(),
         };
         let set = status::publish(client, &status).await;
         published.keep(set.map(|set| superseded(set, "the commit status")));
@@ -165,6 +170,7 @@ async fn on_pull(
             id: publication.id.clone(),
             order: target.order,
             head: target.head.clone(),
+            job: target.job.clone(),
         },
         text: with_link(text.trim_end(), target),
         author: author.unwrap_or_else(|_| ACTIONS.to_owned()),
@@ -232,6 +238,7 @@ fn check_run_of<'a>(target: &'a Target, name: &'a str) -> CheckRun<'a> {
         name,
         run_url: &target.run_url,
         order: target.order,
+        job: target.job.as_deref(),
     }
 }
 

@@ -51,7 +51,12 @@ pub struct Status<'a> {
     pub run_url: &'a str,
     /// That run in order.
     pub order: RunOrder,
+    /// The job of it, where it publishes its own run.
+    pub job: Option<&'a str>,
 }
+
+/// What a status says where two jobs of one run set it.
+pub const TWO_JOBS: &str = "two jobs of this run publish under this name: give each an `id`";
 
 /// One that is there.
 #[derive(Debug, Clone, Deserialize)]
@@ -71,12 +76,7 @@ const ROUNDS: u32 = 8;
 /// GitHub shows what was written last, and knows no condition for a write: so everybody looks
 /// again after writing, and says once more what the newest run said where that is not what came last.
 pub async fn publish(client: &Client, status: &Status<'_>) -> Result<bool, GithubError> {
-    let own = json!({
-        "state": status.state.word(),
-        "context": status.context,
-        "description": limits::within(status.description, limits::STATUS),
-        "target_url": status.run_url,
-    });
+    let own = body(status, status.state, status.description);
     let existing = match list(client, status).await {
         Ok(existing) => existing,
         // A token that may write statuses but not read them sets its own.
@@ -88,27 +88,75 @@ pub async fn publish(client: &Client, status: &Status<'_>) -> Result<bool, Githu
     if order_of(existing.first()) > Some(status.order) {
         return Ok(false);
     }
-    write(client, status, &own).await?;
+    let is_done = status.state != State::Pending;
+    let mut other = other_job(&existing, status).filter(|_| is_done);
+    match &other {
+        Some(_) => write(client, status, &contested(status)).await?,
+        None => write(client, status, &own).await?,
+    };
     let mut copies = Vec::new();
     for _ in 0..ROUNDS {
         let existing = list(client, status).await?;
+        if is_done && other.is_none() {
+            other = other_job(&existing, status);
+            if other.is_some() {
+                write(client, status, &contested(status)).await?;
+                continue;
+            }
+        }
         let newest = newest(&existing, &copies);
         let stands = order_of(newest) == Some(status.order);
-        let (Some(newest), Some(last)) = (newest, existing.first()) else {
-            return Ok(stands);
-        };
-        if says(newest) == says(last) {
-            return Ok(stands);
+        if let (Some(newest), Some(last)) = (newest, existing.first())
+            && says(newest) != says(last)
+        {
+            let copy = json!({
+                "state": newest.state,
+                "context": newest.context,
+                "description": newest.description,
+                "target_url": newest.target_url,
+            });
+            copies.push(write(client, status, &copy).await?);
+            continue;
         }
-        let copy = json!({
-            "state": newest.state,
-            "context": newest.context,
-            "description": newest.description,
-            "target_url": newest.target_url,
-        });
-        copies.push(write(client, status, &copy).await?);
+        return match other {
+            Some(theirs) => Err(GithubError::TwoJobs {
+                id: status.context.to_owned(),
+                ours: status.job.unwrap_or_default().to_owned(),
+                theirs,
+            }),
+            None => Ok(stands),
+        };
     }
     Err(GithubError::Contended)
+}
+
+fn body(status: &Status<'_>, state: State, description: &str) -> Value {
+    let url = match status.job {
+        Some(job) => format!("{}#{job}", status.run_url),
+        None => status.run_url.to_owned(),
+    };
+    json!({
+        "state": state.word(),
+        "context": status.context,
+        "description": limits::within(description, limits::STATUS),
+        "target_url": url,
+    })
+}
+
+/// What stands where two jobs of one run say different things: no success.
+fn contested(status: &Status<'_>) -> Value {
+    body(status, State::Error, TWO_JOBS)
+}
+
+/// Another job of this very run that has set the same status.
+fn other_job(existing: &[Existing], status: &Status<'_>) -> Option<String> {
+    let same = existing
+        .iter()
+        .filter(|one| order_of(Some(one)) == Some(status.order));
+    let jobs = same.filter_map(|one| one.target_url.as_deref()?.rsplit_once('#'));
+    jobs.map(|(_, job)| job)
+        .find(|job| status.job.is_some_and(|own| own != *job))
+        .map(str::to_owned)
 }
 
 /// The statuses of its context, the last one first.
@@ -130,15 +178,19 @@ async fn write(client: &Client, status: &Status<'_>, body: &Value) -> Result<u64
     answer.read(WRITE).map(|Written { id }| id)
 }
 
-/// What the newest run said last. That it is done comes after that it has begun, whoever repeated
+/// What the newest run said last. That a job is done comes after that it has begun, whoever repeated
 /// the latter.
 fn newest<'e>(existing: &'e [Existing], copies: &[u64]) -> Option<&'e Existing> {
-    let is_done = |one: &Existing| one.state != State::Pending.word();
-    let said = existing
-        .iter()
-        .rev()
-        .filter(|one| !copies.contains(&one.id));
-    said.max_by_key(|one| (order_of(Some(one)), is_done(one)))
+    let said = || existing.iter().filter(|one| !copies.contains(&one.id));
+    let order = said().map(|one| order_of(Some(one))).max()?;
+    let mut of_run = said().filter(|one| order_of(Some(one)) == order);
+    let last = of_run.next()?;
+    let is_done = |one: &&Existing| one.state != State::Pending.word();
+    if is_done(&last) {
+        return Some(last);
+    }
+    let ended = of_run.find(|one| is_done(one) && one.target_url == last.target_url);
+    Some(ended.unwrap_or(last))
 }
 
 fn order_of(one: Option<&Existing>) -> Option<RunOrder> {
@@ -152,6 +204,7 @@ fn says(one: &Existing) -> (&str, Option<&str>, Option<&str>) {
 
 /// The run in an address like `…/actions/runs/12/attempts/2`.
 fn order_in(url: &str) -> Option<RunOrder> {
+    let url = url.split_once('#').map_or(url, |(url, _job)| url);
     let (_, rest) = url.rsplit_once("/actions/runs/")?;
     let (run, attempt) = rest.split_once("/attempts/")?;
     Some(RunOrder {
@@ -187,6 +240,11 @@ mod tests {
         assert_eq!(newest(&twice, &[]).map(|one| one.id), Some(6));
         assert_eq!(newest(&twice, &[6]).map(|one| one.id), Some(5));
         assert!(newest(&[], &[]).is_none());
+        // Another job of the same run has only begun.
+        let mut begun = said(7, 8, "pending");
+        begun.target_url = begun.target_url.map(|url| url + "#web.0123abcd");
+        let both = [begun, said(6, 8, "success")];
+        assert_eq!(newest(&both, &[]).map(|one| one.id), Some(7));
     }
 
     #[test]
@@ -197,6 +255,8 @@ mod tests {
             attempt: 2,
         };
         assert_eq!(order, Some(wanted));
+        let of_job = order_in("https://github.com/o/r/actions/runs/12/attempts/2#web.0123abcd");
+        assert_eq!(of_job, Some(wanted));
         assert_eq!(order_in("https://ci.example/12"), None);
     }
 }

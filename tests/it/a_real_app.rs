@@ -55,6 +55,23 @@ gate:
   severity: { latency: show, p95: show, cpu: show, memory: show }
 ";
 
+/// One model service, its batches, and CPU time: a third more work is seen in short blocks.
+const BATCHES: &str = "
+project: spheroid
+compose: { file: compose.yaml, services: [ml] }
+services:
+  ml: { models: [model.onnx], ready: { http: /health, within: 60 s } }
+endpoints:
+  - name: segment a batch
+    service: ml
+    request: POST /segment-batch
+    multipart: { image: [\"@fixtures/cells-01.png\", \"@fixtures/cells-02.png\", \"@fixtures/cells-03.png\", \"@fixtures/cells-04.png\"] }
+    expect: { status: 200, json: \"$.results[3].cells\" }
+measure: { blocks: 4, confirmation-blocks: 4, block: 800 ms, warm-up: 300 ms, contention-limit: 100% }
+gate:
+  tolerance: { latency: 90%, p95: 90%, cpu: 12%, memory: 90% }
+  severity: { latency: show, p95: show, memory: show }
+";
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/spheroid")
 }
@@ -109,8 +126,34 @@ fn app() -> Sandbox {
         "app/containers.yml",
         &reduced("tollgate.containers.yml", &COUNTED, ONLY_COUNTS),
     );
+    sandbox.write("app/batches.yml", BATCHES);
     sandbox.commit("the app");
     sandbox
+}
+
+/// Checks the app in containers with these regressions, which blocks; what regressed, and all that
+/// was said.
+fn blocked(app: &Sandbox, config: &str, patches: &[&str]) -> (Vec<String>, String) {
+    let mut patch = String::new();
+    for name in patches {
+        let file = example().join(format!("regressions/{name}.patch"));
+        let text = fs::read_to_string(file).expect("a patch");
+        let start = text.find("--- a/").expect("what it changes");
+        patch.push_str(&text[start..]);
+    }
+    let file = app.outside("faults.patch");
+    fs::write(&file, patch).expect("a file");
+    let file = file.to_string_lossy().into_owned();
+    let base = [("SPHEROID_BASE", Path::new(base_image()))];
+    let check = app.run_with(&base, &["check", "--config", config, "--head-patch", &file]);
+    check.exits(1);
+    let comparisons = report(app)["comparisons"].clone();
+    let all = comparisons.as_array().expect("comparisons");
+    let regressed = all
+        .iter()
+        .filter(|one| one["verdict"]["regressed"].is_object() && one["weight"] == "gates");
+    let ids = regressed.filter_map(|one| one["id"].as_str());
+    (ids.map(str::to_owned).collect(), check.to_string())
 }
 
 /// The reports of the app's last check.
@@ -177,39 +220,14 @@ fn one_query_for_each_row_is_blocked_and_a_comment_is_not() {
 #[test]
 fn in_containers_what_is_counted_blocks_without_any_clock() {
     let app = app();
-    let check = |patches: &[&str]| {
-        let mut patch = String::new();
-        for name in patches {
-            let file = example().join(format!("regressions/{name}.patch"));
-            let text = fs::read_to_string(file).expect("a patch");
-            let start = text.find("--- a/").expect("what it changes");
-            patch.push_str(&text[start..]);
-        }
-        let file = app.outside("faults.patch");
-        fs::write(&file, patch).expect("a file");
-        let file = file.to_string_lossy().into_owned();
-        let base = [("SPHEROID_BASE", Path::new(base_image()))];
-        let config = ["check", "--config", "app/containers.yml"];
-        let arguments = [&config[..], &["--head-patch", &file]].concat();
-        let check = app.run_with(&base, &arguments);
-        check.exits(1);
-        let comparisons = report(&app)["comparisons"].clone();
-        let all = comparisons.as_array().expect("comparisons");
-        let regressed = all
-            .iter()
-            .filter(|one| one["verdict"]["regressed"].is_object());
-        let ids = regressed.filter_map(|one| one["id"].as_str());
-        let ids: Vec<String> = ids.map(str::to_owned).collect();
-        assert!(ids.iter().all(|id| !is_noisy(id)), "{ids:#?}\n{check}");
-        (ids, check.to_string())
-    };
-
-    let (blocked, said) = check(&[
+    let four = [
         "over-fetch",
         "unbounded-list",
         "cache-key",
         "model-per-request",
-    ]);
+    ];
+    let (found, said) = blocked(&app, "app/containers.yml", &four);
+    assert!(found.iter().all(|id| !is_noisy(id)), "{found:#?}\n{said}");
     for id in [
         "endpoint/project/bytes-read-per-request",
         "endpoint/project/pages-per-request",
@@ -218,17 +236,14 @@ fn in_containers_what_is_counted_blocks_without_any_clock() {
         "endpoint/statistics/queries-per-request",
         "endpoint/segment one image/model-loads-per-request",
     ] {
-        assert!(
-            blocked.contains(&id.to_owned()),
-            "{id}: {blocked:#?}\n{said}"
-        );
+        assert!(found.contains(&id.to_owned()), "{id}: {found:#?}\n{said}");
     }
     assert!(said.contains("ml/app.py:28"), "{said}");
 
     // One fault: nothing but what it touches is accused.
-    let (blocked, said) = check(&["missing-index"]);
+    let (found, said) = blocked(&app, "app/containers.yml", &["missing-index"]);
     let only = ["endpoint/search images/pages-per-request"];
-    assert_eq!(blocked, only, "{said}");
+    assert_eq!(found, only, "{said}");
     assert!(said.contains("db/schema.sql:39"), "{said}");
     let counted = "% of the scans of `image` read it from end to end (base";
     let found = report(&app)["findings"].to_string();
@@ -237,6 +252,15 @@ fn in_containers_what_is_counted_blocks_without_any_clock() {
         found.contains("its index `image_status_cells` is gone"),
         "{found}"
     );
+}
+
+#[test]
+fn in_containers_more_work_blocks_without_any_latency() {
+    let app = app();
+
+    let (found, said) = blocked(&app, "app/batches.yml", &["no-batching"]);
+    assert_eq!(found, ["endpoint/segment a batch/cpu"], "{said}");
+    assert!(said.contains("ml/app.py:91"), "{said}");
 }
 
 /// Whether a clock or the memory of a process decides it.

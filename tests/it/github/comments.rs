@@ -57,6 +57,7 @@ fn marker(id: &str, run: u64) -> Marker {
         id: id.to_owned(),
         order: RunOrder { run, attempt: 1 },
         head: "a".repeat(40),
+        job: None,
     }
 }
 

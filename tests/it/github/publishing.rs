@@ -37,6 +37,8 @@ struct Job {
     attempt: u32,
     /// What stands before the API's paths.
     api: &'static str,
+    /// The machine it runs on.
+    runner: &'static str,
 }
 
 impl Job {
@@ -55,6 +57,7 @@ impl Job {
             run: 7,
             attempt: 1,
             api: "",
+            runner: "machine 1",
         };
         job.record(|_| ());
         job
@@ -143,6 +146,8 @@ impl Job {
             ("GITHUB_STEP_SUMMARY", outside("summary.md")),
             ("GITHUB_OUTPUT", outside("outputs")),
             ("GITHUB_TOKEN", text("t-actions")),
+            ("GITHUB_JOB", text("measure")),
+            ("RUNNER_NAME", text(self.runner)),
         ];
         let variables: Vec<(&str, &Path)> = variables
             .iter()
@@ -226,9 +231,13 @@ fn a_regression_fails_with_a_comment_and_a_status() {
     let comments = job.comments();
     assert_eq!(comments.len(), 1);
     let head = head();
-    let marker =
-        format!("<!-- tollgate:v1 id=tollgate run=7 attempt=1 head={head} -->\n## ❌ Tollgate: ");
+    let marker = format!("<!-- tollgate:v1 id=tollgate run=7 attempt=1 head={head} job=spheroid.");
     assert!(comments[0].starts_with(&marker), "{}", comments[0]);
+    assert!(
+        comments[0].contains(" -->\n## ❌ Tollgate: "),
+        "{}",
+        comments[0]
+    );
     let link = format!(
         "[Full report](https://github.com/{REPOSITORY}/actions/runs/7/attempts/1) of {head}"
     );
@@ -870,4 +879,39 @@ fn what_a_fork_leaves_out_is_decided_by_the_base_branch() {
     job.github.look(|world| world.changed = many);
     job.publish(&[]).exits(0);
     assert_eq!(job.state(), "error");
+}
+
+#[test]
+fn two_jobs_of_a_matrix_under_one_name_are_never_a_success() {
+    let mut job = Job::on_pull_request();
+    job.publish(&["--gate", "both"]).exits(1);
+
+    // The second job of the matrix measured something else, and it is fine.
+    job.runner = "machine 2";
+    job.record(unchanged);
+    job.publish(&["--begin", "--gate", "both"]).exits(0);
+    let second = job.publish(&["--gate", "both"]);
+
+    second.exits(2);
+    second.says("two jobs of this run publish the report `tollgate`: spheroid.");
+    second.says("give each an `id` of its own");
+    let (state, text) = job.status(&head()).expect("a status");
+    assert_eq!(state, "error");
+    assert_eq!(
+        text,
+        "two jobs of this run publish under this name: give each an `id`"
+    );
+    let last = job
+        .github
+        .look(|world| world.checks.last().cloned())
+        .expect("a check run");
+    assert_eq!(last["conclusion"], "action_required");
+    // The comment of the first stays, and there is no other.
+    let comments = job.comments();
+    assert_eq!(comments.len(), 1);
+    assert!(comments[0].contains("job=spheroid."), "{}", comments[0]);
+
+    // Under a name of its own it is heard.
+    job.publish(&["--gate", "both", "--id", "web"]).exits(0);
+    assert_eq!(job.comments().len(), 2);
 }

@@ -103,6 +103,7 @@ async fn race(github: Arc<Github>, seed: u64) {
                 head: SHA.to_owned(),
                 pull: None,
                 order: RunOrder { run, attempt: 1 },
+                job: Some(format!("app.{run}")),
                 run_url: format!("https://github.com/o/r/actions/runs/{run}/attempts/1"),
             };
             let outcome = if run == NEWEST {
