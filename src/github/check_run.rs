@@ -120,16 +120,11 @@ pub async fn complete(
     if is_newer(&all, run) {
         return Ok(false);
     }
-    let other = other_job(&all, run);
-    let (conclusion, title) = match &other {
-        Some(_) => (Conclusion::ActionRequired, TWO_JOBS),
-        None => (completed.conclusion, completed.title),
-    };
     let mut batches = completed.annotations.chunks(limits::ANNOTATIONS);
     let output = |batch: &[Annotation]| {
         let annotations: Vec<Value> = batch.iter().map(annotations::json).collect();
         json!({
-            "title": limits::within(title, limits::ANNOTATION_TITLE),
+            "title": limits::within(completed.title, limits::ANNOTATION_TITLE),
             "summary": limits::within(completed.summary, limits::CHECK_TEXT),
             "annotations": annotations,
         })
@@ -138,12 +133,17 @@ pub async fn complete(
         run,
         json!({
             "status": "completed",
-            "conclusion": conclusion,
+            "conclusion": completed.conclusion,
             "output": output(batches.next().unwrap_or_default()),
         }),
     );
     // More than one only where an answer was lost, or an older run made room.
     let mut unfinished: Vec<u64> = own(&all, run).map(|own| own.id).collect();
+    if unfinished.is_empty() {
+        // An earlier job of the run has begun it.
+        let begun = all.iter().filter(|one| one.order() == Some(run.order));
+        unfinished.extend(begun.filter(|one| !one.is_completed()).map(|one| one.id));
+    }
     unfinished.sort_unstable();
     for id in &unfinished {
         let route = format!("/check-runs/{id}");
@@ -160,20 +160,34 @@ pub async fn complete(
         client.patch_once(WRITE, &route, &body).await?;
     }
     heal(client, run).await?;
-    match other {
-        Some(theirs) => Err(GithubError::TwoJobs {
-            id: run.name.to_owned(),
-            ours: run.job.unwrap_or_default().to_owned(),
-            theirs,
-        }),
-        None => Ok(true),
+    let all = list(client, run).await?;
+    let Some(theirs) = other_job(&all, run) else {
+        return Ok(true);
+    };
+    // Whichever of them is shown, it is no success.
+    let body = json!({
+        "status": "completed",
+        "conclusion": Conclusion::ActionRequired,
+        "output": { "title": TWO_JOBS, "summary": limits::within(completed.summary, limits::CHECK_TEXT) },
+    });
+    let both = all.iter().filter(|one| one.order() == Some(run.order));
+    for one in both.filter(|one| one.is_completed()) {
+        let route = format!("/check-runs/{}", one.id);
+        client.patch(WRITE, &route, &body).await?;
     }
+    Err(GithubError::TwoJobs {
+        id: run.name.to_owned(),
+        ours: run.job.unwrap_or_default().to_owned(),
+        theirs,
+    })
 }
 
-/// Another job of this very run that has a check run of the same name.
+/// Another job of this very run that has completed a check run of the same name. One that has only
+/// begun may have left the rest to us.
 fn other_job(all: &[Existing], run: &CheckRun<'_>) -> Option<String> {
     let same = all.iter().filter(|one| one.order() == Some(run.order));
-    same.filter_map(Existing::job)
+    same.filter(|one| one.is_completed())
+        .filter_map(Existing::job)
         .find(|job| run.job.is_some_and(|own| own != *job))
         .map(str::to_owned)
 }

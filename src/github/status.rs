@@ -148,11 +148,13 @@ fn contested(status: &Status<'_>) -> Value {
     body(status, State::Error, TWO_JOBS)
 }
 
-/// Another job of this very run that has set the same status.
+/// Another job of this very run that has said how it ended under the same name. One that has only
+/// begun may have left the rest to us.
 fn other_job(existing: &[Existing], status: &Status<'_>) -> Option<String> {
     let same = existing
         .iter()
-        .filter(|one| order_of(Some(one)) == Some(status.order));
+        .filter(|one| order_of(Some(one)) == Some(status.order))
+        .filter(|one| one.state != State::Pending.word());
     let jobs = same.filter_map(|one| one.target_url.as_deref()?.rsplit_once('#'));
     jobs.map(|(_, job)| job)
         .find(|job| status.job.is_some_and(|own| own != *job))

@@ -901,11 +901,7 @@ fn two_jobs_of_a_matrix_under_one_name_are_never_a_success() {
         text,
         "two jobs of this run publish under this name: give each an `id`"
     );
-    let last = job
-        .github
-        .look(|world| world.checks.last().cloned())
-        .expect("a check run");
-    assert_eq!(last["conclusion"], "action_required");
+    assert_eq!(conclusions(&job), ["action_required", "action_required"]);
     // The comment of the first stays, and there is no other.
     let comments = job.comments();
     assert_eq!(comments.len(), 1);
@@ -914,4 +910,45 @@ fn two_jobs_of_a_matrix_under_one_name_are_never_a_success() {
     // Under a name of its own it is heard.
     job.publish(&["--gate", "both", "--id", "web"]).exits(0);
     assert_eq!(job.comments().len(), 2);
+}
+
+/// How the check runs ended, in the order they were created.
+fn conclusions(job: &Job) -> Vec<Value> {
+    job.github.look(|world| {
+        let checks = world.checks.iter();
+        checks.map(|check| check["conclusion"].clone()).collect()
+    })
+}
+
+#[test]
+fn two_jobs_at_the_same_time_under_one_name_are_never_a_success() {
+    let mut job = Job::on_pull_request();
+    let fails = ["--gate", "both"];
+    job.publish(&["--begin", "--gate", "both"]).exits(0);
+    job.runner = "machine 2";
+    job.publish(&["--begin", "--gate", "both"]).exits(0);
+    // The one that began last ends first, and is fine.
+    job.record(unchanged);
+    job.publish(&fails).exits(0);
+    assert_eq!(job.state(), "success");
+
+    job.runner = "machine 1";
+    job.record(measured);
+    job.publish(&fails).exits(2);
+
+    assert_eq!(job.state(), "error");
+    assert_eq!(conclusions(&job), ["action_required", "action_required"]);
+}
+
+#[test]
+fn one_job_may_begin_what_another_ends() {
+    let mut job = Job::on_pull_request();
+    job.record(unchanged);
+    job.publish(&["--begin", "--gate", "both"]).exits(0);
+
+    job.runner = "machine 2";
+    job.publish(&["--gate", "both"]).exits(0);
+
+    assert_eq!(job.state(), "success");
+    assert_eq!(conclusions(&job), ["success"]);
 }
