@@ -18,15 +18,16 @@ use crate::model::Outcome;
 /// Merges and judges; the outcome decides the exit code.
 pub async fn merge(arguments: &Merge) -> Result<Outcome, Failure> {
     let (config, project) = load(&arguments.project)?;
-    let home = checkout::home(&project)?;
-    check::forget_earlier_results(&home);
-    let repository = Repository::of(&project)?;
-    if arguments.shards.is_empty() {
-        return none(&config, &arguments.project.config, &repository, &home);
-    }
+    // Read before anything is removed: a shard may lie where results do.
     let parts = run_files::load_shards(&arguments.shards)?;
     for part in &parts {
         run_files::same_project(part, "the configuration", &config.plan.project)?;
+    }
+    let home = checkout::home(&project)?;
+    check::forget_earlier_results(&home);
+    let repository = Repository::of(&project)?;
+    if parts.is_empty() {
+        return none(&config, &arguments.project.config, &repository, &home);
     }
     let file = merging::merge(parts)?;
     output::write_json(&home.join(RUN_FILE), &file)?;

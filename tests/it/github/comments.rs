@@ -335,6 +335,23 @@ fn racing_runs_leave_one_comment_with_the_newest_run() {
     );
 }
 
+/// One request in twenty fails, before or after it has done its work.
+pub(super) fn fail_often(
+    world: &mut crate::support::github::World,
+    routes: &[&'static str],
+    random: &mut fastrand::Rng,
+) {
+    for route in routes {
+        let chance = |_| match random.u8(..40) {
+            0 => Some(Fault::Before),
+            1 => Some(Fault::After),
+            _ => None,
+        };
+        let faults: Vec<_> = (0..200).map(chance).collect();
+        world.fail(route, faults);
+    }
+}
+
 async fn race(github: Arc<Github>, seed: u64) {
     let repository = format!("o/r{seed}");
     github.add(&repository);
@@ -344,15 +361,7 @@ async fn race(github: Arc<Github>, seed: u64) {
         if random.bool() {
             world.comment(3, ACTIONS, &format!("{}\nrun 1", marker("tollgate", 1)));
         }
-        for route in ROUTES {
-            let chance = |_| match random.u8(..40) {
-                0 => Some(Fault::Before),
-                1 => Some(Fault::After),
-                _ => None,
-            };
-            let faults: Vec<_> = (0..200).map(chance).collect();
-            world.fail(route, faults);
-        }
+        fail_often(world, &ROUTES, &mut random);
     });
     github.gate(&repository, 3, seed);
     let runs = [2, 3, 4].map(|run| {

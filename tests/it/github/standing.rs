@@ -6,8 +6,8 @@ use tollgate::github::marker::RunOrder;
 use tollgate::github::publication::{self, Ending, Gate, Publication, Target};
 use tollgate::model::Outcome;
 
-use super::comments::{QUICK, client};
-use crate::support::github::{Fault, Github};
+use super::comments::{QUICK, client, fail_often};
+use crate::support::github::Github;
 
 const SHA: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
 /// Every route of a status and of a check run.
@@ -84,15 +84,7 @@ async fn race(github: Arc<Github>, seed: u64) {
     github.add(&repository);
     let mut random = fastrand::Rng::with_seed(seed);
     github.look_at(&repository, |world| {
-        for route in ROUTES {
-            let chance = |_| match random.u8(..40) {
-                0 => Some(Fault::Before),
-                1 => Some(Fault::After),
-                _ => None,
-            };
-            let faults: Vec<_> = (0..200).map(chance).collect();
-            world.fail(route, faults);
-        }
+        fail_often(world, &ROUTES, &mut random);
     });
     github.gate(&repository, 3, seed);
     let runs = [2, 3, NEWEST].map(|run| {
