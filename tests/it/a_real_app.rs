@@ -72,6 +72,35 @@ gate:
   tolerance: { latency: 90%, p95: 90%, cpu: 12%, memory: 90% }
   severity: { latency: show, p95: show, memory: show }
 ";
+/// The API alone, with allocators that give back what is free: garbage would hide what never is.
+const LEAKS: &str = "
+project: spheroid
+compose: { file: compose.yaml, services: [postgres, redis, api] }
+services:
+  postgres:
+    connection: postgresql://postgres@{{ address }}/app
+    ready: { postgres: select 1, within: 60 s }
+    seed: db/load {{ host }} {{ port }}
+  redis: { ready: { redis: true } }
+  api:
+    environment:
+      NODE_OPTIONS: --max-semi-space-size=1 --max-old-space-size=384
+      MALLOC_ARENA_MAX: '2'
+      MALLOC_MMAP_THRESHOLD_: '131072'
+      MALLOC_TRIM_THRESHOLD_: '131072'
+    ready: { http: /health, within: 30 s }
+endpoints:
+  - name: statistics
+    service: api
+    request: GET /api/statistics
+    load: { concurrency: 4 }
+    expect: { status: 200, json: \"$.byStatus[0].images\" }
+measure: { blocks: 3, confirmation-blocks: 5, block: 7 s, warm-up: 300 ms, contention-limit: 100% }
+gate:
+  tolerance: { latency: 90%, p95: 90%, cpu: 90%, memory: 10% }
+  severity: { latency: show, p95: show, cpu: show }
+";
+
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/spheroid")
 }
@@ -127,6 +156,7 @@ fn app() -> Sandbox {
         &reduced("tollgate.containers.yml", &COUNTED, ONLY_COUNTS),
     );
     sandbox.write("app/batches.yml", BATCHES);
+    sandbox.write("app/leaks.yml", LEAKS);
     sandbox.commit("the app");
     sandbox
 }
@@ -261,6 +291,14 @@ fn in_containers_more_work_blocks_without_any_latency() {
     let (found, said) = blocked(&app, "app/batches.yml", &["no-batching"]);
     assert_eq!(found, ["endpoint/segment a batch/cpu"], "{said}");
     assert!(said.contains("ml/app.py:91"), "{said}");
+}
+
+#[test]
+fn in_containers_memory_that_is_never_freed_blocks_without_any_latency() {
+    let app = app();
+
+    let (found, said) = blocked(&app, "app/leaks.yml", &["memory-leak"]);
+    assert_eq!(found, ["service/api/memory"], "{said}");
 }
 
 /// Whether a clock or the memory of a process decides it.

@@ -128,6 +128,16 @@ pub fn cpu_of_tree(root: i32) -> Duration {
     living_descendants(root).into_iter().map(cpu).sum()
 }
 
+/// Whether a process below `root` runs, waits for a core or waits for a disk at this moment.
+pub fn is_busy(root: i32) -> bool {
+    let is_busy = |pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = after_name(&stat).and_then(|rest| rest.split_ascii_whitespace().next());
+        matches!(state, Some("R" | "D"))
+    };
+    living_descendants(root).into_iter().any(is_busy)
+}
+
 /// CPU time of one process to the nanosecond, and of its waited-for children to the clock tick.
 pub fn cpu(pid: i32) -> Duration {
     let own = clock_getcpuclockid(Pid::from_raw(pid))
@@ -225,6 +235,35 @@ mod tests {
         signal(pid, Signal::SIGKILL);
         child.wait().unwrap();
         assert!(!living_descendants(own).contains(&pid));
+    }
+
+    #[test]
+    fn knows_who_works() {
+        let run = |program: &str, argument: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", "\"$0\" \"$1\" & wait", program, argument]);
+            command.stdout(Stdio::null()).spawn().unwrap()
+        };
+        for (program, argument, works) in [("sleep", "30", false), ("yes", "", true)] {
+            let mut shell = run(program, argument);
+            let root = i32::try_from(shell.id()).unwrap();
+            while living_descendants(root).is_empty() {
+                std::thread::yield_now();
+            }
+            let child = living_descendants(root)[0];
+            // What was just started is still loading its program.
+            let mut seen = is_busy(root);
+            for _ in 0..5000 {
+                if seen == works {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+                seen = is_busy(root);
+            }
+            signal(child, Signal::SIGKILL);
+            shell.wait().unwrap();
+            assert_eq!(seen, works, "{program}");
+        }
     }
 
     #[test]

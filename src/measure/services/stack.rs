@@ -24,7 +24,7 @@ use crate::measure::probes::tables::{self, Tables};
 use crate::measure::probes::{rabbitmq, redis};
 use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
-use crate::measure::process::tree::Usage;
+use crate::measure::process::tree::{self, Usage};
 
 /// Where services listen.
 const HOST: &str = "127.0.0.1";
@@ -41,6 +41,13 @@ const PORT_TRIES: usize = 100;
 const POLL: Duration = Duration::from_millis(15);
 /// The same where the engine has to be asked: for a health check, a log.
 const ASK: Duration = Duration::from_millis(100);
+/// How long a service with models must do nothing before it is measured: the first of several
+/// workers may answer while others still read the model.
+const QUIET: Duration = Duration::from_millis(100);
+/// CPU time in that time which is nothing: an event loop that looks whether its workers live.
+const IDLE: Duration = Duration::from_millis(5);
+/// When a service is measured although it is not quiet.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 /// Lines of a service's log an error quotes.
 const QUOTED_LINES: usize = 10;
 /// How long a prepare or seed step may take.
@@ -846,6 +853,9 @@ impl Stack {
                 still_runs(service, running, "before it was ready")?;
             }
             let Err(answer) = answer? else {
+                if let Some(running) = running.filter(|_| !service.models.is_empty()) {
+                    settle(running).await;
+                }
                 return Ok(());
             };
             if Instant::now() > deadline {
@@ -923,6 +933,22 @@ impl Stack {
 
     fn log_of(&self, service: &Service) -> PathBuf {
         self.logs.join(format!("{}.log", service.name))
+    }
+}
+
+/// Waits until none of its processes has anything to do.
+async fn settle(running: &Running) {
+    let deadline = Instant::now() + SETTLE_WITHIN;
+    while Instant::now() < deadline {
+        let before = running.cpu();
+        let mut is_busy = false;
+        for _ in 0..4 {
+            tokio::time::sleep(QUIET / 4).await;
+            is_busy |= tree::is_busy(running.root());
+        }
+        if !is_busy && running.cpu().saturating_sub(before) < IDLE {
+            return;
+        }
     }
 }
 
