@@ -205,6 +205,14 @@ impl Arm {
                 let note = format!("{}: model loads are not counted: {why}", service.name);
                 self.record.evidence.skipped.push(note);
             }
+            let is_restless = |stack: &Stack| stack.is_restless(&service.name);
+            if first && opens.is_ok() && self.stack.as_ref().is_some_and(is_restless) {
+                let note = format!(
+                    "{}: it is ready but never idle: what it reads by itself counts as model loads",
+                    service.name
+                );
+                self.record.evidence.skipped.push(note);
+            }
             self.models.insert(service.name.clone(), opens);
         }
     }

@@ -88,3 +88,31 @@ fn a_model_read_for_each_request_is_counted_over_the_workers_of_uvicorn() {
         assert_eq!(target, "met", "{check}");
     }
 }
+
+#[test]
+fn a_service_that_is_never_idle_is_measured_and_said_to_be() {
+    let project = project();
+    project.edit(
+        "app.py",
+        "async def app(",
+        "
+import threading
+
+def poll():
+    while True:
+        sum(range(200000))
+        time.sleep(0.01)
+
+threading.Thread(target=poll, daemon=True).start()
+
+async def app(",
+    );
+    project.commit("polls");
+
+    let check = project.check();
+
+    check.exits(0);
+    check.says("ml: it is ready but never idle: what it reads by itself counts as model loads");
+    let loads = check.comparison("endpoint/segment/model-loads-per-request");
+    assert_eq!(loads["now"]["point"].as_f64(), Some(0.0), "{check}");
+}

@@ -1,8 +1,9 @@
 //! One arm's services.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bollard::models::{Mount, MountType};
@@ -46,6 +47,8 @@ const ASK: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_millis(100);
 /// CPU time in that time which is nothing: an event loop that looks whether its workers live.
 const IDLE: Duration = Duration::from_millis(5);
+/// Looks at what its processes do in that time.
+const LOOKS: u32 = 4;
 /// When a service is measured although it is not quiet.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 /// Lines of a service's log an error quotes.
@@ -203,6 +206,8 @@ pub struct Stack {
     tables: BTreeMap<String, Result<Tables, String>>,
     /// What each database had counted when the block began; nothing where it was new.
     tables_before: BTreeMap<String, Tables>,
+    /// Services with models that are never quiet: they are not waited for again.
+    restless: Mutex<BTreeSet<String>>,
 }
 
 impl Stack {
@@ -265,6 +270,7 @@ impl Stack {
             rows: BTreeMap::new(),
             not_restored: Vec::new(),
             tables: BTreeMap::new(),
+            restless: Mutex::default(),
             tables_before: BTreeMap::new(),
         })
     }
@@ -854,7 +860,7 @@ impl Stack {
             }
             let Err(answer) = answer? else {
                 if let Some(running) = running.filter(|_| !service.models.is_empty()) {
-                    settle(running).await;
+                    self.settle(service, running).await;
                 }
                 return Ok(());
             };
@@ -872,6 +878,33 @@ impl Stack {
             let asks = matches!(service.ready, Ready::Health | Ready::Log { .. });
             tokio::time::sleep(if asks { ASK } else { POLL }).await;
         }
+    }
+
+    /// Waits until none of its processes has anything to do.
+    async fn settle(&self, service: &Service, running: &Running) {
+        if self.is_restless(&service.name) {
+            return;
+        }
+        let deadline = Instant::now() + SETTLE_WITHIN;
+        while Instant::now() < deadline {
+            let before = running.cpu();
+            let mut is_busy = false;
+            for _ in 0..LOOKS {
+                tokio::time::sleep(QUIET / LOOKS).await;
+                is_busy |= tree::is_busy(running.root());
+            }
+            if !is_busy && running.cpu().saturating_sub(before) < IDLE {
+                return;
+            }
+        }
+        let mut restless = self.restless.lock().unwrap_or_else(PoisonError::into_inner);
+        restless.insert(service.name.clone());
+    }
+
+    /// Whether a service with models went on with something after it was ready.
+    pub fn is_restless(&self, service: &str) -> bool {
+        let restless = self.restless.lock().unwrap_or_else(PoisonError::into_inner);
+        restless.contains(service)
     }
 
     /// One look at whether a service is ready: fine, or what it answered instead.
@@ -933,22 +966,6 @@ impl Stack {
 
     fn log_of(&self, service: &Service) -> PathBuf {
         self.logs.join(format!("{}.log", service.name))
-    }
-}
-
-/// Waits until none of its processes has anything to do.
-async fn settle(running: &Running) {
-    let deadline = Instant::now() + SETTLE_WITHIN;
-    while Instant::now() < deadline {
-        let before = running.cpu();
-        let mut is_busy = false;
-        for _ in 0..4 {
-            tokio::time::sleep(QUIET / 4).await;
-            is_busy |= tree::is_busy(running.root());
-        }
-        if !is_busy && running.cpu().saturating_sub(before) < IDLE {
-            return;
-        }
     }
 }
 
