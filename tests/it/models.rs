@@ -107,12 +107,14 @@ threading.Thread(target=poll, daemon=True).start()
 
 async def app(",
     );
+    // What other workers read would count, as the note says.
+    project.edit("tollgate.yml", "--workers 2", "--workers 1");
     project.commit("polls");
 
     let check = project.check();
 
     check.exits(0);
-    check.says("ml: it is ready but never idle: what it reads by itself counts as model loads");
+    check.prints("ml: it is ready but never idle: what it reads by itself counts as model loads");
     let loads = check.comparison("endpoint/segment/model-loads-per-request");
     assert_eq!(loads["now"]["point"].as_f64(), Some(0.0), "{check}");
 }

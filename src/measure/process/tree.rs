@@ -128,14 +128,18 @@ pub fn cpu_of_tree(root: i32) -> Duration {
     living_descendants(root).into_iter().map(cpu).sum()
 }
 
-/// Whether a process below `root` runs, waits for a core or waits for a disk at this moment.
+/// Whether a thread of the processes below `root` runs, waits for a core or waits for a disk at
+/// this moment.
 pub fn is_busy(root: i32) -> bool {
-    let is_busy = |pid: i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let is_busy = |pid: i32, thread: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat"));
+        let stat = stat.unwrap_or_default();
         let state = after_name(&stat).and_then(|rest| rest.split_ascii_whitespace().next());
         matches!(state, Some("R" | "D"))
     };
-    living_descendants(root).into_iter().any(is_busy)
+    living_descendants(root)
+        .into_iter()
+        .any(|pid| threads(pid).into_iter().any(|thread| is_busy(pid, thread)))
 }
 
 /// CPU time of one process to the nanosecond, and of its waited-for children to the clock tick.
