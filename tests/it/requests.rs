@@ -157,23 +157,25 @@ fn a_batch_is_compared_with_as_many_single_requests() {
 
     check.exits(0);
     let run = check.run_file();
-    let mean = |name: &str, metric: &str| {
+    let median = |name: &str, metric: &str| {
         let values = &run["head"]["samples"][format!("endpoint/{name}/{metric}")];
-        let values: Vec<f64> = values
+        let mut values: Vec<f64> = values
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_f64)
             .collect();
         assert!(!values.is_empty(), "{name} {metric}");
-        values.iter().sum::<f64>() / values.len() as f64
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
     };
-    // Four take twice as long as one.
-    let gain = mean("batch", "batch-gain");
-    assert!((1.2..2.8).contains(&gain), "{gain}");
+    // Four take twice as long as one: twice the gain of none, half of what it would be if they took
+    // as long as one. On a busy machine one arm stands still now and then.
+    let gain = median("batch", "batch-gain");
+    assert!((1.1..3.6).contains(&gain), "{gain}");
     // Four a request, at half the rate of requests.
-    let ratio = mean("batch", "throughput") / mean("single", "throughput");
-    assert!((1.2..2.8).contains(&ratio), "{ratio}");
+    let ratio = median("batch", "throughput") / median("single", "throughput");
+    assert!((1.1..3.6).contains(&ratio), "{ratio}");
 
     project.edit(
         "service.py",
