@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::containers::base_image;
-use crate::support::{Sandbox, needs};
+use crate::support::{Finished, Sandbox, needs};
 
 /// Programs the app needs, each with the Debian package that has it.
 const PROGRAMS: [(&str, &str); 9] = [
@@ -73,6 +73,7 @@ gate:
   severity: { latency: show, p95: show, memory: show }
 ";
 /// The API alone, with allocators that give back what is free: garbage would hide what never is.
+/// Hardly anything but memory is in doubt, so that nearly all the certainty there is goes to it.
 const LEAKS: &str = "
 project: spheroid
 compose: { file: compose.yaml, services: [postgres, redis, api] }
@@ -95,9 +96,9 @@ endpoints:
     request: GET /api/statistics
     load: { concurrency: 4 }
     expect: { status: 200, json: \"$.byStatus[0].images\" }
-measure: { blocks: 3, confirmation-blocks: 5, block: 7 s, warm-up: 300 ms, contention-limit: 100% }
+measure: { blocks: 3, confirmation-blocks: 7, block: 7 s, warm-up: 300 ms, contention-limit: 100% }
 gate:
-  tolerance: { latency: 90%, p95: 90%, cpu: 90%, memory: 10% }
+  tolerance: { latency: 99%, p95: 99%, cpu: 99%, memory: 10% }
   severity: { latency: show, p95: show, cpu: show }
 ";
 
@@ -164,6 +165,13 @@ fn app() -> Sandbox {
 /// Checks the app in containers with these regressions, which blocks; what regressed, and all that
 /// was said.
 fn blocked(app: &Sandbox, config: &str, patches: &[&str]) -> (Vec<String>, String) {
+    blocked_by(Sandbox::run_with, app, config, patches)
+}
+
+/// How Tollgate is run.
+type Run = for<'s> fn(&'s Sandbox, &[(&str, &Path)], &[&str]) -> Finished<'s>;
+
+fn blocked_by(run: Run, app: &Sandbox, config: &str, patches: &[&str]) -> (Vec<String>, String) {
     let mut patch = String::new();
     for name in patches {
         let file = example().join(format!("regressions/{name}.patch"));
@@ -175,7 +183,11 @@ fn blocked(app: &Sandbox, config: &str, patches: &[&str]) -> (Vec<String>, Strin
     fs::write(&file, patch).expect("a file");
     let file = file.to_string_lossy().into_owned();
     let base = [("SPHEROID_BASE", Path::new(base_image()))];
-    let check = app.run_with(&base, &["check", "--config", config, "--head-patch", &file]);
+    let check = run(
+        app,
+        &base,
+        &["check", "--config", config, "--head-patch", &file],
+    );
     check.exits(1);
     let comparisons = report(app)["comparisons"].clone();
     let all = comparisons.as_array().expect("comparisons");
@@ -297,7 +309,9 @@ fn in_containers_more_work_blocks_without_any_latency() {
 fn in_containers_memory_that_is_never_freed_blocks_without_any_latency() {
     let app = app();
 
-    let (found, said) = blocked(&app, "app/leaks.yml", &["memory-leak"]);
+    // Alone: what another test leaves of the cores decides how many requests there are to remember.
+    let alone = Sandbox::run_alone_with;
+    let (found, said) = blocked_by(alone, &app, "app/leaks.yml", &["memory-leak"]);
     assert_eq!(found, ["service/api/memory"], "{said}");
 }
 

@@ -147,8 +147,17 @@ impl Sandbox {
     /// [`Self::run`] while no other test runs Tollgate: for what needs a latency, which does not
     /// count beside much other work.
     pub(crate) fn run_alone(&self, arguments: &[&str]) -> Finished<'_> {
+        self.run_alone_with(&[], arguments)
+    }
+
+    /// Both: alone, and with more variables in its environment.
+    pub(crate) fn run_alone_with(
+        &self,
+        variables: &[(&str, &Path)],
+        arguments: &[&str],
+    ) -> Finished<'_> {
         let mut command = self.command(env!("CARGO_BIN_EXE_tollgate"));
-        command.args(arguments);
+        command.args(arguments).envs(variables.iter().copied());
         Running::start_alone(self, command).finish()
     }
 
