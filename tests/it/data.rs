@@ -98,7 +98,7 @@ services:
     ready: {{ http: /health }}
 endpoints:
   - {{ name: write, service: app, request: GET /write }}
-measure: {{ blocks: 3, confirmation-blocks: 3, block: 400 ms, warm-up: 50 ms, contention-limit: 100% }}
+measure: {{ blocks: 3, confirmation-blocks: 3, block: 1200 ms, warm-up: 50 ms, contention-limit: 100% }}
 gate: {{ tolerance: {{ latency: 90%, p95: 90%, cpu: 90%, memory: 90% }} }}
 "
         ),
@@ -146,7 +146,7 @@ fn every_block_starts_with_what_was_seeded_and_an_empty_cache() {
         assert_eq!(start, "rows=40 keys=0", "{:?}", diary.starts);
     }
     // What was counted is what the service says it asked: no query of ours, none lost.
-    assert!(diary.requests >= diary.starts.len(), "{}", diary.requests);
+    assert!(diary.requests > 20, "{}", diary.requests);
     assert_eq!(diary.queries, 3 * diary.requests);
     assert_eq!(queries_per_request(&check), [Some(3.0), Some(3.0)]);
     check.does_not_say("do not start with the same rows");

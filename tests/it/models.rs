@@ -109,6 +109,7 @@ async def app(",
     );
     // What other workers read would count, as the note says.
     project.edit("tollgate.yml", "--workers 2", "--workers 1");
+    project.edit("tollgate.yml", "within: 30 s", "within: 8 s");
     project.commit("polls");
 
     let check = project.check();

@@ -151,31 +151,31 @@ fn a_batch_is_compared_with_as_many_single_requests() {
     batch: { size: 4, of: single }
     budgets: { batch-gain: 1.2, throughput: 60/min }
 ";
-    let project = Sandbox::with_service(&config(&[endpoints], &[SURE, TOLERANT]));
+    // Longer than elsewhere: the sizes themselves are looked at, on machines that do other work.
+    let long = "measure: { blocks: 4, confirmation-blocks: 6, block: 1 s, warm-up: 50 ms, contention-limit: 100% }";
+    let project = Sandbox::with_service(&config(&[endpoints], &[long, TOLERANT]));
 
     let check = project.check_alone();
 
     check.exits(0);
     let run = check.run_file();
-    let median = |name: &str, metric: &str| {
+    let mean = |name: &str, metric: &str| {
         let values = &run["head"]["samples"][format!("endpoint/{name}/{metric}")];
-        let mut values: Vec<f64> = values
+        let values: Vec<f64> = values
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_f64)
             .collect();
         assert!(!values.is_empty(), "{name} {metric}");
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+        values.iter().sum::<f64>() / values.len() as f64
     };
-    // Four take twice as long as one: twice the gain of none, half of what it would be if they took
-    // as long as one. On a busy machine one arm stands still now and then.
-    let gain = median("batch", "batch-gain");
-    assert!((1.1..3.6).contains(&gain), "{gain}");
+    // Four take twice as long as one.
+    let gain = mean("batch", "batch-gain");
+    assert!((1.2..2.8).contains(&gain), "{gain}");
     // Four a request, at half the rate of requests.
-    let ratio = median("batch", "throughput") / median("single", "throughput");
-    assert!((1.1..3.6).contains(&ratio), "{ratio}");
+    let ratio = mean("batch", "throughput") / mean("single", "throughput");
+    assert!((1.2..2.8).contains(&ratio), "{ratio}");
 
     project.edit(
         "service.py",

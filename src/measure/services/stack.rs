@@ -49,8 +49,6 @@ const QUIET: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_millis(5);
 /// Looks at what its processes do in that time.
 const LOOKS: u32 = 4;
-/// When a service is measured although it is not quiet.
-const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 /// Lines of a service's log an error quotes.
 const QUOTED_LINES: usize = 10;
 /// How long a prepare or seed step may take.
@@ -860,7 +858,7 @@ impl Stack {
             }
             let Err(answer) = answer? else {
                 if let Some(running) = running.filter(|_| !service.models.is_empty()) {
-                    self.settle(service, running).await;
+                    self.settle(service, running, deadline).await;
                 }
                 return Ok(());
             };
@@ -880,13 +878,12 @@ impl Stack {
         }
     }
 
-    /// Waits until none of its processes has anything to do.
-    async fn settle(&self, service: &Service, running: &Running) {
+    /// Waits until none of its processes has anything to do, as long as it may take to be ready.
+    async fn settle(&self, service: &Service, running: &Running, deadline: Instant) {
         if self.is_restless(&service.name) {
             return;
         }
-        let deadline = Instant::now() + SETTLE_WITHIN;
-        while Instant::now() < deadline {
+        loop {
             let before = running.cpu();
             let mut is_busy = false;
             for _ in 0..LOOKS {
@@ -895,6 +892,9 @@ impl Stack {
             }
             if !is_busy && running.cpu().saturating_sub(before) < IDLE {
                 return;
+            }
+            if Instant::now() > deadline {
+                break;
             }
         }
         let mut restless = self.restless.lock().unwrap_or_else(PoisonError::into_inner);
