@@ -27,7 +27,8 @@ enum Files {
 /// What a container's memory is, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// As `docker stats` counts it: `memory.current` without `inactive_file`.
+    /// As `docker stats` counts it: `memory.current` without `inactive_file`. The kernel charges 64
+    /// pages at a time on each core, so two readings of a container at rest may differ by that.
     pub used: u64,
     /// The most it ever was, page cache included: an upper bound of what it needed.
     pub peak: Option<u64>,

@@ -6,11 +6,14 @@ use std::process::Command;
 
 use super::needs;
 
-/// The folder with the programs of a list, installed once for every state of that list.
+/// The folder with the programs of a list, installed once for every state of that list, however
+/// many tests ask for it at the same time.
 pub(crate) fn python(name: &str, list: &str) -> PathBuf {
     needs("python3", "python3-venv");
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join(list);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let turn = fs::File::create(folder.with_extension("lock")).expect("a file");
+    turn.lock().expect("no other test installs it");
     let installed = folder.join("installed.txt");
     let wanted = fs::read_to_string(&list).expect("the list");
     if fs::read_to_string(&installed).ok().as_deref() != Some(&wanted) {
