@@ -198,13 +198,13 @@ fn checkout_hint(error: &CheckoutError) -> Option<String> {
             "run it inside the repository of the project, or name its configuration with `--config`"
         }
         CheckoutError::UnknownRevision { shallow: true, .. }
-        | CheckoutError::NoMergeBase { shallow: true } => {
+        | CheckoutError::NoMergeBase { shallow: true, .. } => {
             "fetch the whole history: `git fetch --unshallow`, or `fetch-depth: 0` for actions/checkout"
         }
         CheckoutError::UnknownRevision { shallow: false, .. } => {
             "`git log --oneline --all` lists what there is"
         }
-        CheckoutError::NoMergeBase { shallow: false } => "name the base with `--base REVISION`",
+        CheckoutError::NoMergeBase { shallow: false, .. } => "name the base with `--base REVISION`",
         CheckoutError::Patch { .. } => {
             "paths in the patch are read relative to the folder of the configuration, then to the \
              top of the repository"

@@ -10,12 +10,12 @@ use super::leaving_out;
 use super::run_files::RUN_FILE;
 use super::session::{interruptible, interruptible_blocking, load};
 use super::stages;
-use super::{annotating, output, references};
+use super::{annotating, base, output, references};
 use crate::cli::Check;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::github;
-use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
+use crate::measure::checkout::{self, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
 use crate::measure::shard::{self, Part, PartOfPlan};
 use crate::model::evidence::BundleEvidence;
@@ -33,7 +33,8 @@ pub async fn check(arguments: &Check) -> Result<Outcome, Failure> {
     let repository = Repository::of(&project)?;
     let home = checkout::home(&project)?;
     forget_earlier_results(&home);
-    let (from, to) = (base(arguments), head(arguments));
+    let from = base::of(arguments.base.as_deref(), &repository)?;
+    let to = head(arguments);
     let file = &arguments.project.config;
     if let Some(why) = leaving_out::why(&config, file, &repository, &from, &to)? {
         leaving_out::tell(&why, &home)?;
@@ -176,13 +177,6 @@ async fn known_bundles(config: &Config, checkout: &Checkout) -> Vec<BundleEviden
             Vec::new()
         }
     }
-}
-
-fn base(arguments: &Check) -> Base {
-    arguments
-        .base
-        .clone()
-        .map_or(Base::MergeBase, Base::Revision)
 }
 
 fn head(arguments: &Check) -> Head {

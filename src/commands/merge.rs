@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::base;
 use super::check;
 use super::judging::Rules;
 use super::leaving_out;
@@ -12,7 +13,7 @@ use super::session::load;
 use crate::cli::Merge;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::measure::checkout::{self, Base, Head, Repository};
+use crate::measure::checkout::{self, Head, Repository};
 use crate::model::Outcome;
 
 /// Merges and judges; the outcome decides the exit code.
@@ -47,13 +48,8 @@ fn none(
     repository: &Repository,
     home: &Path,
 ) -> Result<Outcome, Failure> {
-    match leaving_out::why(
-        config,
-        file,
-        repository,
-        &Base::MergeBase,
-        &Head::WorkingTree,
-    )? {
+    let base = base::of(None, repository)?;
+    match leaving_out::why(config, file, repository, &base, &Head::WorkingTree)? {
         Some(why) => leaving_out::tell(&why, home).map(|()| Outcome::Pass),
         None => Err(Failure::Usage(
             "there is no shard to merge: name the run file of each".to_owned(),

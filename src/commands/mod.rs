@@ -1,6 +1,7 @@
 //! One file per subcommand; each reads as a recipe of stages.
 
 mod annotating;
+mod base;
 pub mod baseline;
 pub mod canary;
 pub mod check;

@@ -63,7 +63,7 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
         .clone()
         .unwrap_or_else(|| project.join(".tollgate").join(RUN_FILE));
     let gate = gate(arguments.gate);
-    let (head, pull, read_only) = match &context.situation {
+    let (head, pull, read_only, queued) = match &context.situation {
         Situation::Measured(measured) => {
             return elsewhere(arguments, &context, &config, &project, &path, measured).await;
         }
@@ -71,12 +71,13 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
             number,
             head,
             read_only,
-        } => (head, Some(*number), *read_only),
+        } => (head, Some(*number), *read_only, None),
         Situation::Comment { number, .. } => {
             let number = *number;
             return again(arguments, context, &config, &project, &path, number).await;
         }
-        Situation::MergeGroup { head } | Situation::Commit { head } => (head, None, None),
+        Situation::MergeGroup { head, pull } => (head, None, None, *pull),
+        Situation::Commit { head } => (head, None, None, None),
     };
     if arguments.begin && read_only.is_some() {
         return Ok(exit::PASSED);
@@ -88,9 +89,10 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
         let begun = publication::begin(&client, &target, &arguments.id, gate).await;
         return Ok(say(&begun, arguments.strict).unwrap_or(exit::PASSED));
     }
-    let accepted = match (pull, read_only) {
-        (Some(number), None) => accepted_before(arguments, &context, number, head).await,
-        (Some(_) | None, _) => Vec::new(),
+    let accepted = match (pull, read_only, queued) {
+        (Some(number), None, _) => accepted_before(arguments, &context, number, Some(head)).await,
+        (None, _, Some(number)) => accepted_before(arguments, &context, number, None).await,
+        (Some(_) | None, _, _) => Vec::new(),
     };
     let case = Case {
         arguments,
@@ -108,20 +110,26 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
     Ok(say(&published, arguments.strict).unwrap_or(code))
 }
 
-/// What was accepted for this commit before it was measured again. Where that cannot be found out,
-/// nothing was.
+/// What was accepted on a pull request for this commit before it was measured again, or for its
+/// newest one before it went into the queue. Where that cannot be found out, nothing was.
 async fn accepted_before(
     arguments: &Publish,
     context: &Context,
     pull: u64,
-    head: &str,
+    head: Option<&str>,
 ) -> Vec<Accepted> {
     let Ok(client) = client(&arguments.token, context) else {
         return Vec::new();
     };
     let us = login(&client).await;
-    let accepted = commands::accepted(&client, pull, &arguments.id, head, &us).await;
-    accepted.unwrap_or_else(|error| {
+    let accepted = async {
+        let newest = match head {
+            Some(head) => head.to_owned(),
+            None => pulls::get(&client, pull).await?.head.sha,
+        };
+        commands::accepted(&client, pull, &arguments.id, &newest, &us).await
+    };
+    accepted.await.unwrap_or_else(|error| {
         note(&format!("what was accepted is not known: {error}"));
         Vec::new()
     })
@@ -282,7 +290,7 @@ async fn result(
         }
     };
     match vetted {
-        Ok(file) => judged(case, &file).await,
+        Ok(file) => judged(case, &file, origin).await,
         Err(why) => {
             let why = format!("could not verify: {why}");
             let publication = unjudged(arguments, Ending::NotVerified, &why);
@@ -301,7 +309,11 @@ fn own(path: &Path, project: &str) -> Result<RunFile, String> {
     Ok(run.file)
 }
 
-async fn judged(case: &Case<'_>, file: &RunFile) -> Result<(Publication, u8), Failure> {
+async fn judged(
+    case: &Case<'_>,
+    file: &RunFile,
+    origin: Origin<'_>,
+) -> Result<(Publication, u8), Failure> {
     let Case {
         arguments,
         config,
@@ -309,7 +321,13 @@ async fn judged(case: &Case<'_>, file: &RunFile) -> Result<(Publication, u8), Fa
         accepted,
     } = case;
     let repository = Repository::of(project)?;
-    let (reference, against) = references::find(file, config, &repository, "HEAD").await?;
+    let base = match origin {
+        Origin::Foreign(merge) => merge.base.as_deref(),
+        Origin::Own => None,
+    };
+    // A clone that is not deep enough has not even base.
+    let base = base.filter(|base| repository.has(base)).unwrap_or("HEAD");
+    let (reference, against) = references::find(file, config, &repository, base).await?;
     let mut rules = Rules::of(config);
     rules.accepted = accepted_in(accepted, file, &reference, &rules);
     if let Err(error) = record(&rules.accepted, file, config).await {

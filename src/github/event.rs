@@ -20,6 +20,8 @@ const LARGEST: u64 = 32 * 1024 * 1024;
 
 /// The machine of a job: another one for each job that runs at the same time.
 const RUNNER: &str = "RUNNER_NAME";
+/// Which job of a matrix it is: they may run one after the other on one machine. Set by the action.
+const JOB_INDEX: &str = "TOLLGATE_JOB_INDEX";
 /// How much of a project's name is in that of a job.
 const LONGEST_NAME: usize = 64;
 
@@ -82,6 +84,8 @@ pub enum Situation {
     MergeGroup {
         /// The commit that would become the branch.
         head: String,
+        /// The pull request that it adds to what is before it in the queue.
+        pull: Option<u64>,
     },
     /// Somebody wrote a comment on a pull request.
     Comment {
@@ -145,7 +149,6 @@ struct PullRequestEvent {
 #[derive(Deserialize)]
 struct Pull {
     head: Head,
-    user: Option<User>,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +204,7 @@ struct MergeGroupEvent {
 #[derive(Deserialize)]
 struct MergeGroup {
     head_sha: String,
+    head_ref: String,
 }
 
 #[derive(Deserialize)]
@@ -238,18 +242,13 @@ struct Said {
 impl Context {
     /// The context of this process.
     pub fn of_environment() -> Result<Self, EventError> {
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-            let is_known = name.starts_with("GITHUB_") || name == RUNNER;
-            (is_known && !value.is_empty()).then_some((name, value))
-        });
-        let variables: BTreeMap<String, String> = variables.collect();
+        let variables = variables();
         let path = get(&variables, "GITHUB_EVENT_PATH")?;
         Self::of(&variables, &read(Path::new(path))?)
     }
 
     /// What this job is called where it publishes its own run of a project: `web.0123abcd`. The jobs
-    /// of a matrix have one name in GitHub's variables, and differ in their runner or project.
+    /// of a matrix have one name in GitHub's variables, and differ in their number, runner or project.
     pub fn job(&self, project: &str) -> String {
         let hash = Sha256::digest(format!("{}\n{project}", self.job));
         let hash: String = hash
@@ -296,9 +295,10 @@ impl Context {
                 Situation::Measured(measured)
             }
             "merge_group" => {
-                let event: MergeGroupEvent = parse(event)?;
+                let group = parse::<MergeGroupEvent>(event)?.merge_group;
                 Situation::MergeGroup {
-                    head: commit("merge_group.head_sha", event.merge_group.head_sha)?,
+                    head: commit("merge_group.head_sha", group.head_sha)?,
+                    pull: queued(&group.head_ref),
                 }
             }
             "issue_comment" => said(event)?,
@@ -317,11 +317,21 @@ impl Context {
             },
             situation,
             order,
-            job: ["GITHUB_JOB", RUNNER]
+            job: ["GITHUB_JOB", RUNNER, JOB_INDEX]
                 .map(|name| variables.get(name).map_or("", String::as_str))
                 .join("\n"),
         })
     }
+}
+
+/// What GitHub Actions sets.
+pub(super) fn variables() -> BTreeMap<String, String> {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        let is_known = name.starts_with("GITHUB_") || name == RUNNER || name == JOB_INDEX;
+        (is_known && !value.is_empty()).then_some((name, value))
+    });
+    variables.collect()
 }
 
 fn run_url(runs: &str, order: RunOrder) -> String {
@@ -335,10 +345,10 @@ fn pull_request(
 ) -> Result<Situation, EventError> {
     let event: PullRequestEvent = parse(event)?;
     let pull = event.pull_request;
+    // Who pushed counts, not who opened it: a person's push to Dependabot's branch may write.
     let is_dependabot = variables
         .get("GITHUB_ACTOR")
-        .is_some_and(|actor| actor == DEPENDABOT)
-        || pull.user.is_some_and(|user| user.login == DEPENDABOT);
+        .is_some_and(|actor| actor == DEPENDABOT);
     let is_ours = (pull.head.repo).is_some_and(|repo| repo.id == event.repository.id);
     Ok(Situation::PullRequest {
         number: event.number,
@@ -349,6 +359,14 @@ fn pull_request(
             (true, false) => None,
         },
     })
+}
+
+/// The pull request in the name of a queue's branch:
+/// `refs/heads/gh-readonly-queue/main/pr-104-79a0a0aa…`.
+fn queued(branch: &str) -> Option<u64> {
+    let (_, last) = branch.rsplit_once("/pr-")?;
+    let (number, commit) = last.split_once('-')?;
+    number.parse().ok().filter(|_| is_commit(commit))
 }
 
 /// Whether somebody has put a label on a pull request.
@@ -410,7 +428,7 @@ fn measured(event: &[u8]) -> Result<(Measured, RunOrder), EventError> {
     Ok((measured, order))
 }
 
-fn get<'a>(
+pub(super) fn get<'a>(
     variables: &'a BTreeMap<String, String>,
     name: &'static str,
 ) -> Result<&'a str, EventError> {
@@ -430,7 +448,7 @@ fn number<N: std::str::FromStr>(
         })
 }
 
-fn commit(name: &'static str, text: String) -> Result<String, EventError> {
+pub(super) fn commit(name: &'static str, text: String) -> Result<String, EventError> {
     if is_commit(&text) {
         return Ok(text);
     }
@@ -440,14 +458,14 @@ fn commit(name: &'static str, text: String) -> Result<String, EventError> {
     })
 }
 
-fn parse<T: DeserializeOwned>(event: &[u8]) -> Result<T, EventError> {
+pub(super) fn parse<T: DeserializeOwned>(event: &[u8]) -> Result<T, EventError> {
     serde_json::from_slice(event).map_err(|error| EventError::Wrong {
         name: "GITHUB_EVENT_PATH",
         why: format!("not the event that `GITHUB_EVENT_NAME` says: {error}"),
     })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, EventError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, EventError> {
     let unreadable = |why: String| EventError::Unreadable {
         path: path.display().to_string(),
         why,
@@ -480,12 +498,13 @@ mod tests {
         Context::of(&variables.into(), event.as_bytes())
     }
 
-    fn pull(head_repository: &str, user: &str) -> Situation {
+    fn pull(head_repository: &str, actor: &str) -> Situation {
         let event = format!(
-            r#"{{"number":3,"repository":{{"id":1}},"pull_request":{{"user":{{"login":"{user}"}},
-            "head":{{"sha":"{HEAD}","repo":{head_repository}}}}}}}"#
+            r#"{{"number":3,"repository":{{"id":1}},
+            "pull_request":{{"head":{{"sha":"{HEAD}","repo":{head_repository}}}}}}}"#
         );
-        context("pull_request", &event).unwrap().situation
+        let variables = [("GITHUB_ACTOR".to_owned(), actor.to_owned())];
+        pull_request(&variables.into(), event.as_bytes()).unwrap()
     }
 
     #[test]
@@ -540,6 +559,31 @@ mod tests {
     }
 
     #[test]
+    fn the_branch_of_a_queue_names_its_last_pull_request() {
+        let name = format!("refs/heads/gh-readonly-queue/release/pr-1/pr-104-{HEAD}");
+        assert_eq!(queued(&name), Some(104));
+        let others = [
+            "refs/heads/main",
+            "a/pr-104",
+            "a/pr-x-0123",
+            "a/pr-104-0123",
+        ];
+        for name in others {
+            assert_eq!(queued(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn jobs_of_a_matrix_on_one_machine_are_told_apart() {
+        let job = |index: &str| {
+            let mut context = context("push", "{}").unwrap();
+            context.job = format!("measure\nmachine\n{index}");
+            context.job("web")
+        };
+        assert_ne!(job("0"), job("1"));
+    }
+
+    #[test]
     fn anything_else_is_about_a_commit() {
         for name in ["push", "schedule", "workflow_dispatch"] {
             let situation = context(name, "{}").unwrap().situation;
@@ -550,7 +594,7 @@ mod tests {
 
     #[test]
     fn a_hash_that_is_none_goes_into_no_address() {
-        let event = r#"{"merge_group":{"head_sha":"../../x"}}"#;
+        let event = r#"{"merge_group":{"head_sha":"../../x","head_ref":""}}"#;
         let error = context("merge_group", event).unwrap_err().to_string();
         assert_eq!(error, "`merge_group.head_sha` is not the hash of a commit");
     }

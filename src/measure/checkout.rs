@@ -19,8 +19,17 @@ pub const HOME: &str = ".tollgate";
 pub enum Base {
     /// The merge base of head with the default branch.
     MergeBase,
+    /// The merge base of head with that branch, as it is at `origin` or here.
+    MergeBaseWith(String),
     /// A revision.
     Revision(String),
+    /// A revision that nobody named, and what it is.
+    Known {
+        /// Which.
+        revision: String,
+        /// In words.
+        label: &'static str,
+    },
 }
 
 /// What head is.
@@ -51,9 +60,11 @@ pub enum CheckoutError {
         /// Whether the clone is shallow.
         shallow: bool,
     },
-    /// There is no default branch to find a merge base with.
-    #[error("no merge base with the default branch was found{}", shallow_note(*.shallow))]
+    /// There is no such branch to find a merge base with.
+    #[error("no merge base with {branch} was found{}", shallow_note(*.shallow))]
     NoMergeBase {
+        /// Which.
+        branch: String,
         /// Whether the clone is shallow.
         shallow: bool,
     },
@@ -127,26 +138,43 @@ impl Repository {
     pub fn base(&self, base: &Base, head: &Head) -> Result<(String, String), CheckoutError> {
         match base {
             Base::Revision(revision) => Ok((self.commit(revision)?, revision.clone())),
+            Base::Known { revision, label } => Ok((self.commit(revision)?, (*label).to_owned())),
             Base::MergeBase => {
-                let head = match head {
-                    Head::Revision(revision) => self.commit(revision)?,
-                    Head::WorkingTree | Head::Patch(_) => self.commit("HEAD")?,
-                };
-                self.merge_base(&head)
+                let branches = self.default_branches();
+                self.merge_base(head, &branches, "the default branch")
+            }
+            Base::MergeBaseWith(branch) => {
+                let branches = [format!("origin/{branch}"), branch.clone()];
+                self.merge_base(head, &branches, &format!("`{branch}`"))
             }
         }
     }
 
-    /// The merge base of `commit` with the default branch.
-    fn merge_base(&self, commit: &str) -> Result<(String, String), CheckoutError> {
-        for branch in self.default_branches() {
-            if let Ok(base) = self.git(&["merge-base", &branch, commit]) {
+    /// The merge base of head with the first of the branches that is there.
+    fn merge_base(
+        &self,
+        head: &Head,
+        branches: &[String],
+        name: &str,
+    ) -> Result<(String, String), CheckoutError> {
+        let commit = match head {
+            Head::Revision(revision) => self.commit(revision)?,
+            Head::WorkingTree | Head::Patch(_) => self.commit("HEAD")?,
+        };
+        for branch in branches {
+            if let Ok(base) = self.git(&["merge-base", "--", branch, &commit]) {
                 return Ok((base, format!("merge base with {branch}")));
             }
         }
         Err(CheckoutError::NoMergeBase {
+            branch: name.to_owned(),
             shallow: self.is_shallow(),
         })
+    }
+
+    /// Whether that commit is here.
+    pub fn has(&self, commit: &str) -> bool {
+        self.commit(commit).is_ok()
     }
 
     /// Names the default branch may have, most reliable first.

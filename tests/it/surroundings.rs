@@ -1,6 +1,7 @@
 //! Where Tollgate is started: a workflow, a git hook, a shallow clone, a dirty working tree.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::Sandbox;
 
@@ -85,4 +86,84 @@ fn a_file_that_git_does_not_know_yet_belongs_to_head() {
 
     check.exits(1);
     assert_eq!(check.verdict("bundle/web/total"), "regressed", "{check}");
+}
+
+/// A frontend whose branch `first` is larger than `main`, and `second`, which adds nothing to that.
+fn branches() -> Sandbox {
+    let project = Sandbox::with_frontend("", "");
+    project.git(&["checkout", "--quiet", "-b", "first"]);
+    project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=50");
+    project.commit("a larger script");
+    project.git(&["checkout", "--quiet", "-b", "second"]);
+    project.write("notes.txt", "nothing that is built\n");
+    project.commit("a note");
+    project
+}
+
+#[test]
+fn a_pull_request_is_judged_against_the_branch_it_goes_into() {
+    let project = branches();
+    // As a checkout on GitHub leaves them: no local branch, and no `origin/HEAD`.
+    project.git(&["update-ref", "refs/remotes/origin/release/1", "first"]);
+    let into = |branch: &str| {
+        let variables = [
+            ("GITHUB_EVENT_NAME", Path::new("pull_request")),
+            ("GITHUB_BASE_REF", Path::new(branch)),
+        ];
+        project.run_with(&variables, &["check"])
+    };
+
+    let check = into("release/1");
+    check.exits(0);
+    let base = check.run_file().run["base"].clone();
+    let label = &base["measured"]["revision"]["label"];
+    assert_eq!(label, "merge base with origin/release/1");
+    into("main").exits(1);
+    let gone = into("release/2");
+    gone.exits(2);
+    gone.says("no merge base with `release/2` was found");
+}
+
+#[test]
+fn an_entry_of_a_merge_queue_is_judged_against_the_one_before_it() {
+    let project = branches();
+    let in_queue_after = |revision: &str| {
+        let before = project.git(&["rev-parse", revision]);
+        let event = project.outside("event.json");
+        let text = format!(r#"{{"merge_group":{{"base_sha":"{before}"}}}}"#);
+        fs::write(&event, text).unwrap();
+        let variables = [
+            ("GITHUB_EVENT_NAME", Path::new("merge_group")),
+            ("GITHUB_EVENT_PATH", &event),
+        ];
+        project.run_with(&variables, &["check"])
+    };
+
+    in_queue_after("first").exits(0);
+    in_queue_after("main").exits(1);
+}
+
+#[test]
+fn a_push_to_the_default_branch_is_judged_against_what_was_there() {
+    let project = branches();
+    project.git(&["checkout", "--quiet", "first"]);
+    project.git(&["branch", "--quiet", "--force", "main", "first"]);
+    let pushed_over = |before: &str| {
+        let event = project.outside("event.json");
+        let text = format!(
+            r#"{{"ref":"refs/heads/main","before":"{before}","repository":{{"default_branch":"main"}}}}"#
+        );
+        fs::write(&event, text).unwrap();
+        let variables = [
+            ("GITHUB_EVENT_NAME", Path::new("push")),
+            ("GITHUB_EVENT_PATH", &event),
+        ];
+        project.run_with(&variables, &["check"])
+    };
+
+    pushed_over(&project.git(&["rev-parse", "first~1"])).exits(1);
+    // After a push with force it is not in the clone.
+    let forced = pushed_over(&"a".repeat(40));
+    forced.exits(1);
+    forced.says("judged against the last commit");
 }

@@ -39,6 +39,10 @@ struct Job {
     api: &'static str,
     /// The machine it runs on.
     runner: &'static str,
+    /// Its number in a matrix.
+    index: &'static str,
+    /// Whose push or click it runs for.
+    actor: &'static str,
 }
 
 impl Job {
@@ -58,6 +62,8 @@ impl Job {
             attempt: 1,
             api: "",
             runner: "machine 1",
+            index: "0",
+            actor: "ada",
         };
         job.record(|_| ());
         job
@@ -148,6 +154,8 @@ impl Job {
             ("GITHUB_TOKEN", text("t-actions")),
             ("GITHUB_JOB", text("measure")),
             ("RUNNER_NAME", text(self.runner)),
+            ("TOLLGATE_JOB_INDEX", text(self.index)),
+            ("GITHUB_ACTOR", text(self.actor)),
         ];
         let variables: Vec<(&str, &Path)> = variables
             .iter()
@@ -280,14 +288,20 @@ fn a_fork_makes_no_request_and_its_job_still_fails() {
 }
 
 #[test]
-fn dependabot_is_treated_like_a_fork() {
+fn what_dependabot_pushes_is_treated_like_a_fork() {
     let mut job = Job::on_pull_request();
     job.event["pull_request"]["user"]["login"] = "dependabot[bot]".into();
+    job.actor = "dependabot[bot]";
 
     job.publish(&[]).exits(1).says("comes from Dependabot");
 
     job.github
         .look(|world| assert!(world.log.is_empty(), "{:?}", world.log));
+
+    // A person who pushes to its branch may write, and publish.yml leaves that run alone.
+    job.actor = "ada";
+    job.publish(&[]).exits(1);
+    assert_eq!(job.state(), "failure");
 }
 
 #[test]
@@ -363,6 +377,39 @@ fn a_merge_queue_gets_a_status_on_the_head_of_its_group() {
 
     assert_eq!(job.status(&head).unwrap().0, "failure");
     assert_eq!(job.comments().len(), 0);
+}
+
+#[test]
+fn what_was_accepted_on_a_pull_request_passes_in_the_merge_queue() {
+    let mut job = Job::on_pull_request();
+    job.record(measured);
+    job.github.look(|world| {
+        world.people.insert("ada".to_owned(), "write");
+    });
+    job.publish(&[]).exits(1);
+    for metric in regressed(&job) {
+        job.say(
+            "ada",
+            &format!("/tollgate accept {metric} because we need it"),
+        );
+    }
+
+    job.name = "merge_group";
+    job.event = event("merge_group.checks_requested");
+    let group = &mut job.event["merge_group"];
+    let queued = format!("refs/heads/gh-readonly-queue/main/pr-3-{}", "b".repeat(40));
+    group["head_ref"] = queued.into();
+    let group_head = group["head_sha"].as_str().unwrap().to_owned();
+    job.run = 8;
+    job.publish(&[]).exits(0);
+    assert_eq!(job.status(&group_head).unwrap().0, "success");
+
+    // Another pull request has not been accepted anything.
+    let queued = format!("refs/heads/gh-readonly-queue/main/pr-4-{}", "b".repeat(40));
+    job.event["merge_group"]["head_ref"] = queued.into();
+    job.run = 9;
+    job.publish(&[]).exits(1);
+    assert_eq!(job.status(&group_head).unwrap().0, "failure");
 }
 
 #[test]
@@ -910,6 +957,19 @@ fn two_jobs_of_a_matrix_under_one_name_are_never_a_success() {
     // Under a name of its own it is heard.
     job.publish(&["--gate", "both", "--id", "web"]).exits(0);
     assert_eq!(job.comments().len(), 2);
+}
+
+#[test]
+fn two_jobs_of_a_matrix_one_after_the_other_on_one_machine_are_never_a_success() {
+    let mut job = Job::on_pull_request();
+    job.publish(&[]).exits(1);
+
+    job.index = "1";
+    job.record(unchanged);
+    job.publish(&["--begin"]).exits(0);
+    job.publish(&[]).exits(2);
+
+    assert_eq!(job.state(), "error");
 }
 
 /// How the check runs ended, in the order they were created.

@@ -235,8 +235,11 @@ fn pull_request(head: &str, repository: u64) -> Value {
     let mut event = event("pull_request.opened");
     event["number"] = 3.into();
     event["repository"]["id"] = OURS.into();
-    event["pull_request"]["head"]["sha"] = head.into();
-    event["pull_request"]["head"]["repo"]["id"] = repository.into();
+    let pull = &mut event["pull_request"];
+    pull["head"]["sha"] = head.into();
+    pull["head"]["repo"]["id"] = repository.into();
+    pull["head"]["repo"]["full_name"] = REPOSITORY.into();
+    pull["base"]["ref"] = "main".into();
     event
 }
 
@@ -280,6 +283,55 @@ fn the_workflow_of_a_pull_request_without_a_change_passes() {
         comments[0].contains("✅ **Tollgate:** no change beyond tolerance"),
         "{comments:?}"
     );
+}
+
+#[test]
+fn a_status_that_is_waited_for_is_set_where_a_step_before_measuring_fails() {
+    let (project, head) = Project::with_growth(0);
+    project.github.pull(&head, OURS);
+    let file = ".github/workflows/pull-request.yml";
+    project.sandbox.edit(
+        file,
+        "run: mkdir -p target/release",
+        "run: false && mkdir -p target/release",
+    );
+
+    let event = pull_request(&head, OURS);
+    let (passed, said) = project.act("pull_request", "pull-request.yml", &event);
+
+    assert!(!passed, "{said}");
+    assert_eq!(project.states(), ["error"], "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("error"));
+}
+
+#[test]
+fn a_merge_queue_is_judged_against_the_entry_before() {
+    let (project, head) = Project::with_growth(50);
+    let sandbox = &project.sandbox;
+    let mut group = event("merge_group.checks_requested");
+    let queued = |group: &mut Value, before: &str, head: &str| {
+        let group = &mut group["merge_group"];
+        group["base_sha"] = before.into();
+        group["head_sha"] = head.into();
+        group["head_ref"] = format!("refs/heads/gh-readonly-queue/main/pr-3-{before}").into();
+    };
+    let main = sandbox.git(&["rev-parse", "main"]);
+    project.github.pull(&head, OURS);
+
+    queued(&mut group, &main, &head);
+    let (passed, said) = project.act("merge_group", "pull-request.yml", &group);
+    assert!(!passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("failure"), "{said}");
+
+    sandbox.git(&["checkout", "--quiet", "topic"]);
+    sandbox.write("notes.txt", "nothing that is built\n");
+    let next = sandbox.commit("a note");
+    sandbox.git(&["checkout", "--quiet", "main"]);
+    queued(&mut group, &head, &next);
+    let (passed, said) = project.act("merge_group", "pull-request.yml", &group);
+    assert!(passed, "{said}");
+    assert_eq!(project.state(&next).as_deref(), Some("success"), "{said}");
+    assert_eq!(project.comments().len(), 0);
 }
 
 #[test]
