@@ -125,7 +125,8 @@ pub struct Check {
     /// Where the configuration is.
     #[command(flatten)]
     pub project: Project,
-    /// What to judge against: a revision. Without it, the merge base with the default branch.
+    /// What to judge against: a revision. Without it, the merge base with the default branch; in a
+    /// workflow, what its event says.
     #[arg(long, value_name = "REVISION", env = "TOLLGATE_BASE")]
     pub base: Option<String>,
     /// What to judge: a revision. Without it, the working tree as it is.
