@@ -115,8 +115,8 @@ fn a_pull_request_is_judged_against_the_branch_it_goes_into() {
 
     let check = into("release/1");
     check.exits(0);
-    let base = check.run_file().run["base"].clone();
-    let label = &base["measured"]["revision"]["label"];
+    let run = check.run_file();
+    let label = &run["base"]["measured"]["revision"]["label"];
     assert_eq!(label, "merge base with origin/release/1");
     into("main").exits(1);
     let gone = into("release/2");
