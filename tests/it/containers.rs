@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tollgate::measure::probes::cgroup::Cgroup;
 
+use crate::services::says_when_it_listens;
 use crate::support::{FAST, Running, SERVICE, SHORT, SLOW, Sandbox, TOLERANT};
 
 const SOCKET: &str = "/var/run/docker.sock";
@@ -599,4 +600,25 @@ fn what_a_killed_run_left_is_removed_by_hand_or_by_the_next_run_and_nothing_else
     foreign.is_untouched();
     // A killed run cannot remove its worktrees: the next one in the same project does.
     project.check().exits(0);
+}
+
+#[test]
+fn the_log_of_an_earlier_start_makes_no_container_ready() {
+    let project = project("", &[SHORT, TOLERANT]);
+    says_when_it_listens(&project);
+    project.edit(
+        "tollgate.yml",
+        "ready: { http: /health, within: 30 s }",
+        "ready: { log: Listening, within: 30 s }",
+    );
+    project.commit("slow to start");
+
+    let check = project.check();
+
+    check.exits(0);
+    let run = check.run_file();
+    for arm in [&run["base"]["measured"], &run["head"]] {
+        let wrong = &arm["responses"]["fast"]["wrong"];
+        assert_eq!(*wrong, serde_json::json!({}), "{check}");
+    }
 }

@@ -22,6 +22,7 @@ use super::engine::{Engine, EngineError, said};
 use super::owner;
 use super::spec::{self, Spec};
 use crate::measure::probes::cgroup::Cgroup;
+use crate::measure::process::spawn::last_of;
 use crate::measure::process::supervise::describe;
 use crate::measure::process::tree::{self, Usage};
 
@@ -41,6 +42,8 @@ pub struct Running {
     /// Limit of its memory in bytes.
     limit: Option<u64>,
     log: PathBuf,
+    /// Bytes of its log that were written before this start: the engine keeps them.
+    log_from: usize,
 }
 
 /// Process 1 of a container, as this machine sees it.
@@ -158,6 +161,7 @@ impl Running {
             health,
             limit: spec.planned.memory,
             log,
+            log_from: 0,
         };
         running.launch().await?;
         Ok(running)
@@ -166,6 +170,8 @@ impl Running {
     /// Starts it again once it has ended, with the data it has.
     pub async fn launch(&mut self) -> Result<(), EngineError> {
         let docker = &self.engine.docker;
+        // Nothing before the first start.
+        self.log_from = log(docker, &self.id, "all").await.len();
         docker
             .start_container(&self.id, None::<StartContainerOptions>)
             .await
@@ -228,36 +234,30 @@ impl Running {
         )
     }
 
-    /// The last lines it wrote. Does not await.
+    /// The last lines it wrote since it was started. Does not await.
     pub fn last_lines(&self, count: usize) -> Vec<String> {
-        let id = self.id.clone();
+        let (id, from) = (self.id.clone(), self.log_from);
         let text = self
             .engine
-            .blocking(async move |docker| log(&docker, &id, "200").await);
-        let text = text.unwrap_or_default();
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        let last = &lines[lines.len().saturating_sub(count)..];
-        last.iter().map(|line| line.trim_end().to_owned()).collect()
+            .blocking(async move |docker| written(&docker, &id, from).await);
+        last_of(&text.unwrap_or_default(), count)
     }
 
-    /// Everything it wrote.
+    /// Everything it wrote since it was started.
     pub async fn log(&self) -> String {
-        log(&self.engine.docker, &self.id, "all").await
+        written(&self.engine.docker, &self.id, self.log_from).await
     }
 
     /// Writes what it wrote to a file, beside the logs of processes.
     pub async fn keep_log(&self) {
         use std::io::Write;
-        let text = log(&self.engine.docker, &self.id, KEPT_LINES).await;
+        let bytes = log(&self.engine.docker, &self.id, KEPT_LINES).await;
         if let Some(folder) = self.log.parent() {
             let _unwritable = std::fs::create_dir_all(folder);
         }
         // Once for each process that it had, like the log of a process.
         let file = std::fs::File::create(&self.log);
-        let _unwritable = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        let _unwritable = file.and_then(|mut file| file.write_all(&bytes));
     }
 
     /// Its health check, once: fine, or what it answered instead.
@@ -456,7 +456,7 @@ async fn how(docker: &Docker, id: &str, limit: Option<u64>) -> Result<End, Strin
     Ok(End::Status { what, success })
 }
 
-async fn log(docker: &Docker, id: &str, tail: &str) -> String {
+async fn log(docker: &Docker, id: &str, tail: &str) -> Vec<u8> {
     let options = LogsOptionsBuilder::new();
     let options = options.stdout(true).stderr(true).tail(tail).build();
     let mut chunks = docker.logs(id, Some(options));
@@ -464,7 +464,14 @@ async fn log(docker: &Docker, id: &str, tail: &str) -> String {
     while let Some(Ok(chunk)) = chunks.next().await {
         bytes.extend_from_slice(&chunk.into_bytes());
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
+}
+
+/// What a container wrote from this byte of its log on; all that is left where the engine has thrown
+/// the beginning away.
+async fn written(docker: &Docker, id: &str, from: usize) -> String {
+    let bytes = log(docker, id, "all").await;
+    String::from_utf8_lossy(bytes.get(from..).unwrap_or(&bytes)).into_owned()
 }
 
 async fn exec(docker: &Docker, id: &str, command: Vec<String>) -> Result<(), String> {

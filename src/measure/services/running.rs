@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::measure::containers;
 use crate::measure::containers::running::End;
 use crate::measure::process::Supervised;
-use crate::measure::process::spawn::last_lines;
+use crate::measure::process::spawn::last_of;
 use crate::measure::process::supervise::describe;
 use crate::measure::process::tree::Usage;
 
@@ -30,21 +30,19 @@ impl Running {
         }
     }
 
-    /// The last lines it wrote.
+    /// The last lines it wrote since it was started.
     pub(super) fn last_lines(&self, count: usize) -> Vec<String> {
         match self {
-            Self::Process(process) => last_lines(process.log(), count),
+            Self::Process(process) => last_of(&process.written(), count),
             Self::Container(container) => container.last_lines(count),
         }
     }
 
-    /// Everything it wrote.
+    /// Everything it wrote since it was started: a line of an earlier process says nothing of this
+    /// one.
     pub(super) async fn log(&self) -> String {
         match self {
-            Self::Process(process) => {
-                let bytes = std::fs::read(process.log()).unwrap_or_default();
-                String::from_utf8_lossy(&bytes).into_owned()
-            }
+            Self::Process(process) => process.written(),
             Self::Container(container) => container.log().await,
         }
     }
