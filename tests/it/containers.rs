@@ -622,3 +622,22 @@ fn the_log_of_an_earlier_start_makes_no_container_ready() {
         assert_eq!(*wrong, serde_json::json!({}), "{check}");
     }
 }
+
+#[test]
+fn a_health_check_that_hangs_is_not_waited_for_longer_than_asked() {
+    let project = project("    health: sleep 600\n", &[SHORT, TOLERANT]);
+    project.edit(
+        "tollgate.yml",
+        "ready: { http: /health, within: 30 s }",
+        "ready: { health: true, within: 3 s }",
+    );
+
+    let check = project.check();
+
+    check.exits(3);
+    check.says(
+        "service `app` was not ready within 3 s: its health check `/bin/sh -c sleep 600` hung",
+    );
+    assert!(check.took.as_secs() < 60, "{check}");
+    assert_eq!(of_run(check.pid()), Vec::<String>::new());
+}

@@ -28,6 +28,8 @@ use crate::measure::process::tree::{self, Usage};
 
 /// How long a container may take to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
+/// How long one health check may take: as long as Docker gives it where nothing else is said.
+const CHECK_WITHIN: Duration = Duration::from_secs(30);
 /// Lines of a log that are kept in a file when it ends.
 const KEPT_LINES: &str = "5000";
 
@@ -260,11 +262,12 @@ impl Running {
         let _unwritable = file.and_then(|mut file| file.write_all(&bytes));
     }
 
-    /// Its health check, once: fine, or what it answered instead.
-    pub async fn check_health(&self) -> Result<(), String> {
+    /// Its health check, once and for no longer than that: fine, or what it answered instead.
+    pub async fn check_health(&self, within: Duration) -> Result<(), String> {
         let Some(test) = &self.health else {
             return Err("it has no health check: neither the image nor `health` names one".into());
         };
+        let within = within.min(CHECK_WITHIN);
         let command = match test.split_first() {
             Some((kind, line)) if kind == "CMD-SHELL" => {
                 let mut command = vec!["/bin/sh".to_owned(), "-c".to_owned()];
@@ -274,7 +277,16 @@ impl Running {
             Some((kind, program)) if kind == "CMD" => program.to_vec(),
             Some(_) | None => test.clone(),
         };
-        exec(&self.engine.docker, &self.id, command).await
+        let shown = command.join(" ");
+        let checked = exec(&self.engine.docker, &self.id, command);
+        match tokio::time::timeout(within, checked).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(format!("its health check `{shown}` {why}")),
+            Err(_) => Err(format!(
+                "its health check `{shown}` hung: it had not ended after {:.1} s",
+                within.as_secs_f64()
+            )),
+        }
     }
 
     /// Stops every process of it where it stands.
@@ -474,39 +486,34 @@ async fn written(docker: &Docker, id: &str, from: usize) -> String {
     String::from_utf8_lossy(bytes.get(from..).unwrap_or(&bytes)).into_owned()
 }
 
+/// Runs a command in a container: fine, or how it ended.
 async fn exec(docker: &Docker, id: &str, command: Vec<String>) -> Result<(), String> {
-    let shown = command.join(" ");
+    let failed = |error: bollard::errors::Error| format!("could not be run: {}", said(&error));
     let config = ExecConfig {
         cmd: Some(command),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         ..ExecConfig::default()
     };
-    let made = docker
-        .create_exec(id, config)
-        .await
-        .map_err(|error| said(&error))?;
+    let made = docker.create_exec(id, config).await.map_err(failed)?;
     let started = docker
         .start_exec(&made.id, None::<StartExecOptions>)
         .await
-        .map_err(|error| said(&error))?;
+        .map_err(failed)?;
     let mut text = String::new();
     if let StartExecResults::Attached { mut output, .. } = started {
         while let Some(Ok(chunk)) = output.next().await {
             text.push_str(&chunk.to_string());
         }
     }
-    let asked = docker
-        .inspect_exec(&made.id)
-        .await
-        .map_err(|error| said(&error))?;
+    let asked = docker.inspect_exec(&made.id).await.map_err(failed)?;
     match asked.exit_code {
         Some(0) => Ok(()),
         code => {
             let last = text.lines().rfind(|line| !line.trim().is_empty());
             let code = code.map_or_else(|| "no status".to_owned(), |code| format!("status {code}"));
             Err(format!(
-                "its health check `{shown}` ended with {code}: {}",
+                "ended with {code}: {}",
                 last.unwrap_or("it wrote nothing").trim()
             ))
         }

@@ -846,9 +846,14 @@ impl Stack {
         let deadline = Instant::now() + service.within;
         let mut running = running;
         loop {
-            let answer = self
-                .attempt(service, running.as_deref_mut(), connection.as_deref())
-                .await;
+            // An attempt that hangs must not be waited for longer than the service.
+            let left = deadline.saturating_duration_since(Instant::now()).max(ASK);
+            let attempt =
+                self.attempt(service, running.as_deref_mut(), connection.as_deref(), left);
+            let answer = match tokio::time::timeout(left + ASK, attempt).await {
+                Ok(answer) => answer,
+                Err(_) => Ok(Err("the last attempt hung without an answer".to_owned())),
+            };
             // Asked after the attempt: what answers on our port may be a stranger, while ours
             // has ended because the port was taken.
             if let Some(running) = running.as_deref_mut()
@@ -907,12 +912,14 @@ impl Stack {
         restless.contains(service)
     }
 
-    /// One look at whether a service is ready: fine, or what it answered instead.
+    /// One look at whether a service is ready, no longer than `within` where it may hang: fine, or
+    /// what it answered instead.
     async fn attempt(
         &self,
         service: &Service,
         running: Option<&mut Running>,
         connection: Option<&str>,
+        within: Duration,
     ) -> Result<Result<(), String>, ServiceError> {
         match (&service.ready, running) {
             (Ready::Started, _) => Ok(Ok(())),
@@ -923,7 +930,7 @@ impl Stack {
                     .ok_or_else(|| format!("no line of its log has `{text}`")))
             }
             (Ready::Health, Some(Running::Container(container))) => {
-                Ok(container.check_health().await)
+                Ok(container.check_health(within).await)
             }
             (Ready::Completed, Some(running)) => match running.ended() {
                 Some(End::Status { success: true, .. }) => Ok(Ok(())),
