@@ -30,6 +30,8 @@ use crate::measure::process::tree::{self, Usage};
 const GRACE: Duration = Duration::from_secs(3);
 /// How long one health check may take: as long as Docker gives it where nothing else is said.
 const CHECK_WITHIN: Duration = Duration::from_secs(30);
+/// As much of an id as every engine shows at least.
+const SHORT_ID: usize = 12;
 /// Lines of a log that are kept in a file when it ends.
 const KEPT_LINES: &str = "5000";
 
@@ -53,9 +55,12 @@ pub struct Running {
 struct Process {
     pid: i32,
     /// Its parent, which is outside and has this container's processes below it, and no others.
-    parent: i32,
+    /// None of what cannot be seen from here, or had ended at once.
+    parent: Option<i32>,
     /// What makes the number unique.
     started: Option<u64>,
+    /// Whether it runs where we cannot look, so that the engine has to be asked for everything.
+    is_elsewhere: bool,
     cgroup: Option<Cgroup>,
     /// Its address on the arm's network.
     address: Option<IpAddr>,
@@ -187,7 +192,7 @@ impl Running {
         self.keep_log().await;
         self.thaw();
         let docker = &self.engine.docker;
-        if handles_sigterm(self.process.pid) {
+        if self.process.is_elsewhere || handles_sigterm(self.process.pid) {
             let options = KillContainerOptionsBuilder::new().signal("SIGTERM").build();
             let _ended = docker.kill_container(&self.id, Some(options)).await;
             let ending = wait(docker, &self.id);
@@ -202,8 +207,15 @@ impl Running {
             .map_err(EngineError::of("ending it"))
     }
 
-    /// Whether its first process runs, without asking the engine.
+    /// Whether its first process runs, without asking the engine where it can be seen from here.
     pub fn is_running(&self) -> bool {
+        if self.process.is_elsewhere {
+            let id = self.id.clone();
+            let asked = self
+                .engine
+                .blocking(async move |docker| runs(&docker, &id).await);
+            return asked.unwrap_or(false);
+        }
         self.process.started.is_some() && owner::started(self.process.pid) == self.process.started
     }
 
@@ -315,15 +327,20 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) {
-        for pid in tree::living_descendants(self.process.parent) {
+        for pid in self.processes() {
             tree::signal(pid, signal);
         }
     }
 
+    fn processes(&self) -> Vec<i32> {
+        let parent = self.process.parent;
+        parent.map(tree::living_descendants).unwrap_or_default()
+    }
+
     /// Lets it run on these cores only.
     pub fn pin(&self, cores: &[usize]) {
-        if self.process.is_in_reach {
-            tree::pin(self.process.parent, cores);
+        if let Some(parent) = self.process.parent.filter(|_| self.process.is_in_reach) {
+            tree::pin(parent, cores);
             return;
         }
         let cores: Vec<String> = cores.iter().map(ToString::to_string).collect();
@@ -337,32 +354,40 @@ impl Running {
             .blocking(async move |docker| docker.update_container(&id, update).await.is_ok());
     }
 
-    /// What it uses now. The peak is the lower of two upper bounds: the group's, which counts the
-    /// page cache, and the sum over the processes, which counts shared pages several times.
-    pub fn usage(&self) -> Usage {
-        let of_tree = tree::usage(self.process.parent);
-        let Some(cgroup) = &self.process.cgroup else {
+    /// What it uses now; nothing of what cannot be seen from here. The peak is the lower of two upper
+    /// bounds: the group's, which counts the page cache, and the sum over the processes, which counts
+    /// shared pages several times.
+    pub fn usage(&self) -> Option<Usage> {
+        let of_tree = self.process.parent.map(tree::usage);
+        let Some(memory) = self.process.cgroup.as_ref().and_then(Cgroup::memory) else {
             return of_tree;
         };
-        let memory = cgroup.memory();
-        let peak = memory.and_then(|memory| memory.peak);
-        Usage {
-            cpu: cgroup.cpu().unwrap_or(of_tree.cpu),
-            resident: memory.map_or(of_tree.resident, |memory| memory.used),
-            peak: peak.map_or(of_tree.peak, |peak| peak.min(of_tree.peak)),
-        }
+        let of_tree = of_tree.unwrap_or_default();
+        Some(Usage {
+            cpu: self.cpu().unwrap_or(of_tree.cpu),
+            resident: memory.used,
+            peak: memory
+                .peak
+                .map_or(of_tree.peak, |peak| peak.min(of_tree.peak)),
+        })
     }
 
-    /// The CPU time it has used.
-    pub fn cpu(&self) -> Duration {
+    /// The CPU time it has used; none where that cannot be seen from here.
+    pub fn cpu(&self) -> Option<Duration> {
         let cgroup = self.process.cgroup.as_ref();
-        let cpu = cgroup.and_then(Cgroup::cpu);
-        cpu.unwrap_or_else(|| tree::cpu_of_tree(self.process.parent))
+        let of_tree = || self.process.parent.map(tree::cpu_of_tree);
+        cgroup.and_then(Cgroup::cpu).or_else(of_tree)
     }
 
-    /// The process whose descendants are those of this container.
-    pub fn root(&self) -> i32 {
+    /// The process whose descendants are those of this container; none where it cannot be seen from
+    /// here, or had ended at once.
+    pub fn root(&self) -> Option<i32> {
         self.process.parent
+    }
+
+    /// Whether its processes run where we cannot look: in another process namespace.
+    pub fn is_elsewhere(&self) -> bool {
+        self.process.is_elsewhere
     }
 
     /// The folder that its first process works in, as this machine sees it.
@@ -380,8 +405,9 @@ impl Process {
     fn none() -> Self {
         Self {
             pid: 0,
-            parent: 0,
+            parent: None,
             started: None,
+            is_elsewhere: false,
             cgroup: None,
             address: None,
             is_in_reach: false,
@@ -404,15 +430,33 @@ impl Process {
             .and_then(|settings| settings.networks);
         let mut networks = networks.unwrap_or_default().into_values();
         let address = networks.find_map(|network| network.ip_address?.parse().ok());
+        // The number counts where the engine runs. Behind the socket of a virtual machine, or from
+        // inside another container, a stranger may have it here.
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        if !names(&groups, id) {
+            return Ok(Self {
+                is_elsewhere: true,
+                address,
+                ..Self::none()
+            });
+        }
         Ok(Self {
             pid,
-            parent: parent(pid).unwrap_or(0),
+            // The kernel's own processes have 0, and everything else is below it.
+            parent: parent(pid).filter(|parent| *parent != 0),
             started: owner::started(pid),
+            is_elsewhere: false,
             cgroup: Cgroup::of(pid),
             address,
             is_in_reach: kill(Pid::from_raw(pid), None).is_ok(),
         })
     }
+}
+
+/// Whether the control groups of a process, as `/proc/PID/cgroup` has them, are those of a container.
+fn names(groups: &str, id: &str) -> bool {
+    let short = id.get(..SHORT_ID).unwrap_or(id);
+    !short.is_empty() && groups.contains(short)
 }
 
 fn parent(pid: i32) -> Option<i32> {
@@ -445,6 +489,14 @@ async fn wait(docker: &Docker, id: &str) -> Result<(), bollard::errors::Error> {
         Some(Ok(_) | Err(bollard::errors::Error::DockerContainerWaitError { .. })) | None => Ok(()),
         Some(Err(error)) => Err(error),
     }
+}
+
+async fn runs(docker: &Docker, id: &str) -> bool {
+    let asked = docker
+        .inspect_container(id, None::<InspectContainerOptions>)
+        .await;
+    let state = asked.ok().and_then(|asked| asked.state);
+    state.and_then(|state| state.running) == Some(true)
 }
 
 async fn how(docker: &Docker, id: &str, limit: Option<u64>) -> Result<End, String> {
@@ -517,5 +569,33 @@ async fn exec(docker: &Docker, id: &str, command: Vec<String>) -> Result<(), Str
                 last.unwrap_or("it wrote nothing").trim()
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "4f2a9c7d51e0b8a6c3d2e1f00112233445566778899aabbccddeeff001122334";
+
+    #[test]
+    fn a_process_is_of_the_container_that_its_control_group_names() {
+        let docker = format!("4:memory:/docker/{ID}\n0::/docker/{ID}\n");
+        let systemd = format!("0::/system.slice/docker-{ID}.scope\n");
+        let podman = format!("0::/user.slice/libpod-{}.scope/container\n", &ID[..12]);
+        for groups in [docker, systemd, podman] {
+            assert!(names(&groups, ID), "{groups}");
+        }
+        // The same number, given to somebody else.
+        for groups in ["0::/init.scope\n", "0::/docker/4f2a9c7d51ff\n", ""] {
+            assert!(!names(groups, ID), "{groups}");
+        }
+        assert!(!names("0::/\n", ""), "nothing names nothing");
+    }
+
+    #[test]
+    fn what_had_ended_at_once_has_no_root() {
+        let none = Process::none();
+        assert_eq!((none.parent, none.started), (None, None));
     }
 }

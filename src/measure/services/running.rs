@@ -71,27 +71,35 @@ impl Running {
         }
     }
 
-    /// What it uses now.
-    pub(super) fn usage(&self) -> Usage {
+    /// What it uses now; nothing of what cannot be seen from here.
+    pub(super) fn usage(&self) -> Option<Usage> {
         match self {
-            Self::Process(process) => process.usage(),
+            Self::Process(process) => Some(process.usage()),
             Self::Container(container) => container.usage(),
         }
     }
 
-    /// The CPU time it has used.
-    pub(super) fn cpu(&self) -> Duration {
+    /// The CPU time it has used; none where that cannot be seen from here.
+    pub(super) fn cpu(&self) -> Option<Duration> {
         match self {
-            Self::Process(process) => process.cpu(),
+            Self::Process(process) => Some(process.cpu()),
             Self::Container(container) => container.cpu(),
         }
     }
 
-    /// The process whose descendants are its processes.
-    pub(super) fn root(&self) -> i32 {
+    /// The process whose descendants are its processes; none where they cannot be seen from here.
+    pub(super) fn root(&self) -> Option<i32> {
         match self {
-            Self::Process(process) => process.root(),
+            Self::Process(process) => Some(process.root()),
             Self::Container(container) => container.root(),
+        }
+    }
+
+    /// Whether its processes run where we cannot look.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        match self {
+            Self::Process(_) => false,
+            Self::Container(container) => container.is_elsewhere(),
         }
     }
 }

@@ -669,24 +669,35 @@ impl Stack {
         &self.services
     }
 
-    /// What the processes of a service use; none for what is not ours.
+    /// What the processes of a service use; none for what is not ours, what has ended, and what
+    /// cannot be seen from here.
     pub fn usage(&self, service: &str) -> Option<Usage> {
-        self.running.get(service).map(Running::usage)
+        let ends = |one: &Service| one.name == service && one.ready == Ready::Completed;
+        if self.services.iter().any(ends) {
+            return None;
+        }
+        self.running.get(service).and_then(Running::usage)
     }
 
     /// The CPU time the processes of a service have used.
     pub fn cpu(&self, service: &str) -> Option<Duration> {
-        self.running.get(service).map(Running::cpu)
+        self.running.get(service).and_then(Running::cpu)
     }
 
     /// The process whose descendants are those of a service; none for what is not ours.
     pub fn root(&self, service: &str) -> Option<i32> {
-        self.running.get(service).map(Running::root)
+        self.running.get(service).and_then(Running::root)
     }
 
     /// The same of all services.
     pub fn roots(&self) -> impl Iterator<Item = i32> {
-        self.running.values().map(Running::root)
+        self.running.values().filter_map(Running::root)
+    }
+
+    /// Whether the processes of a service run where we cannot look.
+    pub fn is_elsewhere(&self, service: &str) -> bool {
+        let running = self.running.get(service);
+        running.is_some_and(Running::is_elsewhere)
     }
 
     /// The folder that the first process of a container works in, as it is seen from outside.
@@ -885,17 +896,21 @@ impl Stack {
 
     /// Waits until none of its processes has anything to do, as long as it may take to be ready.
     async fn settle(&self, service: &Service, running: &Running, deadline: Instant) {
+        let Some(root) = running.root() else {
+            return;
+        };
         if self.is_restless(&service.name) {
             return;
         }
+        let cpu = || running.cpu().unwrap_or_default();
         loop {
-            let before = running.cpu();
+            let before = cpu();
             let mut is_busy = false;
             for _ in 0..LOOKS {
                 tokio::time::sleep(QUIET / LOOKS).await;
-                is_busy |= tree::is_busy(running.root());
+                is_busy |= tree::is_busy(root);
             }
-            if !is_busy && running.cpu().saturating_sub(before) < IDLE {
+            if !is_busy && cpu().saturating_sub(before) < IDLE {
                 return;
             }
             if Instant::now() > deadline {
