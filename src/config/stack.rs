@@ -108,6 +108,10 @@ fn service(
             .budgets
             .as_ref()
             .is_some_and(|one| one.gpu_memory.is_some()),
+        has_peak_budget: raw
+            .budgets
+            .as_ref()
+            .is_some_and(|one| one.peak_memory.is_some()),
         models: resolve::paths(raw.models.as_deref().unwrap_or_default(), &at.key("models"))?,
         queues: queues(raw, at)?,
         name,

@@ -29,6 +29,7 @@ use super::probes::contention;
 use super::probes::gpu;
 use super::probes::machine;
 use super::process::Supervisor;
+use super::process::peak::Peaks;
 use super::process::step::StepError;
 use super::process::tree::{self, Usage};
 use super::progress::{Progress, SoFar};
@@ -593,6 +594,7 @@ impl<'a> Bench<'a> {
             self.refresh().await?;
         }
         self.connect(is_first).await?;
+        let peaks = self.watch_peaks();
         let label = self.label(round);
         let mut order = endpoints.to_vec();
         order.retain(|index| self.time_left(*index).is_none_or(|left| !left.is_zero()));
@@ -624,7 +626,7 @@ impl<'a> Bench<'a> {
         if let Some(ratios) = self.so_far.summary() {
             self.progress.step(&format!("{label}: {ratios}"));
         }
-        self.keep_memory(stage, number, &memory);
+        self.keep_memory(stage, number, &memory, &peaks.end());
         self.keep_gpu_memory(round);
         self.keep_batch_gains(round, &order);
         self.unpin();
@@ -1000,12 +1002,30 @@ impl<'a> Bench<'a> {
         stage: Stage,
         number: u32,
         readings: &BTreeMap<(ArmName, String), Vec<Usage>>,
+        peaks: &BTreeMap<(ArmName, String), u64>,
     ) {
-        for ((name, service), usages) in readings {
+        for (of, usages) in readings {
+            let (name, service) = of;
+            let peak = peaks.get(of).copied();
             if let Some(arm) = self.arm_mut(*name) {
-                arm.record.take_usage(stage, number, service, usages);
+                arm.record.take_usage(stage, number, service, usages, peak);
             }
         }
+    }
+
+    /// Looks, from now on, for memory that processes have which end before the next reading.
+    fn watch_peaks(&mut self) -> Peaks<(ArmName, String)> {
+        let mut roots = BTreeMap::new();
+        for arm in self.arms_mut() {
+            let name = arm.name;
+            let Some(stack) = &mut arm.stack else {
+                continue;
+            };
+            stack.remember_processes();
+            let watched = stack.peaks_to_watch().into_iter();
+            roots.extend(watched.map(|(service, root)| ((name, service), root)));
+        }
+        Peaks::watch(roots)
     }
 
     /// Reads the memory on graphics cards of the services that have a budget for it.

@@ -92,6 +92,9 @@ pub struct Service {
     pub restore: Option<bool>,
     /// Whether its memory on graphics cards is asked for.
     pub has_gpu_budget: bool,
+    /// Whether it has a target for its highest memory: what has ended when that is read is looked for
+    /// only then.
+    pub has_peak_budget: bool,
 }
 
 /// What a service speaks at its address.

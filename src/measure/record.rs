@@ -260,8 +260,16 @@ impl Record {
         self.push(stage, number, id, time.as_secs_f64() * 1000.0);
     }
 
-    /// Takes the memory of one service over a block: the mean of its readings, and the peak.
-    pub fn take_usage(&mut self, stage: Stage, number: u32, service: &str, usages: &[Usage]) {
+    /// Takes the memory of one service over a block: the mean of its readings, and the peak, which
+    /// may be one that somebody saw in between.
+    pub fn take_usage(
+        &mut self,
+        stage: Stage,
+        number: u32,
+        service: &str,
+        usages: &[Usage],
+        seen: Option<u64>,
+    ) {
         #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
         let mean = usages
             .iter()
@@ -269,7 +277,12 @@ impl Record {
             .sum::<f64>()
             / usages.len() as f64;
         #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
-        let peak = usages.iter().map(|usage| usage.peak).max().unwrap_or(0) as f64;
+        let peak = usages
+            .iter()
+            .map(|usage| usage.peak)
+            .chain(seen)
+            .max()
+            .unwrap_or(0) as f64;
         for (metric, bytes) in [(Metric::Memory, mean), (Metric::PeakMemory, peak)] {
             self.push(stage, number, MetricId::service(service, metric), bytes);
         }

@@ -725,7 +725,9 @@ fn meaning(metric: Metric) -> String {
         Metric::RowsPerRequest => "rows the database returned for each request",
         Metric::ResponseBytes => "bytes of a response body as transferred",
         Metric::Memory => "resident bytes of the service's processes over a block",
-        Metric::PeakMemory => "highest resident bytes of the service's processes",
+        Metric::PeakMemory => {
+            "highest resident bytes of the service's processes, those included that have ended"
+        }
         Metric::GpuMemory => "highest bytes of GPU memory of the service's processes",
         Metric::PagesPerRequest => {
             "pages of 8 KB that the statements of each request went through in the database"

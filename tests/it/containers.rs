@@ -15,6 +15,7 @@ use tollgate::measure::probes::cgroup::Cgroup;
 
 use crate::services::says_when_it_listens;
 use crate::support::{FAST, Running, SERVICE, SHORT, SLOW, Sandbox, TOLERANT};
+use crate::targets::needs_much_for_a_moment;
 
 const SOCKET: &str = "/var/run/docker.sock";
 
@@ -640,4 +641,20 @@ fn a_health_check_that_hangs_is_not_waited_for_longer_than_asked() {
     );
     assert!(check.took.as_secs() < 60, "{check}");
     assert_eq!(of_run(check.pid()), Vec::<String>::new());
+}
+
+#[test]
+fn memory_of_a_process_that_has_ended_in_a_container_misses_its_target() {
+    let target = "    budgets: { peak-memory: 200 MB }\n";
+    let project = project(target, &[SHORT, TOLERANT]);
+    needs_much_for_a_moment(&project);
+
+    let check = project.check();
+
+    check.exits(1);
+    let peak = check.comparison("service/app/peak-memory");
+    assert_eq!(peak["target"]["verdict"], "missed", "{check}");
+    // Nothing ended in base: its page cache is not counted.
+    let base = peak["before"]["point"].as_f64().unwrap_or_default();
+    assert!(base < 100e6, "{peak:#}");
 }

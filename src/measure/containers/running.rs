@@ -24,12 +24,15 @@ use super::spec::{self, Spec};
 use crate::measure::probes::cgroup::Cgroup;
 use crate::measure::process::spawn::last_of;
 use crate::measure::process::supervise::describe;
-use crate::measure::process::tree::{self, Usage};
+use crate::measure::process::tree::{self, Census, Usage};
 
 /// How long a container may take to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long one health check may take: as long as Docker gives it where nothing else is said.
 const CHECK_WITHIN: Duration = Duration::from_secs(30);
+/// CPU time of processes nobody saw, from which one must have been there: the kernel counts that of
+/// children by the clock tick.
+const UNSEEN: Duration = Duration::from_millis(20);
 /// As much of an id as every engine shows at least.
 const SHORT_ID: usize = 12;
 /// Lines of a log that are kept in a file when it ends.
@@ -48,6 +51,8 @@ pub struct Running {
     log: PathBuf,
     /// Bytes of its log that were written before this start: the engine keeps them.
     log_from: usize,
+    /// Its processes when a block began.
+    seen: Option<Box<Seen>>,
 }
 
 /// Process 1 of a container, as this machine sees it.
@@ -66,6 +71,23 @@ struct Process {
     address: Option<IpAddr>,
     /// Whether we may send it signals ourselves.
     is_in_reach: bool,
+}
+
+/// What tells whether a process has ended.
+#[derive(Debug, Clone)]
+struct Seen {
+    census: Census,
+    /// CPU time of the group that none of its living processes has used, nor one that they waited for.
+    cpu_of_ended: Duration,
+}
+
+impl Seen {
+    /// Whether a process has ended since `earlier`: one that was there is not, one was waited for, or
+    /// somebody nobody waited for has used more CPU time than readings of a busy group differ by.
+    fn has_lost_one_of(&self, earlier: &Self) -> bool {
+        self.census.has_lost_one_of(&earlier.census)
+            || self.cpu_of_ended > earlier.cpu_of_ended + UNSEEN
+    }
 }
 
 /// How a container ended.
@@ -169,6 +191,7 @@ impl Running {
             limit: spec.planned.memory,
             log,
             log_from: 0,
+            seen: None,
         };
         running.launch().await?;
         Ok(running)
@@ -184,6 +207,7 @@ impl Running {
             .await
             .map_err(EngineError::of("starting it"))?;
         self.process = Process::of(docker, &self.id).await?;
+        self.seen = None;
         Ok(())
     }
 
@@ -354,21 +378,48 @@ impl Running {
             .blocking(async move |docker| docker.update_container(&id, update).await.is_ok());
     }
 
-    /// What it uses now; nothing of what cannot be seen from here. The peak is the lower of two upper
+    /// Remembers which processes there are: from now on it is known whether one has ended.
+    pub fn remember_processes(&mut self) {
+        self.seen = self.look().map(Box::new);
+    }
+
+    fn look(&self) -> Option<Seen> {
+        let census = tree::census(self.process.parent?);
+        let in_all = self.process.cgroup.as_ref().and_then(Cgroup::cpu);
+        Some(Seen {
+            cpu_of_ended: in_all.unwrap_or_default().saturating_sub(census.cpu),
+            census,
+        })
+    }
+
+    /// Whether the group itself keeps the most memory it ever had.
+    pub fn keeps_peak(&self) -> bool {
+        let memory = self.process.cgroup.as_ref().and_then(Cgroup::memory);
+        memory.is_some_and(|memory| memory.peak.is_some())
+    }
+
+    /// What it uses now; nothing of what cannot be seen from here. For the peak there are two upper
     /// bounds: the group's, which counts the page cache, and the sum over the processes, which counts
-    /// shared pages several times.
+    /// shared pages several times. The lower one is right for as long as every process still runs; of
+    /// one that has ended only the group knows what it had.
     pub fn usage(&self) -> Option<Usage> {
         let of_tree = self.process.parent.map(tree::usage);
         let Some(memory) = self.process.cgroup.as_ref().and_then(Cgroup::memory) else {
             return of_tree;
         };
+        let all_run = match (&self.seen, self.look()) {
+            (Some(seen), Some(now)) => !now.has_lost_one_of(seen),
+            _ => false,
+        };
         let of_tree = of_tree.unwrap_or_default();
         Some(Usage {
             cpu: self.cpu().unwrap_or(of_tree.cpu),
             resident: memory.used,
-            peak: memory
-                .peak
-                .map_or(of_tree.peak, |peak| peak.min(of_tree.peak)),
+            peak: match memory.peak {
+                Some(of_group) if all_run => of_group.min(of_tree.peak),
+                Some(of_group) => of_group,
+                None => of_tree.peak,
+            },
         })
     }
 
@@ -434,21 +485,24 @@ impl Process {
         // inside another container, a stranger may have it here.
         let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         if !names(&groups, id) {
+            // Or it has ended meanwhile.
+            let is_elsewhere = runs(docker, id).await;
             return Ok(Self {
-                is_elsewhere: true,
+                is_elsewhere,
                 address,
                 ..Self::none()
             });
         }
+        // The kernel's own processes have 0, and everything else is below it.
+        let parent = parent(pid).filter(|parent| *parent != 0);
         Ok(Self {
             pid,
-            // The kernel's own processes have 0, and everything else is below it.
-            parent: parent(pid).filter(|parent| *parent != 0),
+            parent,
             started: owner::started(pid),
             is_elsewhere: false,
             cgroup: Cgroup::of(pid),
             address,
-            is_in_reach: kill(Pid::from_raw(pid), None).is_ok(),
+            is_in_reach: parent.is_some() && kill(Pid::from_raw(pid), None).is_ok(),
         })
     }
 }
@@ -591,6 +645,16 @@ mod tests {
             assert!(!names(groups, ID), "{groups}");
         }
         assert!(!names("0::/\n", ""), "nothing names nothing");
+    }
+
+    #[test]
+    fn a_process_that_nobody_waited_for_is_known_by_its_cpu_time() {
+        let seen = |milliseconds| Seen {
+            census: Census::default(),
+            cpu_of_ended: Duration::from_millis(milliseconds),
+        };
+        assert!(!seen(105).has_lost_one_of(&seen(100)));
+        assert!(seen(150).has_lost_one_of(&seen(100)));
     }
 
     #[test]

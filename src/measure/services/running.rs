@@ -71,6 +71,22 @@ impl Running {
         }
     }
 
+    /// Remembers which processes there are, where what ends is asked for later.
+    pub(super) fn remember_processes(&mut self) {
+        match self {
+            Self::Process(_) => {}
+            Self::Container(container) => container.remember_processes(),
+        }
+    }
+
+    /// Whether the kernel keeps the most memory that all its processes ever had together.
+    pub(super) fn keeps_peak(&self) -> bool {
+        match self {
+            Self::Process(_) => false,
+            Self::Container(container) => container.keeps_peak(),
+        }
+    }
+
     /// What it uses now; nothing of what cannot be seen from here.
     pub(super) fn usage(&self) -> Option<Usage> {
         match self {

@@ -679,6 +679,26 @@ impl Stack {
         self.running.get(service).and_then(Running::usage)
     }
 
+    /// A block begins: what ends from now on had memory that counts.
+    pub fn remember_processes(&mut self) {
+        self.running
+            .values_mut()
+            .for_each(Running::remember_processes);
+    }
+
+    /// The services with a target for their peak, each with the process that they are below, where
+    /// somebody has to look for it.
+    pub fn peaks_to_watch(&self) -> BTreeMap<String, i32> {
+        let asked = self.services.iter().filter(|one| one.has_peak_budget);
+        asked
+            .filter_map(|service| {
+                let running = self.running.get(&service.name)?;
+                let root = running.root().filter(|_| !running.keeps_peak())?;
+                Some((service.name.clone(), root))
+            })
+            .collect()
+    }
+
     /// The CPU time the processes of a service have used.
     pub fn cpu(&self, service: &str) -> Option<Duration> {
         self.running.get(service).and_then(Running::cpu)
