@@ -3,7 +3,7 @@
 //! Reads as the order of things; what each thing is lives in its own module. Must not judge: it
 //! does not know what a regression is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use super::http::session::{self, Login, SessionError};
 use super::http::{Arms, Prepared};
 use super::install::{self, install};
 use super::placement::{Placement, Side};
-use super::plan::{Container, Endpoint, Image, Load, Plan, Rate, ServiceKind, Session};
+use super::plan::{Container, Endpoint, Image, Load, Plan, Rate, Service, ServiceKind, Session};
 use super::probes::contention;
 use super::probes::gpu;
 use super::probes::machine;
@@ -267,6 +267,7 @@ impl<'a> Bench<'a> {
         {
             self.base = Err(error.to_string());
         }
+        self.prune_images().await;
         let limit = self.plan.sampling.time_limit;
         self.deadline = limit.map(|limit| tokio::time::Instant::now() + limit);
         self.progress.phase(PhaseKind::Start);
@@ -398,6 +399,23 @@ impl<'a> Bench<'a> {
         }
         self.engine = Some(engine);
         Ok(())
+    }
+
+    /// Removes images of earlier runs, once it is known which ones this run uses.
+    async fn prune_images(&self) {
+        let Some(engine) = &self.engine else {
+            return;
+        };
+        let is_built = |service: &&Service| match &service.kind {
+            ServiceKind::Container(container) => matches!(container.image, Image::Built(_)),
+            ServiceKind::Process(_) | ServiceKind::External { .. } => false,
+        };
+        let mut used = BTreeSet::new();
+        for service in self.plan.services.iter().filter(is_built) {
+            let of_arms = self.images.values();
+            used.extend(of_arms.filter_map(|images| images.get(&service.name).cloned()));
+        }
+        image::prune(engine, &used).await;
     }
 
     fn new_stack(&self, arm: &Arm) -> Result<Stack, ServiceError> {

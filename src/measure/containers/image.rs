@@ -1,7 +1,7 @@
 //! The image a container is made from: pulled when it is not here, or built from the arm's own
 //! tree, once for the same files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
@@ -120,8 +120,7 @@ pub async fn build(engine: &Engine, request: &Request<'_>) -> Result<bool, Engin
     let archive = context::archive(folder, &build.dockerfile)
         .map_err(|error| EngineError::new(doing(), error.to_string()))?;
     let args: HashMap<String, String> = build.args.clone().into_iter().collect();
-    let repository = image.rsplit_once(':').map_or(*image, |(name, _)| name);
-    let labels = HashMap::from([(owner::BUILT, repository)]);
+    let labels = HashMap::from([(owner::BUILT, repository(image).unwrap_or(image))]);
     let mut options = BuildImageOptionsBuilder::new()
         .dockerfile(&build.dockerfile)
         .t(image)
@@ -155,7 +154,6 @@ pub async fn build(engine: &Engine, request: &Request<'_>) -> Result<bool, Engin
             return Err(EngineError::new(doing(), said_so_far.quoted(&why)));
         }
     }
-    prune(engine, repository).await;
     Ok(true)
 }
 
@@ -196,26 +194,42 @@ impl Log {
     }
 }
 
-/// Removes the oldest images of a service. What cannot be removed is in use, and stays.
-async fn prune(engine: &Engine, repository: &str) {
-    let label = format!("{}={repository}", owner::BUILT);
-    let filters = HashMap::from([("label".to_owned(), vec![label])]);
-    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-    let mut images = engine
-        .docker
-        .list_images(Some(options))
-        .await
-        .unwrap_or_default();
-    images.sort_by_key(|image| std::cmp::Reverse(image.created));
-    for image in images.iter().skip(KEPT) {
-        let options = RemoveImageOptionsBuilder::new().build();
-        for tag in &image.repo_tags {
-            let _in_use = engine
-                .docker
-                .remove_image(tag, Some(options.clone()), None)
-                .await;
+/// Removes the oldest images of the services whose images these are, and none of these: an image
+/// from the cache may be older than all that are kept. What cannot be removed is in use, and stays.
+pub async fn prune(engine: &Engine, used: &BTreeSet<String>) {
+    let repositories: BTreeSet<&str> = used.iter().filter_map(|name| repository(name)).collect();
+    for repository in repositories {
+        let label = format!("{}={repository}", owner::BUILT);
+        let filters = HashMap::from([("label".to_owned(), vec![label])]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let images = engine.docker.list_images(Some(options)).await;
+        let images = images.unwrap_or_default().into_iter();
+        for tag in outdated(images.map(|image| (image.created, image.repo_tags)), used) {
+            let options = RemoveImageOptionsBuilder::new().build();
+            let _in_use = engine.docker.remove_image(&tag, Some(options), None).await;
         }
     }
+}
+
+/// The name of an image without what it was made of.
+fn repository(image: &str) -> Option<&str> {
+    image.rsplit_once(':').map(|(name, _)| name)
+}
+
+/// The tags of the images that are too many: the oldest, by when each was made, and none that is used.
+fn outdated(
+    images: impl Iterator<Item = (i64, Vec<String>)>,
+    used: &BTreeSet<String>,
+) -> Vec<String> {
+    let mut images: Vec<(i64, Vec<String>)> = images.collect();
+    images.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+    let is_used = |tags: &[String]| tags.iter().any(|tag| used.contains(tag));
+    images
+        .into_iter()
+        .skip(KEPT)
+        .filter(|(_, tags)| !is_used(tags))
+        .flat_map(|(_, tags)| tags)
+        .collect()
 }
 
 #[cfg(test)]
@@ -241,5 +255,16 @@ mod tests {
         };
         assert_ne!(one, name("My App!", "api", &other, "tree"));
         assert!(name("–––", "__", &other, "").starts_with("tollgate/app-app:"));
+    }
+
+    #[test]
+    fn an_old_image_that_this_run_uses_stays() {
+        let tag = |number: i64| format!("tollgate/a-b:{number}");
+        let images = || (1..=9).map(|number| (number, vec![tag(number)]));
+        let used = |number: i64| BTreeSet::from([tag(number), tag(9)]);
+        // Six are kept, and the oldest of nine came from the cache.
+        assert_eq!(outdated(images(), &used(1)), [tag(3), tag(2)]);
+        assert_eq!(outdated(images(), &used(8)), [tag(3), tag(2), tag(1)]);
+        assert!(outdated(images().take(6), &used(1)).is_empty());
     }
 }
