@@ -595,12 +595,17 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
 
 fn of_statements(counters: &Counters, requests: f64) -> Vec<(Metric, f64)> {
     let mut sum = Counter::default();
+    // Of each statement by itself: one slow query among many fast ones is a slow query.
+    let mut slowest: Option<f64> = None;
     for (text, counter) in counters {
         if !postgres::is_housekeeping(text) {
             sum.calls += counter.calls;
             sum.rows += counter.rows;
-            sum.time += counter.time;
             sum.pages += counter.pages;
+            if counter.calls > 0.0 {
+                let mean = counter.time / counter.calls;
+                slowest = Some(slowest.map_or(mean, |slowest| slowest.max(mean)));
+            }
         }
     }
     let mut numbers = vec![
@@ -608,9 +613,7 @@ fn of_statements(counters: &Counters, requests: f64) -> Vec<(Metric, f64)> {
         (Metric::RowsPerRequest, sum.rows / requests),
         (Metric::PagesPerRequest, sum.pages / requests),
     ];
-    if sum.calls > 0.0 {
-        numbers.push((Metric::QueryMean, sum.time / sum.calls));
-    }
+    numbers.extend(slowest.map(|mean| (Metric::QueryMean, mean)));
     numbers
 }
 
@@ -810,6 +813,29 @@ mod tests {
         assert!(numbers_of(0).contains(&Metric::CpuPerRequest));
         assert!(!numbers_of(1).contains(&Metric::CpuPerRequest));
         assert!(numbers_of(1).contains(&Metric::LatencyP50));
+    }
+
+    #[test]
+    fn one_slow_query_among_many_fast_ones_is_a_slow_query() {
+        let counter = |calls: f64, mean: f64| Counter {
+            calls,
+            time: calls * mean,
+            rows: calls,
+            pages: calls,
+        };
+        let counters = Counters::from([
+            ("select fast".to_owned(), counter(200.0, 1.0)),
+            ("select slow".to_owned(), counter(10.0, 400.0)),
+            ("commit".to_owned(), counter(10.0, 900.0)),
+        ]);
+        let numbers: BTreeMap<Metric, f64> = of_statements(&counters, 10.0).into_iter().collect();
+        assert!((numbers[&Metric::QueryMean] - 400.0).abs() < 1e-9);
+        assert!((numbers[&Metric::QueriesPerRequest] - 21.0).abs() < 1e-9);
+        assert!(
+            !of_statements(&Counters::new(), 10.0)
+                .iter()
+                .any(|(metric, _)| *metric == Metric::QueryMean)
+        );
     }
 
     #[test]
