@@ -454,7 +454,14 @@ fn ready(
         Some(_) => ready_kind(ready, raw, kind, &at)?,
         None => usually_ready(kind, composed),
     };
-    Ok((kind, within.duration()))
+    // A check of a compose file says itself how long it may fail, and is not given less than that.
+    let own_check = composed.filter(|_| kind == Ready::Health && raw.health.is_none());
+    let healthy_within = own_check.and_then(|composed| composed.healthy_within);
+    let within = match (ready.within, healthy_within) {
+        (None, Some(longer)) => longer.max(within.duration()),
+        _ => within.duration(),
+    };
+    Ok((kind, within))
 }
 
 /// When a service is ready that does not say.
