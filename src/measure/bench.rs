@@ -366,8 +366,14 @@ impl<'a> Bench<'a> {
         }
         self.progress.step("base once more, as a control");
         let mut arm = Arm::new(ArmName::Control, &self.checkout.base);
+        let of_base = self.base.as_ref().ok().and_then(|arm| arm.stack.as_ref());
+        let made = of_base.map(Stack::made).unwrap_or_default();
         let started = match self.new_stack(&arm) {
-            Ok(stack) => arm.stack.insert(stack).start().await,
+            Ok(stack) => {
+                let stack = arm.stack.insert(stack);
+                stack.keep_apart(made);
+                stack.start().await
+            }
             Err(error) => Err(error),
         };
         self.control = Some(arm);

@@ -658,3 +658,30 @@ fn memory_of_a_process_that_has_ended_in_a_container_misses_its_target() {
     let base = peak["before"]["point"].as_f64().unwrap_or_default();
     assert!(base < 100e6, "{peak:#}");
 }
+
+#[test]
+fn a_folder_that_git_does_not_know_is_made_for_each_arm() {
+    let project = project("    volumes: ['./state/data:/data']\n", &[SHORT, TOLERANT]);
+    // Whoever finds the other's file ends.
+    let alone = "import json\nopen(\"/data/mine\", \"x\")";
+    project.edit("service.py", "import json", alone);
+    project.edit(
+        "tollgate.yml",
+        "    port: 8000",
+        "    port: 8000\n    fresh: per-run",
+    );
+    let control = "warm-up: 50 ms, control: true";
+    project.edit("tollgate.yml", "warm-up: 50 ms", control);
+    project.commit("keeps data");
+
+    let check = project.check();
+
+    check.exits(0).does_not_print("not measured beside itself");
+    let control = check.run_file()["base"]["measured"]["control"].clone();
+    let cpu = control["endpoint/slow/cpu"].as_array().map(Vec::len);
+    assert_eq!(cpu, Some(3), "{check}");
+    assert!(
+        !project.project().join("state").exists(),
+        "nothing of ours in the project"
+    );
+}

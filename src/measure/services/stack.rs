@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bollard::models::{Mount, MountType};
 use futures_util::future::try_join_all;
 
+use super::binds;
 use super::ready::{self, Target};
 use super::restore::{self, Rows, Template};
 use super::running::Running;
@@ -206,6 +207,10 @@ pub struct Stack {
     tables_before: BTreeMap<String, Tables>,
     /// Services with models that are never quiet: they are not waited for again.
     restless: Mutex<BTreeSet<String>>,
+    /// Folders to mount that git does not know: they were made.
+    made: Mutex<BTreeSet<PathBuf>>,
+    /// Folders to mount that are not those of the tree.
+    apart: BTreeSet<PathBuf>,
 }
 
 impl Stack {
@@ -269,6 +274,8 @@ impl Stack {
             not_restored: Vec::new(),
             tables: BTreeMap::new(),
             restless: Mutex::default(),
+            made: Mutex::default(),
+            apart: BTreeSet::new(),
             tables_before: BTreeMap::new(),
         })
     }
@@ -860,12 +867,41 @@ impl Stack {
                 (MountType::VOLUME, Some(name))
             }
             VolumeSource::Bind(path) => {
-                let path = self.project.join(path).to_string_lossy().into_owned();
+                let project = self.folder_of(path);
+                std::fs::create_dir_all(project).map_err(|error| {
+                    EngineError::mounting(format!("`{}`: {error}", project.display()))
+                })?;
+                let made = binds::provide(project, path).map_err(EngineError::mounting)?;
+                if made {
+                    let mut all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+                    all.insert(path.clone());
+                }
+                let path = project.join(path).to_string_lossy().into_owned();
                 (MountType::BIND, Some(path))
             }
             VolumeSource::Tmpfs => (MountType::TMPFS, None),
         };
         Ok(spec::mount(kind, source, &volume.target, volume.read_only))
+    }
+
+    /// Where a folder that is mounted is looked for.
+    fn folder_of(&self, path: &Path) -> &Path {
+        if self.apart.contains(path) {
+            &self.data
+        } else {
+            &self.project
+        }
+    }
+
+    /// The folders that git does not know and that were made for this arm.
+    pub fn made(&self) -> BTreeSet<PathBuf> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.clone()
+    }
+
+    /// These folders are another arm's in the same tree: this one gets its own.
+    pub fn keep_apart(&mut self, folders: BTreeSet<PathBuf>) {
+        self.apart = folders;
     }
 
     async fn wait_until_ready(
