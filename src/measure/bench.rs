@@ -45,6 +45,8 @@ use crate::model::{
 const CAPACITY_WITHIN: Duration = Duration::from_secs(1);
 /// Requests a second at least, where base answers next to nothing.
 const SLOWEST_RATE: f64 = 0.2;
+/// What most libraries that compute read the size of their pool of threads from.
+const THREADS: &str = "OMP_NUM_THREADS";
 /// How often a block's endpoints are gone round while warming up.
 const WARM_UP_ROUNDS: u32 = 2;
 
@@ -302,7 +304,7 @@ impl<'a> Bench<'a> {
         }
         self.start_control().await;
         self.note_data();
-        self.note_thread_pools();
+        self.note_thread_pools().await;
         self.describe_endpoints();
         Ok(())
     }
@@ -335,28 +337,44 @@ impl<'a> Bench<'a> {
 
     /// A pool of threads as large as the machine does not fit the cores that services have while
     /// they are timed.
-    fn note_thread_pools(&mut self) {
+    async fn note_thread_pools(&mut self) {
         let cores = self.placement.pinned().0.len().max(1);
-        for service in &self.plan.services {
-            let ServiceKind::Process(process) = &service.kind else {
-                continue;
+        for service in self
+            .plan
+            .services
+            .iter()
+            .filter(|one| !one.models.is_empty())
+        {
+            let threads = match &service.kind {
+                ServiceKind::Process(process) => {
+                    let own = process.environment.get(THREADS).cloned();
+                    own.or_else(|| std::env::var(THREADS).ok())
+                }
+                // Nothing of our own environment gets into a container; what its image says does.
+                ServiceKind::Container(container) => match container.environment.get(THREADS) {
+                    Some(threads) => Some(threads.clone()),
+                    None => self.variable_of_image(&service.name, THREADS).await,
+                },
+                ServiceKind::External { .. } => continue,
             };
-            let threads = process.environment.get("OMP_NUM_THREADS");
-            let threads = threads
-                .cloned()
-                .or_else(|| std::env::var("OMP_NUM_THREADS").ok());
-            let fits = threads.and_then(|text| text.parse::<usize>().ok());
-            if service.models.is_empty() || fits.is_some_and(|threads| threads <= cores) {
+            let fits = threads.and_then(|text| text.trim().parse::<usize>().ok());
+            if fits.is_some_and(|threads| threads <= cores) {
                 continue;
             }
             let said = format!(
                 "{}: its model may compute on more threads than the {cores} cores it has while it is \
-                 timed; set `OMP_NUM_THREADS: \"{cores}\"` or less in its `environment`",
+                 timed; set `{THREADS}: \"{cores}\"` or less in its `environment`",
                 service.name
             );
             self.progress.step(&said);
             self.head.record.evidence.skipped.push(said);
         }
+    }
+
+    /// What the image of a service in head sets a variable to.
+    async fn variable_of_image(&self, service: &str, name: &str) -> Option<String> {
+        let image = self.images.get(&ArmName::Head)?.get(service)?;
+        image::variable(self.engine.as_ref()?, image, name).await
     }
 
     /// Starts base once more beside itself, where that is asked for.

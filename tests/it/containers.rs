@@ -685,3 +685,19 @@ fn a_folder_that_git_does_not_know_is_made_for_each_arm() {
         "nothing of ours in the project"
     );
 }
+
+#[test]
+fn threads_that_do_not_fit_the_cores_are_said_of_containers_too() {
+    let note = "app: its model may compute on more threads than the";
+    let project = project("    models: [service.py]\n", &[SHORT, TOLERANT]);
+    project.check().exits(0).prints(note);
+
+    // An image that says it, in head; base is no matter.
+    project.edit("Dockerfile", "CMD", "ENV OMP_NUM_THREADS=1\nCMD");
+    project.check().exits(0).does_not_print(note);
+
+    project.edit("Dockerfile", "ENV OMP_NUM_THREADS=1\n", "");
+    let environment = "environment: { OMP_NUM_THREADS: \"1\", ";
+    project.edit("tollgate.yml", "environment: { ", environment);
+    project.check().exits(0).does_not_print(note);
+}

@@ -194,6 +194,18 @@ impl Log {
     }
 }
 
+/// What an image sets a variable of the environment to; none where it does not.
+pub async fn variable(engine: &Engine, image: &str, name: &str) -> Option<String> {
+    let image = engine.docker.inspect_image(image).await.ok()?;
+    value_of(&image.config?.env?, name)
+}
+
+fn value_of(environment: &[String], name: &str) -> Option<String> {
+    let pairs = environment.iter().filter_map(|line| line.split_once('='));
+    let (_, value) = pairs.rev().find(|(other, _)| *other == name)?;
+    Some(value.to_owned())
+}
+
 /// Removes the oldest images of the services whose images these are, and none of these: an image
 /// from the cache may be older than all that are kept. What cannot be removed is in use, and stays.
 pub async fn prune(engine: &Engine, used: &BTreeSet<String>) {
@@ -255,6 +267,15 @@ mod tests {
         };
         assert_ne!(one, name("My App!", "api", &other, "tree"));
         assert!(name("–––", "__", &other, "").starts_with("tollgate/app-app:"));
+    }
+
+    #[test]
+    fn the_environment_of_an_image_is_lines() {
+        let lines = ["PATH=/bin", "OMP_NUM_THREADS=1", "OPTIONS=a=b"].map(str::to_owned);
+        let value = |name| value_of(&lines, name);
+        assert_eq!(value("OMP_NUM_THREADS").as_deref(), Some("1"));
+        assert_eq!(value("OPTIONS").as_deref(), Some("a=b"));
+        assert_eq!(value("OMP"), None);
     }
 
     #[test]
