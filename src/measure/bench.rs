@@ -953,6 +953,7 @@ impl<'a> Bench<'a> {
     ) {
         let endpoint = &self.prepared[at.index].endpoint;
         let items = endpoint.batch.as_ref().map_or(1, |batch| batch.size);
+        let (service, has_target) = (endpoint.service.clone(), endpoint.has_read_budget);
         let endpoint = endpoint.name.clone();
         self.so_far.take(&endpoint, &timed);
         for one in timed {
@@ -966,6 +967,10 @@ impl<'a> Bench<'a> {
             };
             if let Some(arm) = self.arm_mut(one.name) {
                 arm.record.take(at.stage, at.number, &endpoint, &block);
+                if let Some(Err(why)) = &block.counted.read {
+                    let record = &mut arm.record;
+                    record.miss_what_was_read(&service, &endpoint, has_target, why);
+                }
             }
         }
     }

@@ -314,6 +314,8 @@ pub struct Endpoint {
     pub cold_start: bool,
     /// What one request does at once, where it is a batch.
     pub batch: Option<Batch>,
+    /// Whether it has a target for the bytes that are read for it.
+    pub has_read_budget: bool,
 }
 
 /// A request that does the work of several.

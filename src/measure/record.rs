@@ -55,7 +55,7 @@ pub struct EndpointBlock {
 #[derive(Debug, Clone, Default)]
 pub struct Counted {
     /// Bytes the service's processes read.
-    pub read: Option<u64>,
+    pub read: Option<Result<u64, String>>,
     /// What the caches did.
     pub caches: Option<Result<Tally, String>>,
     /// How often the files of models were opened.
@@ -216,6 +216,30 @@ impl Record {
         if let Some(Err(why)) = &block.counted.waiting {
             let id = MetricId::endpoint(endpoint, Metric::QueueDepth);
             self.miss(id, why.clone());
+        }
+    }
+
+    /// Why it is not known what was read: a note, and no answer only where a target asks for one.
+    pub fn miss_what_was_read(
+        &mut self,
+        service: &str,
+        endpoint: &str,
+        has_target: bool,
+        why: &str,
+    ) {
+        if has_target {
+            let id = MetricId::endpoint(endpoint, Metric::BytesReadPerRequest);
+            self.miss(id, why.to_owned());
+        }
+        // The same is true of every block and every process, each with its number.
+        let said = format!("{service}: the bytes it reads are not counted: ");
+        if !self
+            .evidence
+            .skipped
+            .iter()
+            .any(|note| note.starts_with(&said))
+        {
+            self.evidence.skipped.push(said + why);
         }
     }
 
@@ -587,7 +611,7 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         numbers.push((Metric::QueueDepth, waiting as f64));
     }
-    if let Some(read) = block.counted.read {
+    if let Some(Ok(read)) = block.counted.read {
         numbers.push((Metric::BytesReadPerRequest, per_request(read)));
     }
     numbers
@@ -836,6 +860,22 @@ mod tests {
                 .iter()
                 .any(|(metric, _)| *metric == Metric::QueryMean)
         );
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_a_note_and_without_an_answer_only_where_it_is_asked_for() {
+        let id = MetricId::endpoint("list", Metric::BytesReadPerRequest);
+        for has_target in [false, true] {
+            let mut record = record(&[(2, false)]);
+            for pid in [7, 8] {
+                let why = format!("/proc/{pid}/io may not be read");
+                record.miss_what_was_read("api", "list", has_target, &why);
+            }
+            let run = run(&record, [None, None], None);
+            let said = "api: the bytes it reads are not counted: /proc/7/io may not be read";
+            assert_eq!(run.evidence.skipped, [said]);
+            assert_eq!(run.not_measured.contains_key(&id), has_target);
+        }
     }
 
     #[test]
