@@ -199,7 +199,7 @@ pub struct Stack {
     templates: BTreeMap<String, Template>,
     /// The rows that each database starts with; none where they were not counted.
     rows: BTreeMap<String, Option<Rows>>,
-    /// What was asked for and cannot be put back, and why.
+    /// What is not put back, and why, unless that was asked for.
     not_restored: Vec<String>,
     /// How the tables of each database were read so far, or why that is not known.
     tables: BTreeMap<String, Result<Tables, String>>,
@@ -316,7 +316,6 @@ impl Stack {
             let Some(url) = self.connection(&service) else {
                 continue;
             };
-            let asked = service.restore == Some(true);
             let against = match self.keeps_open(&service) {
                 _ if service.fresh == Fresh::PerBlock => {
                     Some("it gets a fresh process for every block".to_owned())
@@ -346,11 +345,12 @@ impl Stack {
                 Ok(template) => {
                     self.templates.insert(service.name.clone(), template);
                 }
-                Err(why) if asked => {
+                // Who asks for no copy knows that there is none.
+                Err(_) if service.restore == Some(false) => {}
+                Err(why) => {
                     let said = format!("{}: not put back before each block: {why}", service.name);
                     self.not_restored.push(said);
                 }
-                Err(_) => {}
             }
         }
     }
@@ -469,7 +469,7 @@ impl Stack {
         &self.rows
     }
 
-    /// What should be put back before every block and cannot be, with the reason.
+    /// What is not put back before every block although nobody said so, with the reason.
     pub fn not_restored(&self) -> &[String] {
         &self.not_restored
     }
