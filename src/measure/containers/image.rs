@@ -8,12 +8,14 @@ use std::path::Path;
 
 use bollard::query_parameters::{
     BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder,
-    RemoveImageOptionsBuilder,
+    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body_util::{Either, Full};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::engine::{Engine, EngineError, is_missing, said};
 use super::{context, credentials, owner};
@@ -22,6 +24,9 @@ use crate::measure::plan::Build;
 
 /// Built images of one service that are kept.
 const KEPT: usize = 6;
+/// Seconds within which a run has started what it chose: the images of its other services may be
+/// built meanwhile.
+const STARTED_WITHIN: i64 = 3600;
 /// Lines of a failed build that an error quotes.
 const QUOTED_LINES: usize = 8;
 
@@ -109,8 +114,8 @@ pub async fn build(engine: &Engine, request: &Request<'_>) -> Result<bool, Engin
         log,
     } = request;
     let doing = || format!("building the image from `{}`", build.context.display());
-    match engine.docker.inspect_image(image).await {
-        Ok(_) => return Ok(false),
+    match use_again(engine, image).await {
+        Ok(()) => return Ok(false),
         Err(error) if is_missing(&error) => {}
         Err(error) => return Err(EngineError::new(doing(), said(&error))),
     }
@@ -206,21 +211,41 @@ fn value_of(environment: &[String], name: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-/// Removes the oldest images of the services whose images these are, and none of these: an image
-/// from the cache may be older than all that are kept. What cannot be removed is in use, and stays.
+/// Gives an image that is here the name it has: the engine remembers when that was, which says when it
+/// was used last. When it was made may be long ago, and is the same for all that are alike.
+async fn use_again(engine: &Engine, image: &str) -> Result<(), bollard::errors::Error> {
+    let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
+    let options = TagImageOptionsBuilder::new().repo(name).tag(tag).build();
+    engine.docker.tag_image(image, Some(options)).await
+}
+
+/// Removes the images of these services that were not used for longest, and none of these. One that
+/// another run may have chosen and not started yet stays too. What cannot be removed is in use.
 pub async fn prune(engine: &Engine, used: &BTreeSet<String>) {
     let repositories: BTreeSet<&str> = used.iter().filter_map(|name| repository(name)).collect();
     for repository in repositories {
         let label = format!("{}={repository}", owner::BUILT);
         let filters = HashMap::from([("label".to_owned(), vec![label])]);
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-        let images = engine.docker.list_images(Some(options)).await;
-        let images = images.unwrap_or_default().into_iter();
-        for tag in outdated(images.map(|image| (image.created, image.repo_tags)), used) {
+        let listed = engine.docker.list_images(Some(options)).await;
+        let mut images = Vec::new();
+        for image in listed.unwrap_or_default() {
+            let last_used = last_used(engine, &image.id).await;
+            images.push((last_used.unwrap_or(image.created), image.repo_tags));
+        }
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        for tag in outdated(images, used, now) {
             let options = RemoveImageOptionsBuilder::new().build();
             let _in_use = engine.docker.remove_image(&tag, Some(options), None).await;
         }
     }
+}
+
+/// When an image was named last, in seconds since 1970.
+async fn last_used(engine: &Engine, id: &str) -> Option<i64> {
+    let image = engine.docker.inspect_image(id).await.ok()?;
+    let time = OffsetDateTime::parse(&image.metadata?.last_tag_time?, &Rfc3339);
+    time.ok().map(OffsetDateTime::unix_timestamp)
 }
 
 /// The name of an image without what it was made of.
@@ -228,18 +253,14 @@ fn repository(image: &str) -> Option<&str> {
     image.rsplit_once(':').map(|(name, _)| name)
 }
 
-/// The tags of the images that are too many: the oldest, by when each was made, and none that is used.
-fn outdated(
-    images: impl Iterator<Item = (i64, Vec<String>)>,
-    used: &BTreeSet<String>,
-) -> Vec<String> {
-    let mut images: Vec<(i64, Vec<String>)> = images.collect();
-    images.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+/// The tags of the images that are too many: by when each was used last, and none that is used now.
+fn outdated(mut images: Vec<(i64, Vec<String>)>, used: &BTreeSet<String>, now: i64) -> Vec<String> {
+    images.sort_by_key(|(last_used, _)| std::cmp::Reverse(*last_used));
     let is_used = |tags: &[String]| tags.iter().any(|tag| used.contains(tag));
     images
         .into_iter()
         .skip(KEPT)
-        .filter(|(_, tags)| !is_used(tags))
+        .filter(|(last_used, tags)| now - last_used > STARTED_WITHIN && !is_used(tags))
         .flat_map(|(_, tags)| tags)
         .collect()
 }
@@ -279,13 +300,16 @@ mod tests {
     }
 
     #[test]
-    fn an_old_image_that_this_run_uses_stays() {
+    fn an_image_that_a_run_uses_stays() {
         let tag = |number: i64| format!("tollgate/a-b:{number}");
-        let images = || (1..=9).map(|number| (number, vec![tag(number)]));
+        let images: Vec<_> = (1..=9).map(|number| (number, vec![tag(number)])).collect();
         let used = |number: i64| BTreeSet::from([tag(number), tag(9)]);
+        let tomorrow = 24 * 3600;
         // Six are kept, and the oldest of nine came from the cache.
-        assert_eq!(outdated(images(), &used(1)), [tag(3), tag(2)]);
-        assert_eq!(outdated(images(), &used(8)), [tag(3), tag(2), tag(1)]);
-        assert!(outdated(images().take(6), &used(1)).is_empty());
+        let outdated = |used: BTreeSet<String>, now| outdated(images.clone(), &used, now);
+        assert_eq!(outdated(used(1), tomorrow), [tag(3), tag(2)]);
+        assert_eq!(outdated(used(8), tomorrow), [tag(3), tag(2), tag(1)]);
+        // Another run may have chosen it a moment ago.
+        assert!(outdated(used(8), 60).is_empty());
     }
 }
