@@ -701,3 +701,39 @@ fn threads_that_do_not_fit_the_cores_are_said_of_containers_too() {
     project.edit("tollgate.yml", "environment: { ", environment);
     project.check().exits(0).does_not_print(note);
 }
+
+#[test]
+fn a_container_that_ends_at_once_is_not_measured_by_what_is_others() {
+    let project = project("", &[SHORT, TOLERANT]);
+    let base = base_image();
+    // Gone before anybody can ask for its process.
+    let compose = format!(
+        "services:
+  once: {{ image: '{base}', command: 'true' }}
+  after:
+    image: '{base}'
+    command: sleep 600
+    depends_on: {{ once: {{ condition: service_completed_successfully }} }}
+"
+    );
+    project.write("compose.yaml", &compose);
+    project.edit(
+        "tollgate.yml",
+        "services:\n",
+        "compose: compose.yaml\nservices:\n",
+    );
+    project.commit("something that is done once");
+
+    let check = project.check();
+
+    check.exits(0);
+    let run = check.run_file();
+    for arm in [&run["base"]["measured"], &run["head"]] {
+        let samples = &arm["samples"];
+        assert!(samples["service/after/memory"].is_array(), "{samples:#}");
+        for metric in ["memory", "peak-memory"] {
+            let of_once = &samples[format!("service/once/{metric}")];
+            assert!(of_once.is_null(), "{metric}: {of_once}");
+        }
+    }
+}
