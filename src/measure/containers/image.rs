@@ -256,13 +256,22 @@ fn repository(image: &str) -> Option<&str> {
 /// The tags of the images that are too many: by when each was used last, and none that is used now.
 fn outdated(mut images: Vec<(i64, Vec<String>)>, used: &BTreeSet<String>, now: i64) -> Vec<String> {
     images.sort_by_key(|(last_used, _)| std::cmp::Reverse(*last_used));
-    let is_used = |tags: &[String]| tags.iter().any(|tag| used.contains(tag));
+    let is_used = |tags: &[String]| {
+        let is_named = |tag: &String| used.iter().any(|name| is_same(tag, name));
+        tags.iter().any(is_named)
+    };
     images
         .into_iter()
         .skip(KEPT)
         .filter(|(last_used, tags)| now - last_used > STARTED_WITHIN && !is_used(tags))
         .flat_map(|(_, tags)| tags)
         .collect()
+}
+
+/// Whether a tag is the one that was given: Podman puts `localhost/` in front of it.
+fn is_same(tag: &str, name: &str) -> bool {
+    let before = tag.strip_suffix(name);
+    before.is_some_and(|host| host.is_empty() || host.ends_with('/'))
 }
 
 #[cfg(test)]
@@ -309,6 +318,9 @@ mod tests {
         let outdated = |used: BTreeSet<String>, now| outdated(images.clone(), &used, now);
         assert_eq!(outdated(used(1), tomorrow), [tag(3), tag(2)]);
         assert_eq!(outdated(used(8), tomorrow), [tag(3), tag(2), tag(1)]);
+        // Podman shows them with a host, which is no other image.
+        assert!(is_same(&format!("localhost/{}", tag(3)), &tag(3)));
+        assert!(!is_same("tollgate/a-b:3", "b:3"));
         // Another run may have chosen it a moment ago.
         assert!(outdated(used(8), 60).is_empty());
     }
