@@ -45,6 +45,7 @@ fn prepared(address: &str, path: &str, load: Load) -> Result<Prepared, String> {
         session: None,
         cold_start: false,
         batch: None,
+        has_read_budget: false,
     };
     let prepared = Prepared::new(&endpoint, Path::new("."));
     prepared

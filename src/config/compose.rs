@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -31,10 +32,12 @@ pub(super) struct Composed {
     pub(super) needs: Vec<String>,
     /// Whether others wait for it to end.
     pub(super) completes: bool,
+    /// How long its health check may fail at first, as the check's own times have it.
+    pub(super) healthy_within: Option<Duration>,
 }
 
 /// Keys of a service that mean nothing to a measurement.
-const WITHOUT_EFFECT: [&str; 13] = [
+const WITHOUT_EFFECT: [&str; 12] = [
     "annotations",
     "attach",
     "develop",
@@ -47,10 +50,9 @@ const WITHOUT_EFFECT: [&str; 13] = [
     "stop_grace_period",
     "stop_signal",
     "tty",
-    "scale",
 ];
 /// Keys of a service that are honoured.
-const HONOURED: [&str; 22] = [
+const HONOURED: [&str; 23] = [
     "build",
     "command",
     "container_name",
@@ -68,12 +70,21 @@ const HONOURED: [&str; 22] = [
     "mem_limit",
     "networks",
     "ports",
+    "scale",
     "shm_size",
     "tmpfs",
     "user",
     "volumes",
     "working_dir",
 ];
+
+/// How often compose checks a service's health, how long a check may take, and how many may fail:
+/// where nothing else is said.
+const CHECKED_EVERY: Duration = Duration::from_secs(30);
+const CHECKED_WITHIN: Duration = Duration::from_secs(30);
+const TRIES: u32 = 3;
+/// Longest time that is waited for a healthy service unasked. A choice: some say an hour.
+const MOST_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where the compose file is, and what stands for its variables.
 struct Context<'a> {
@@ -254,10 +265,16 @@ fn service(
         needs.push(need);
     }
     let port = ports(node)?.or(expose(node)?);
-    let health = match node.get("healthcheck") {
-        Some(check) => health(&check)?,
+    let check = node.get("healthcheck");
+    let health = match &check {
+        Some(check) => health(check)?,
         None => None,
     };
+    let healthy_within = check.filter(|_| health.is_some());
+    let healthy_within = healthy_within.map(|check| patience(&check)).transpose()?;
+    if let Some(scale) = node.get("scale") {
+        one_of(&scale, "scale")?;
+    }
     let deploy = match node.get("deploy") {
         Some(deploy) => limits(&deploy)?,
         None => (None, None),
@@ -300,6 +317,7 @@ fn service(
         container,
         needs,
         completes: false,
+        healthy_within,
     })
 }
 
@@ -514,24 +532,66 @@ fn health(node: &Node) -> Result<Option<Vec<String>>, Problem> {
         .map_err(|flaw| flaw.at(&test.at))
 }
 
+/// How long a check may fail before compose gives up on its service: while it starts, and then as often
+/// as it is tried.
+fn patience(check: &Node) -> Result<Duration, Problem> {
+    let time = |key: &str, usual: Duration| match check.get(key) {
+        Some(node) => node
+            .duration()
+            .map(|time| if time.is_zero() { usual } else { time }),
+        None => Ok(usual),
+    };
+    let retries = match check.get("retries") {
+        Some(node) => {
+            let text = node.text()?;
+            let count = text.parse::<u32>();
+            count.map_err(|_| {
+                Flaw::new(format!("{} is no number of tries", quote(&text))).at(&node.at)
+            })?
+        }
+        None => 0,
+    };
+    let retries = if retries == 0 { TRIES } else { retries };
+    let each = time("interval", CHECKED_EVERY)?.saturating_add(time("timeout", CHECKED_WITHIN)?);
+    let start = time("start_period", Duration::ZERO)?;
+    time("start_interval", Duration::ZERO)?;
+    Ok(start
+        .saturating_add(each.saturating_mul(retries))
+        .min(MOST_PATIENCE))
+}
+
+/// An arm has one of each service.
+fn one_of(count: &Node, key: &str) -> Result<(), Problem> {
+    let text = count.text()?;
+    if text == "1" {
+        return Ok(());
+    }
+    let flaw = Flaw::new(format!(
+        "{} of {} cannot be honoured",
+        quote(key),
+        quote(&text)
+    ));
+    let help = format!("an arm has one of each service: leave {} out", quote(key));
+    Err(flaw.help(help).at(&count.at))
+}
+
 /// Memory in bytes and CPU time in billionths of a core.
 fn limits(deploy: &Node) -> Result<(Option<u64>, Option<i64>), Problem> {
     deploy.only(
         &["resources", "replicas", "restart_policy", "labels"],
         "`deploy`",
     )?;
-    if let Some(replicas) = deploy.get("replicas")
-        && replicas.text()? != "1"
-    {
-        let flaw = Flaw::new("several replicas of a service cannot be honoured");
-        return Err(flaw
-            .help("measure one: leave `replicas` out")
-            .at(&replicas.at));
+    if let Some(replicas) = deploy.get("replicas") {
+        one_of(&replicas, "replicas")?;
     }
     let Some(resources) = deploy.get("resources") else {
         return Ok((None, None));
     };
     resources.only(&["limits", "reservations"], "`resources`")?;
+    if let Some(reservations) = resources.get("reservations") {
+        // What is kept free for it on a machine that nothing else is planned for; devices are given.
+        reservations.only(&["memory", "cpus"], "`reservations`")?;
+    }
     let Some(limits) = resources.get("limits") else {
         return Ok((None, None));
     };
@@ -603,6 +663,17 @@ fn long_volume(item: &Node, context: &Context<'_>) -> Result<Volume, Problem> {
         "consistency",
     ];
     item.only(&keys, "a volume of a service")?;
+    // Folders are made where there are none, and labels and sharing change nothing for one container.
+    let honoured: [(&str, &[&str]); 3] = [
+        ("bind", &["create_host_path", "propagation", "selinux"]),
+        ("volume", &["labels"]),
+        ("tmpfs", &[]),
+    ];
+    for (key, keys) in honoured {
+        if let Some(options) = item.get(key) {
+            options.only(keys, &quote(key))?;
+        }
+    }
     let text = |key: &str| item.get(key).map(|node| node.text()).transpose();
     let kind = text("type")?.unwrap_or_default();
     let target = text("target")?.unwrap_or_default();
@@ -722,6 +793,43 @@ impl Node {
             return Ok(container::bytes(size));
         }
         container::memory(size).map_err(|flaw| flaw.at(&self.at))
+    }
+
+    /// A time, as compose writes it: `90s`, `1m30s`, `500ms`.
+    fn duration(&self) -> Result<Duration, Problem> {
+        let text = self.text()?;
+        let wrong = || {
+            let flaw = Flaw::new(format!("{} is no time", quote(&text)));
+            flaw.help("write for example `1m30s`").at(&self.at)
+        };
+        let mut sum = Duration::ZERO;
+        let mut rest = text.trim();
+        if rest.is_empty() {
+            return Err(wrong());
+        }
+        while !rest.is_empty() && rest != "0" {
+            let digits = rest.len()
+                - rest
+                    .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+                    .len();
+            let (number, after) = rest.split_at(digits);
+            let letters = after.len() - after.trim_start_matches(char::is_alphabetic).len();
+            let (unit, after) = after.split_at(letters);
+            let seconds = match unit {
+                "us" | "µs" => 1e-6,
+                "ms" => 1e-3,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                _ => return Err(wrong()),
+            };
+            let number: f64 = number.parse().map_err(|_| wrong())?;
+            let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+            sum = sum.saturating_add(part);
+            rest = after;
+        }
+        Ok(sum)
     }
 
     fn command(&self) -> Result<RawCommand, Problem> {

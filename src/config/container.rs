@@ -210,11 +210,20 @@ pub(super) fn inside(text: &str, base: &str) -> Result<PathBuf, Flaw> {
     Ok(parts.iter().collect())
 }
 
-/// Memory in a container.
+/// Memory in a container, with what the engine gives to it where nothing is said.
 pub(super) fn tmpfs(text: &str) -> Result<Volume, Flaw> {
+    let (target, options) = text.split_once(':').unwrap_or((text, ""));
+    let other = options.split(',').find(|one| !["", "rw"].contains(one));
+    if let Some(other) = other {
+        let flaw = Flaw::new(format!(
+            "the option {} of a tmpfs cannot be honoured",
+            quote(other)
+        ));
+        return Err(flaw.help(format!("write {}", quote(target))));
+    }
     Ok(Volume {
         source: VolumeSource::Tmpfs,
-        target: absolute(text.split(':').next().unwrap_or_default())?,
+        target: absolute(target)?,
         read_only: false,
     })
 }

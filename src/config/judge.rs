@@ -6,7 +6,7 @@ use crate::compare::Policy;
 use crate::compare::policy::{LEAST_NOISY_TOLERANCE, Tolerances, Weights};
 use crate::gate;
 use crate::measure::Plan;
-use crate::measure::plan::{Endpoint, Fresh, Service};
+use crate::measure::plan::{Endpoint, Fresh, Ready, Service};
 use crate::model::{Metric, MetricId, Outcome, Subject, Weight};
 
 use super::error::{Flaw, Problem, quote};
@@ -272,7 +272,8 @@ fn expected(plan: &Plan, budgets: &BTreeMap<MetricId, f64>) -> Vec<MetricId> {
     let services = plan
         .services
         .iter()
-        .filter(|service| service.kind.is_ours())
+        // What has ended uses nothing.
+        .filter(|service| service.kind.is_ours() && service.ready != Ready::Completed)
         .map(|service| MetricId::service(&service.name, Metric::Memory));
     let always = frontends.chain(endpoints).chain(services);
     let mut seen = BTreeSet::new();

@@ -272,6 +272,7 @@ fn endpoint(
         request,
         cold_start: raw.cold_start.unwrap_or(false) || raw.budgets.cold_start.is_some(),
         batch: raw.batch.as_ref().map(|raw| batch(raw, at)).transpose()?,
+        has_read_budget: raw.budgets.bytes_read_per_request.is_some(),
         expect: expect(&raw.expect, &at.key("expect"))?,
         load: load(raw, at)?,
         time_out: time_out.duration(),

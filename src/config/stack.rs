@@ -108,6 +108,10 @@ fn service(
             .budgets
             .as_ref()
             .is_some_and(|one| one.gpu_memory.is_some()),
+        has_peak_budget: raw
+            .budgets
+            .as_ref()
+            .is_some_and(|one| one.peak_memory.is_some()),
         models: resolve::paths(raw.models.as_deref().unwrap_or_default(), &at.key("models"))?,
         queues: queues(raw, at)?,
         name,
@@ -450,7 +454,14 @@ fn ready(
         Some(_) => ready_kind(ready, raw, kind, &at)?,
         None => usually_ready(kind, composed),
     };
-    Ok((kind, within.duration()))
+    // A check of a compose file says itself how long it may fail, and is not given less than that.
+    let own_check = composed.filter(|_| kind == Ready::Health && raw.health.is_none());
+    let healthy_within = own_check.and_then(|composed| composed.healthy_within);
+    let within = match (ready.within, healthy_within) {
+        (None, Some(longer)) => longer.max(within.duration()),
+        _ => within.duration(),
+    };
+    Ok((kind, within))
 }
 
 /// When a service is ready that does not say.

@@ -24,16 +24,22 @@ const WORSE_FROM: f64 = 0.01;
 /// Rows may grow by this much before they are the better explanation.
 const SAME_ROWS: f64 = 1.5;
 
-/// Finds statements that became slow.
+/// Finds statements that became slow, and those that are too slow for their target.
 pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
-    case.endpoints(of_endpoint)
+    let mut found = case.endpoints(slower_than_base);
+    found.extend(case.endpoints(over_budget));
+    found
 }
 
-fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
+fn slower_than_base(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
+    let (statement, earlier) = slower(case, endpoint)?;
+    Some(finding(case, endpoint, route, statement, Some(earlier)))
+}
+
+/// The statement that became slow, and what it was in base.
+fn slower<'c>(case: &Case<'c>, endpoint: &str) -> Option<(&'c Statement, &'c Statement)> {
     let now = case.head.evidence.statements.get(endpoint)?;
-    let before = case
-        .base
-        .and_then(|base| base.evidence.statements.get(endpoint));
+    let before = case.base?.evidence.statements.get(endpoint)?;
     // Query times are not paired: they may explain a slow-down that was confirmed, not claim one.
     let is_confirmed = [
         Metric::LatencyP50,
@@ -43,25 +49,24 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
     .map(|metric| MetricId::endpoint(endpoint, metric))
     .iter()
     .any(|id| case.has_regressed(id));
-    let slower = now.iter().filter(|_| is_confirmed).find_map(|statement| {
-        let earlier = before?
-            .iter()
-            .find(|earlier| earlier.text == statement.text)?;
-        is_slower(earlier, statement).then_some((statement, Some(earlier)))
-    });
-    let over_budget = || {
-        let comparison = case.comparison(&MetricId::endpoint(endpoint, Metric::QueryMean))?;
-        let missed = matches!(
-            comparison.target?.verdict,
-            BudgetVerdict::Missed | BudgetVerdict::MissedByBaseToo
-        );
-        let slowest = now
-            .iter()
-            .max_by(|left, right| left.mean_ms.total_cmp(&right.mean_ms))?;
-        missed.then_some((slowest, None))
-    };
-    let (statement, earlier) = slower.or_else(over_budget)?;
-    Some(finding(case, endpoint, route, statement, earlier))
+    now.iter().filter(|_| is_confirmed).find_map(|statement| {
+        let mut earlier = before.iter();
+        let earlier = earlier.find(|earlier| earlier.text == statement.text)?;
+        is_slower(earlier, statement).then_some((statement, earlier))
+    })
+}
+
+/// The statement that the missed target is about: the slowest, unless it is named already.
+fn over_budget(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
+    let comparison = case.comparison(&MetricId::endpoint(endpoint, Metric::QueryMean))?;
+    let is_missed = matches!(
+        comparison.target?.verdict,
+        BudgetVerdict::Missed | BudgetVerdict::MissedByBaseToo
+    );
+    let now = case.head.evidence.statements.get(endpoint)?.iter();
+    let slowest = now.max_by(|left, right| left.mean_ms.total_cmp(&right.mean_ms))?;
+    let is_named = slower(case, endpoint).is_some_and(|(named, _)| named.text == slowest.text);
+    (is_missed && !is_named).then(|| finding(case, endpoint, route, slowest, None))
 }
 
 fn is_slower(before: &Statement, now: &Statement) -> bool {

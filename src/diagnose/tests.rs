@@ -331,3 +331,47 @@ fn more_pages_for_the_same_rows_are_a_missing_index_without_a_clock() {
         found[0].evidence
     );
 }
+
+#[test]
+fn the_slowest_statement_is_named_where_the_target_of_queries_is_missed() {
+    let slow = statement(LATEST, 1.0, 1.0, 400.0);
+    let head = arm(vec![statement(LIST, 20.0, 1.0, 1.0), slow]);
+    let mut comparison = regressed(id(Metric::QueryMean), 1.0, 400.0);
+    comparison.verdict = Verdict::Inconclusive(Inconclusive::NewMetric);
+    let target = |verdict| {
+        Some(Target {
+            limit: 50.0,
+            verdict,
+        })
+    };
+    comparison.target = target(BudgetVerdict::Missed);
+    let found = findings(None, &head, std::slice::from_ref(&comparison));
+    assert_eq!(found[0].rule, "db.slow-query", "{found:#?}");
+    assert!(found[0].issue.contains("400.00 ms"), "{}", found[0].issue);
+    assert_eq!(found[0].evidence[0], LATEST);
+
+    comparison.target = target(BudgetVerdict::Met);
+    assert!(findings(None, &head, &[comparison]).is_empty());
+}
+
+#[test]
+fn a_statement_that_became_slow_hides_none_that_misses_its_target() {
+    let base = arm(vec![
+        statement(LIST, 1.0, 1.0, 1.0),
+        statement(LATEST, 1.0, 1.0, 400.0),
+    ]);
+    let head = arm(vec![
+        statement(LIST, 1.0, 1.0, 9.0),
+        statement(LATEST, 1.0, 1.0, 400.0),
+    ]);
+    let mut comparison = regressed(id(Metric::QueryMean), 400.0, 400.0);
+    comparison.verdict = Verdict::Inconclusive(Inconclusive::NewMetric);
+    comparison.target = Some(Target {
+        limit: 50.0,
+        verdict: BudgetVerdict::MissedByBaseToo,
+    });
+    let comparisons = [regressed(id(Metric::LatencyP50), 2.0, 10.0), comparison];
+    let found = findings(Some(&base), &head, &comparisons);
+    let named: Vec<&str> = found.iter().map(|one| one.evidence[0].as_str()).collect();
+    assert_eq!(named, [LIST, LATEST], "{found:#?}");
+}

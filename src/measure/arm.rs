@@ -176,8 +176,26 @@ impl Arm {
                 self.caches.insert(service.name.clone(), probe);
             }
         }
+        if first {
+            self.note_what_is_elsewhere();
+        }
         self.watch_models(plan, first);
         Ok(())
+    }
+
+    /// Says which services cannot be looked at from here.
+    fn note_what_is_elsewhere(&mut self) {
+        if let Some(stack) = &self.stack {
+            let services = stack.services().iter();
+            for service in services.filter(|one| stack.is_elsewhere(&one.name)) {
+                let note = format!(
+                    "{}: its CPU time and memory are not measured: the engine runs its processes \
+                     where they cannot be seen from here; run Tollgate where the engine runs",
+                    service.name
+                );
+                self.record.evidence.skipped.push(note);
+            }
+        }
     }
 
     /// Counts from now on how often the files of models are opened. A container that was started

@@ -3,7 +3,7 @@
 //! Reads as the order of things; what each thing is lives in its own module. Must not judge: it
 //! does not know what a regression is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,11 +24,12 @@ use super::http::session::{self, Login, SessionError};
 use super::http::{Arms, Prepared};
 use super::install::{self, install};
 use super::placement::{Placement, Side};
-use super::plan::{Container, Endpoint, Image, Load, Plan, Rate, ServiceKind, Session};
+use super::plan::{Container, Endpoint, Image, Load, Plan, Rate, Service, ServiceKind, Session};
 use super::probes::contention;
 use super::probes::gpu;
 use super::probes::machine;
 use super::process::Supervisor;
+use super::process::peak::Peaks;
 use super::process::step::StepError;
 use super::process::tree::{self, Usage};
 use super::progress::{Progress, SoFar};
@@ -44,6 +45,8 @@ use crate::model::{
 const CAPACITY_WITHIN: Duration = Duration::from_secs(1);
 /// Requests a second at least, where base answers next to nothing.
 const SLOWEST_RATE: f64 = 0.2;
+/// What most libraries that compute read the size of their pool of threads from.
+const THREADS: &str = "OMP_NUM_THREADS";
 /// How often a block's endpoints are gone round while warming up.
 const WARM_UP_ROUNDS: u32 = 2;
 
@@ -266,6 +269,7 @@ impl<'a> Bench<'a> {
         {
             self.base = Err(error.to_string());
         }
+        self.prune_images().await;
         let limit = self.plan.sampling.time_limit;
         self.deadline = limit.map(|limit| tokio::time::Instant::now() + limit);
         self.progress.phase(PhaseKind::Start);
@@ -300,7 +304,7 @@ impl<'a> Bench<'a> {
         }
         self.start_control().await;
         self.note_data();
-        self.note_thread_pools();
+        self.note_thread_pools().await;
         self.describe_endpoints();
         Ok(())
     }
@@ -333,28 +337,44 @@ impl<'a> Bench<'a> {
 
     /// A pool of threads as large as the machine does not fit the cores that services have while
     /// they are timed.
-    fn note_thread_pools(&mut self) {
+    async fn note_thread_pools(&mut self) {
         let cores = self.placement.pinned().0.len().max(1);
-        for service in &self.plan.services {
-            let ServiceKind::Process(process) = &service.kind else {
-                continue;
+        for service in self
+            .plan
+            .services
+            .iter()
+            .filter(|one| !one.models.is_empty())
+        {
+            let threads = match &service.kind {
+                ServiceKind::Process(process) => {
+                    let own = process.environment.get(THREADS).cloned();
+                    own.or_else(|| std::env::var(THREADS).ok())
+                }
+                // Nothing of our own environment gets into a container; what its image says does.
+                ServiceKind::Container(container) => match container.environment.get(THREADS) {
+                    Some(threads) => Some(threads.clone()),
+                    None => self.variable_of_image(&service.name, THREADS).await,
+                },
+                ServiceKind::External { .. } => continue,
             };
-            let threads = process.environment.get("OMP_NUM_THREADS");
-            let threads = threads
-                .cloned()
-                .or_else(|| std::env::var("OMP_NUM_THREADS").ok());
-            let fits = threads.and_then(|text| text.parse::<usize>().ok());
-            if service.models.is_empty() || fits.is_some_and(|threads| threads <= cores) {
+            let fits = threads.and_then(|text| text.trim().parse::<usize>().ok());
+            if fits.is_some_and(|threads| threads <= cores) {
                 continue;
             }
             let said = format!(
                 "{}: its model may compute on more threads than the {cores} cores it has while it is \
-                 timed; set `OMP_NUM_THREADS: \"{cores}\"` or less in its `environment`",
+                 timed; set `{THREADS}: \"{cores}\"` or less in its `environment`",
                 service.name
             );
             self.progress.step(&said);
             self.head.record.evidence.skipped.push(said);
         }
+    }
+
+    /// What the image of a service in head sets a variable to.
+    async fn variable_of_image(&self, service: &str, name: &str) -> Option<String> {
+        let image = self.images.get(&ArmName::Head)?.get(service)?;
+        image::variable(self.engine.as_ref()?, image, name).await
     }
 
     /// Starts base once more beside itself, where that is asked for.
@@ -364,8 +384,14 @@ impl<'a> Bench<'a> {
         }
         self.progress.step("base once more, as a control");
         let mut arm = Arm::new(ArmName::Control, &self.checkout.base);
+        let of_base = self.base.as_ref().ok().and_then(|arm| arm.stack.as_ref());
+        let made = of_base.map(Stack::made).unwrap_or_default();
         let started = match self.new_stack(&arm) {
-            Ok(stack) => arm.stack.insert(stack).start().await,
+            Ok(stack) => {
+                let stack = arm.stack.insert(stack);
+                stack.keep_apart(made);
+                stack.start().await
+            }
             Err(error) => Err(error),
         };
         self.control = Some(arm);
@@ -397,6 +423,23 @@ impl<'a> Bench<'a> {
         }
         self.engine = Some(engine);
         Ok(())
+    }
+
+    /// Removes images of earlier runs, once it is known which ones this run uses.
+    async fn prune_images(&self) {
+        let Some(engine) = &self.engine else {
+            return;
+        };
+        let is_built = |service: &&Service| match &service.kind {
+            ServiceKind::Container(container) => matches!(container.image, Image::Built(_)),
+            ServiceKind::Process(_) | ServiceKind::External { .. } => false,
+        };
+        let mut used = BTreeSet::new();
+        for service in self.plan.services.iter().filter(is_built) {
+            let of_arms = self.images.values();
+            used.extend(of_arms.filter_map(|images| images.get(&service.name).cloned()));
+        }
+        image::prune(engine, &used).await;
     }
 
     fn new_stack(&self, arm: &Arm) -> Result<Stack, ServiceError> {
@@ -593,6 +636,7 @@ impl<'a> Bench<'a> {
             self.refresh().await?;
         }
         self.connect(is_first).await?;
+        let peaks = self.watch_peaks();
         let label = self.label(round);
         let mut order = endpoints.to_vec();
         order.retain(|index| self.time_left(*index).is_none_or(|left| !left.is_zero()));
@@ -624,7 +668,7 @@ impl<'a> Bench<'a> {
         if let Some(ratios) = self.so_far.summary() {
             self.progress.step(&format!("{label}: {ratios}"));
         }
-        self.keep_memory(stage, number, &memory);
+        self.keep_memory(stage, number, &memory, &peaks.end());
         self.keep_gpu_memory(round);
         self.keep_batch_gains(round, &order);
         self.unpin();
@@ -909,6 +953,7 @@ impl<'a> Bench<'a> {
     ) {
         let endpoint = &self.prepared[at.index].endpoint;
         let items = endpoint.batch.as_ref().map_or(1, |batch| batch.size);
+        let (service, has_target) = (endpoint.service.clone(), endpoint.has_read_budget);
         let endpoint = endpoint.name.clone();
         self.so_far.take(&endpoint, &timed);
         for one in timed {
@@ -922,6 +967,10 @@ impl<'a> Bench<'a> {
             };
             if let Some(arm) = self.arm_mut(one.name) {
                 arm.record.take(at.stage, at.number, &endpoint, &block);
+                if let Some(Err(why)) = &block.counted.read {
+                    let record = &mut arm.record;
+                    record.miss_what_was_read(&service, &endpoint, has_target, why);
+                }
             }
         }
     }
@@ -1000,12 +1049,30 @@ impl<'a> Bench<'a> {
         stage: Stage,
         number: u32,
         readings: &BTreeMap<(ArmName, String), Vec<Usage>>,
+        peaks: &BTreeMap<(ArmName, String), u64>,
     ) {
-        for ((name, service), usages) in readings {
+        for (of, usages) in readings {
+            let (name, service) = of;
+            let peak = peaks.get(of).copied();
             if let Some(arm) = self.arm_mut(*name) {
-                arm.record.take_usage(stage, number, service, usages);
+                arm.record.take_usage(stage, number, service, usages, peak);
             }
         }
+    }
+
+    /// Looks, from now on, for memory that processes have which end before the next reading.
+    fn watch_peaks(&mut self) -> Peaks<(ArmName, String)> {
+        let mut roots = BTreeMap::new();
+        for arm in self.arms_mut() {
+            let name = arm.name;
+            let Some(stack) = &mut arm.stack else {
+                continue;
+            };
+            stack.remember_processes();
+            let watched = stack.peaks_to_watch().into_iter();
+            roots.extend(watched.map(|(service, root)| ((name, service), root)));
+        }
+        Peaks::watch(roots)
     }
 
     /// Reads the memory on graphics cards of the services that have a budget for it.

@@ -92,10 +92,11 @@ pub(super) async fn time(
             .map(|(now, then)| now.saturating_sub(*then)),
         statements: between(before.get(&name), after.get(&name)),
         counted: Counted {
-            read: read_after
-                .get(&name)
-                .zip(read_before.get(&name))
-                .and_then(|(now, then)| now.checked_sub(*then)),
+            read: match (read_before.get(&name), read_after.get(&name)) {
+                (Some(Ok(then)), Some(Ok(now))) => now.checked_sub(*then).map(Ok),
+                (Some(Err(why)), _) | (_, Some(Err(why))) => Some(Err(why.clone())),
+                (None, _) | (_, None) => None,
+            },
             caches: match (caches_before.get(&name), caches_after.get(&name)) {
                 (Some(Ok(then)), Some(Ok(now))) => Some(Ok(now.since(*then))),
                 (Some(Err(why)), _) | (_, Some(Err(why))) => Some(Err(why.clone())),
@@ -164,10 +165,10 @@ fn loads(arms: &mut [&mut Arm], service: &str) -> BTreeMap<ArmName, Result<u64, 
 }
 
 /// What the processes of a service have read.
-fn read(arms: &[&mut Arm], service: &str) -> BTreeMap<ArmName, u64> {
+fn read(arms: &[&mut Arm], service: &str) -> BTreeMap<ArmName, Result<u64, String>> {
     let of_arm = |arm: &&mut Arm| {
         let root = arm.stack.as_ref()?.root(service)?;
-        Some((arm.name, files::read_by_tree(root)?))
+        Some((arm.name, files::read_by_tree(root)))
     };
     arms.iter().filter_map(of_arm).collect()
 }

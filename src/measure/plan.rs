@@ -92,6 +92,9 @@ pub struct Service {
     pub restore: Option<bool>,
     /// Whether its memory on graphics cards is asked for.
     pub has_gpu_budget: bool,
+    /// Whether it has a target for its highest memory: what has ended when that is read is looked for
+    /// only then.
+    pub has_peak_budget: bool,
 }
 
 /// What a service speaks at its address.
@@ -311,6 +314,8 @@ pub struct Endpoint {
     pub cold_start: bool,
     /// What one request does at once, where it is a batch.
     pub batch: Option<Batch>,
+    /// Whether it has a target for the bytes that are read for it.
+    pub has_read_budget: bool,
 }
 
 /// A request that does the work of several.

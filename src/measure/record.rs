@@ -55,7 +55,7 @@ pub struct EndpointBlock {
 #[derive(Debug, Clone, Default)]
 pub struct Counted {
     /// Bytes the service's processes read.
-    pub read: Option<u64>,
+    pub read: Option<Result<u64, String>>,
     /// What the caches did.
     pub caches: Option<Result<Tally, String>>,
     /// How often the files of models were opened.
@@ -219,6 +219,30 @@ impl Record {
         }
     }
 
+    /// Why it is not known what was read: a note, and no answer only where a target asks for one.
+    pub fn miss_what_was_read(
+        &mut self,
+        service: &str,
+        endpoint: &str,
+        has_target: bool,
+        why: &str,
+    ) {
+        if has_target {
+            let id = MetricId::endpoint(endpoint, Metric::BytesReadPerRequest);
+            self.miss(id, why.to_owned());
+        }
+        // The same is true of every block and every process, each with its number.
+        let said = format!("{service}: the bytes it reads are not counted: ");
+        if !self
+            .evidence
+            .skipped
+            .iter()
+            .any(|note| note.starts_with(&said))
+        {
+            self.evidence.skipped.push(said + why);
+        }
+    }
+
     /// Takes the memory of one service on graphics cards, or why there is none.
     pub fn take_gpu(
         &mut self,
@@ -260,8 +284,16 @@ impl Record {
         self.push(stage, number, id, time.as_secs_f64() * 1000.0);
     }
 
-    /// Takes the memory of one service over a block: the mean of its readings, and the peak.
-    pub fn take_usage(&mut self, stage: Stage, number: u32, service: &str, usages: &[Usage]) {
+    /// Takes the memory of one service over a block: the mean of its readings, and the peak, which
+    /// may be one that somebody saw in between.
+    pub fn take_usage(
+        &mut self,
+        stage: Stage,
+        number: u32,
+        service: &str,
+        usages: &[Usage],
+        seen: Option<u64>,
+    ) {
         #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
         let mean = usages
             .iter()
@@ -269,7 +301,12 @@ impl Record {
             .sum::<f64>()
             / usages.len() as f64;
         #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
-        let peak = usages.iter().map(|usage| usage.peak).max().unwrap_or(0) as f64;
+        let peak = usages
+            .iter()
+            .map(|usage| usage.peak)
+            .chain(seen)
+            .max()
+            .unwrap_or(0) as f64;
         for (metric, bytes) in [(Metric::Memory, mean), (Metric::PeakMemory, peak)] {
             self.push(stage, number, MetricId::service(service, metric), bytes);
         }
@@ -574,7 +611,7 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         numbers.push((Metric::QueueDepth, waiting as f64));
     }
-    if let Some(read) = block.counted.read {
+    if let Some(Ok(read)) = block.counted.read {
         numbers.push((Metric::BytesReadPerRequest, per_request(read)));
     }
     numbers
@@ -582,12 +619,17 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
 
 fn of_statements(counters: &Counters, requests: f64) -> Vec<(Metric, f64)> {
     let mut sum = Counter::default();
+    // Of each statement by itself: one slow query among many fast ones is a slow query.
+    let mut slowest: Option<f64> = None;
     for (text, counter) in counters {
         if !postgres::is_housekeeping(text) {
             sum.calls += counter.calls;
             sum.rows += counter.rows;
-            sum.time += counter.time;
             sum.pages += counter.pages;
+            if counter.calls > 0.0 {
+                let mean = counter.time / counter.calls;
+                slowest = Some(slowest.map_or(mean, |slowest| slowest.max(mean)));
+            }
         }
     }
     let mut numbers = vec![
@@ -595,9 +637,7 @@ fn of_statements(counters: &Counters, requests: f64) -> Vec<(Metric, f64)> {
         (Metric::RowsPerRequest, sum.rows / requests),
         (Metric::PagesPerRequest, sum.pages / requests),
     ];
-    if sum.calls > 0.0 {
-        numbers.push((Metric::QueryMean, sum.time / sum.calls));
-    }
+    numbers.extend(slowest.map(|mean| (Metric::QueryMean, mean)));
     numbers
 }
 
@@ -797,6 +837,45 @@ mod tests {
         assert!(numbers_of(0).contains(&Metric::CpuPerRequest));
         assert!(!numbers_of(1).contains(&Metric::CpuPerRequest));
         assert!(numbers_of(1).contains(&Metric::LatencyP50));
+    }
+
+    #[test]
+    fn one_slow_query_among_many_fast_ones_is_a_slow_query() {
+        let counter = |calls: f64, mean: f64| Counter {
+            calls,
+            time: calls * mean,
+            rows: calls,
+            pages: calls,
+        };
+        let counters = Counters::from([
+            ("select fast".to_owned(), counter(200.0, 1.0)),
+            ("select slow".to_owned(), counter(10.0, 400.0)),
+            ("commit".to_owned(), counter(10.0, 900.0)),
+        ]);
+        let numbers: BTreeMap<Metric, f64> = of_statements(&counters, 10.0).into_iter().collect();
+        assert!((numbers[&Metric::QueryMean] - 400.0).abs() < 1e-9);
+        assert!((numbers[&Metric::QueriesPerRequest] - 21.0).abs() < 1e-9);
+        assert!(
+            !of_statements(&Counters::new(), 10.0)
+                .iter()
+                .any(|(metric, _)| *metric == Metric::QueryMean)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_a_note_and_without_an_answer_only_where_it_is_asked_for() {
+        let id = MetricId::endpoint("list", Metric::BytesReadPerRequest);
+        for has_target in [false, true] {
+            let mut record = record(&[(2, false)]);
+            for pid in [7, 8] {
+                let why = format!("/proc/{pid}/io may not be read");
+                record.miss_what_was_read("api", "list", has_target, &why);
+            }
+            let run = run(&record, [None, None], None);
+            let said = "api: the bytes it reads are not counted: /proc/7/io may not be read";
+            assert_eq!(run.evidence.skipped, [said]);
+            assert_eq!(run.not_measured.contains_key(&id), has_target);
+        }
     }
 
     #[test]

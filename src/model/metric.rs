@@ -87,7 +87,7 @@ pub enum Metric {
     DifferentAnswers,
     /// SQL statements the database ran per request.
     QueriesPerRequest,
-    /// Mean execution time of a SQL statement.
+    /// Mean execution time of the slowest SQL statement, by its normalised text.
     QueryMean,
     /// Rows the database returned per request.
     RowsPerRequest,

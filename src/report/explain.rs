@@ -721,11 +721,13 @@ fn meaning(metric: Metric) -> String {
         Metric::ErrorRate => "share of responses that were wrong",
         Metric::DifferentAnswers => "share of the same requests answered otherwise than by base",
         Metric::QueriesPerRequest => "SQL statements the database ran for each request",
-        Metric::QueryMean => "mean execution time of a SQL statement in milliseconds",
+        Metric::QueryMean => "mean execution time of the slowest SQL statement in milliseconds",
         Metric::RowsPerRequest => "rows the database returned for each request",
         Metric::ResponseBytes => "bytes of a response body as transferred",
         Metric::Memory => "resident bytes of the service's processes over a block",
-        Metric::PeakMemory => "highest resident bytes of the service's processes",
+        Metric::PeakMemory => {
+            "highest resident bytes of the service's processes, those included that have ended"
+        }
         Metric::GpuMemory => "highest bytes of GPU memory of the service's processes",
         Metric::PagesPerRequest => {
             "pages of 8 KB that the statements of each request went through in the database"

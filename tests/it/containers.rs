@@ -13,7 +13,9 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tollgate::measure::probes::cgroup::Cgroup;
 
+use crate::services::says_when_it_listens;
 use crate::support::{FAST, Running, SERVICE, SHORT, SLOW, Sandbox, TOLERANT};
+use crate::targets::needs_much_for_a_moment;
 
 const SOCKET: &str = "/var/run/docker.sock";
 
@@ -600,4 +602,139 @@ fn what_a_killed_run_left_is_removed_by_hand_or_by_the_next_run_and_nothing_else
     foreign.is_untouched();
     // A killed run cannot remove its worktrees: the next one in the same project does.
     project.check().exits(0);
+}
+
+#[test]
+fn the_log_of_an_earlier_start_makes_no_container_ready() {
+    let project = project("", &[SHORT, TOLERANT]);
+    says_when_it_listens(&project);
+    project.edit(
+        "tollgate.yml",
+        "ready: { http: /health, within: 30 s }",
+        "ready: { log: Listening, within: 30 s }",
+    );
+    project.commit("slow to start");
+
+    let check = project.check();
+
+    check.exits(0);
+    let run = check.run_file();
+    for arm in [&run["base"]["measured"], &run["head"]] {
+        let wrong = &arm["responses"]["fast"]["wrong"];
+        assert_eq!(*wrong, serde_json::json!({}), "{check}");
+    }
+}
+
+#[test]
+fn a_health_check_that_hangs_is_not_waited_for_longer_than_asked() {
+    let project = project("    health: sleep 600\n", &[SHORT, TOLERANT]);
+    project.edit(
+        "tollgate.yml",
+        "ready: { http: /health, within: 30 s }",
+        "ready: { health: true, within: 3 s }",
+    );
+
+    let check = project.check();
+
+    check.exits(3);
+    check.says(
+        "service `app` was not ready within 3 s: its health check `/bin/sh -c sleep 600` hung",
+    );
+    assert!(check.took.as_secs() < 60, "{check}");
+    assert_eq!(of_run(check.pid()), Vec::<String>::new());
+}
+
+#[test]
+fn memory_of_a_process_that_has_ended_in_a_container_misses_its_target() {
+    let target = "    budgets: { peak-memory: 200 MB }\n";
+    let project = project(target, &[SHORT, TOLERANT]);
+    needs_much_for_a_moment(&project);
+
+    let check = project.check();
+
+    check.exits(1);
+    let peak = check.comparison("service/app/peak-memory");
+    assert_eq!(peak["target"]["verdict"], "missed", "{check}");
+    // Nothing ended in base: its page cache is not counted.
+    let base = peak["before"]["point"].as_f64().unwrap_or_default();
+    assert!(base < 100e6, "{peak:#}");
+}
+
+#[test]
+fn a_folder_that_git_does_not_know_is_made_for_each_arm() {
+    let project = project("    volumes: ['./state/data:/data']\n", &[SHORT, TOLERANT]);
+    // Whoever finds the other's file ends.
+    let alone = "import json\nopen(\"/data/mine\", \"x\")";
+    project.edit("service.py", "import json", alone);
+    project.edit(
+        "tollgate.yml",
+        "    port: 8000",
+        "    port: 8000\n    fresh: per-run",
+    );
+    let control = "warm-up: 50 ms, control: true";
+    project.edit("tollgate.yml", "warm-up: 50 ms", control);
+    project.commit("keeps data");
+
+    let check = project.check();
+
+    check.exits(0).does_not_print("not measured beside itself");
+    let control = check.run_file()["base"]["measured"]["control"].clone();
+    let cpu = control["endpoint/slow/cpu"].as_array().map(Vec::len);
+    assert_eq!(cpu, Some(3), "{check}");
+    assert!(
+        !project.project().join("state").exists(),
+        "nothing of ours in the project"
+    );
+}
+
+#[test]
+fn threads_that_do_not_fit_the_cores_are_said_of_containers_too() {
+    let note = "app: its model may compute on more threads than the";
+    let project = project("    models: [service.py]\n", &[SHORT, TOLERANT]);
+    project.check().exits(0).prints(note);
+
+    // An image that says it, in head; base is no matter.
+    project.edit("Dockerfile", "CMD", "ENV OMP_NUM_THREADS=1\nCMD");
+    project.check().exits(0).does_not_print(note);
+
+    project.edit("Dockerfile", "ENV OMP_NUM_THREADS=1\n", "");
+    let environment = "environment: { OMP_NUM_THREADS: \"1\", ";
+    project.edit("tollgate.yml", "environment: { ", environment);
+    project.check().exits(0).does_not_print(note);
+}
+
+#[test]
+fn a_container_that_ends_at_once_is_not_measured_by_what_is_others() {
+    let project = project("", &[SHORT, TOLERANT]);
+    let base = base_image();
+    // Gone before anybody can ask for its process.
+    let compose = format!(
+        "services:
+  once: {{ image: '{base}', command: 'true' }}
+  after:
+    image: '{base}'
+    command: sleep 600
+    depends_on: {{ once: {{ condition: service_completed_successfully }} }}
+"
+    );
+    project.write("compose.yaml", &compose);
+    project.edit(
+        "tollgate.yml",
+        "services:\n",
+        "compose: compose.yaml\nservices:\n",
+    );
+    project.commit("something that is done once");
+
+    let check = project.check();
+
+    check.exits(0);
+    let run = check.run_file();
+    for arm in [&run["base"]["measured"], &run["head"]] {
+        let samples = &arm["samples"];
+        assert!(samples["service/after/memory"].is_array(), "{samples:#}");
+        for metric in ["memory", "peak-memory"] {
+            let of_once = &samples[format!("service/once/{metric}")];
+            assert!(of_once.is_null(), "{metric}: {of_once}");
+        }
+    }
 }

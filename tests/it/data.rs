@@ -186,8 +186,8 @@ fn arms_that_start_with_other_rows_are_said_to() {
 }
 
 #[test]
-fn what_stays_connected_keeps_its_data_and_that_is_said_where_it_was_asked_for() {
-    let project = project("    restore: true\n");
+fn what_stays_connected_keeps_its_data_and_that_is_said() {
+    let project = project("");
     project.edit(
         "tollgate.yml",
         "    ready: { http: /health }\n",
@@ -200,6 +200,39 @@ fn what_stays_connected_keeps_its_data_and_that_is_said_where_it_was_asked_for()
     check.exits(0);
     check.says("db: not put back before each block: `app` stays connected to it");
     assert_eq!(diary(&project).starts.len(), 2);
+}
+
+#[test]
+fn a_database_that_is_large_or_fresh_for_each_block_is_said_to_keep_its_data() {
+    let large =
+        "create table much as select n, repeat('x', 1000) from generate_series(1, 110000) n;";
+    let project = project("");
+    project.write("seed.sql", &format!("{SEED}{large}\n"));
+    project.commit("much data");
+    let note = "db: not put back before each block: it has 1";
+    let check = project.check();
+    check
+        .exits(0)
+        .prints(note)
+        .prints("`restore: true` copies it all the same");
+
+    // Who says that it stays is told nothing.
+    project.edit(
+        "tollgate.yml",
+        "    seed: seed.sql\n",
+        "    seed: seed.sql\n    restore: false\n",
+    );
+    project.check().exits(0).does_not_print("db: not put back");
+
+    let fresh = "    seed: seed.sql\n    fresh: per-block\n";
+    project.edit(
+        "tollgate.yml",
+        "    seed: seed.sql\n    restore: false\n",
+        fresh,
+    );
+    project.write("seed.sql", SEED);
+    let note = "db: not put back before each block: it gets a fresh process for every block";
+    project.check().exits(0).prints(note);
 }
 
 #[test]

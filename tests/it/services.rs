@@ -206,3 +206,37 @@ fn a_service_that_ignores_sigterm_is_ended_all_the_same() {
 
     project.check().exits(0);
 }
+
+/// The service takes its time to start, and says so when it is over.
+pub(crate) fn says_when_it_listens(project: &Sandbox) {
+    let start = "    listening().serve_forever()";
+    let slow = "    time.sleep(0.7)\n    server = listening()\n    print(\"Listening\", flush=True)\n    server.serve_forever()";
+    project.edit("service.py", start, slow);
+}
+
+#[test]
+fn the_log_of_an_earlier_process_makes_no_service_ready() {
+    let project = project();
+    says_when_it_listens(&project);
+    let by_log = "ready: { log: Listening, within: 20 s }";
+    project.edit(
+        "tollgate.yml",
+        "ready: { http: /health, within: 20 s }",
+        by_log,
+    );
+    project.commit("slow to start");
+
+    let check = project.check();
+
+    check.exits(0);
+    let run = check.run_file();
+    for arm in [&run["base"]["measured"], &run["head"]] {
+        for endpoint in ["fast", "slow"] {
+            let wrong = &arm["responses"][endpoint]["wrong"];
+            assert_eq!(*wrong, serde_json::json!({}), "{endpoint}\n{check}");
+        }
+    }
+    let log = std::fs::read_to_string(project.result("logs/head/app.log")).unwrap();
+    let starts = log.lines().filter(|line| *line == "Listening").count();
+    assert!(starts > 1, "one for each block: {log}");
+}

@@ -1,6 +1,6 @@
 //! Targets, and what policy makes of a verdict.
 
-use crate::support::{Sandbox, config};
+use crate::support::{APP, FAST, SHORT, SLOW, Sandbox, TOLERANT, config};
 
 /// A target is judged by the whole interval, which few blocks on a busy machine make wide.
 const BLOCKS: &str = "measure: { blocks: 8, confirmation-blocks: 3, block: 200 ms, warm-up: 50 ms, \
@@ -93,4 +93,27 @@ fn no_answer_is_a_warning_by_default() {
 fn no_answer_blocks_where_policy_says_so() {
     let project = without_an_answer("gate: { inconclusive: fail }\n");
     project.check().exits(5).prints("INCONCLUSIVE");
+}
+
+/// Every slow request has a child that needs 300 MB, and waits for its end.
+pub(crate) fn needs_much_for_a_moment(project: &Sandbox) {
+    let child = "import subprocess\n            subprocess.run([sys.executable, \"-c\", \"held = bytearray(b'x') * 300_000_000\"], check=True)";
+    project.edit("service.py", "spin(SLOW_MS)", child);
+}
+
+#[test]
+fn memory_of_a_process_that_has_ended_misses_its_target() {
+    let project = Sandbox::with_service(&config(&[FAST, SLOW], &[SHORT, TOLERANT]));
+    let target = format!("{APP}    budgets: {{ peak-memory: 200 MB }}\n");
+    project.edit("tollgate.yml", APP, &target);
+    project.commit("a target");
+    needs_much_for_a_moment(&project);
+
+    let check = project.check();
+
+    check.exits(1);
+    let peak = check.comparison("service/app/peak-memory");
+    assert_eq!(peak["target"]["verdict"], "missed", "{check}");
+    let bytes = peak["now"]["point"].as_f64().unwrap_or_default();
+    assert!((300e6..450e6).contains(&bytes), "{peak:#}");
 }

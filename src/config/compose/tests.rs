@@ -223,7 +223,46 @@ fn what_cannot_be_honoured_is_named_with_its_place() {
         ),
         (
             service("    deploy: { replicas: 3 }\n"),
-            "several replicas of a service cannot be honoured",
+            "`replicas` of `3` cannot be honoured",
+            4,
+        ),
+        (
+            service("    restart: always\n    scale: 2\n"),
+            "`scale` of `2` cannot be honoured",
+            5,
+        ),
+        (
+            service(
+                "    deploy:\n      resources:\n        reservations:\n          devices: [{ driver: nvidia, count: 1, capabilities: [gpu] }]\n",
+            ),
+            "`devices` of `reservations` cannot be honoured",
+            7,
+        ),
+        (
+            service("    tmpfs: ['/run', '/tmp:size=64m,mode=1777']\n"),
+            "the option `size=64m` of a tmpfs cannot be honoured",
+            4,
+        ),
+        (
+            service("    volumes: [{ type: tmpfs, target: /tmp, tmpfs: { size: 64m } }]\n"),
+            "`size` of `tmpfs` cannot be honoured",
+            4,
+        ),
+        (
+            service(
+                "    volumes: [{ type: volume, source: a, target: /a, volume: { subpath: b } }]\n",
+            ),
+            "`subpath` of `volume` cannot be honoured",
+            4,
+        ),
+        (
+            service("    healthcheck: { test: 'true', interval: soon }\n"),
+            "`soon` is no time",
+            4,
+        ),
+        (
+            service("    healthcheck: { test: 'true', retries: many }\n"),
+            "`many` is no number of tries",
             4,
         ),
         (service("    mem_limit: lots\n"), "`lots` is no size", 4),
@@ -359,4 +398,34 @@ fn what_a_container_cannot_have_is_said() {
         assert!(error.message().starts_with(expected), "{service}\n{error}");
         assert_eq!(error.line(), Some(4), "{service}\n{error}");
     }
+}
+
+#[test]
+fn a_health_check_is_waited_for_as_long_as_compose_waits() {
+    let within = |check: &str, others: &str| {
+        let compose = format!("services: {{ a: {{ image: b, healthcheck: {{ {check} }} }} }}");
+        services(&compose, others)[0].within.as_secs()
+    };
+    let times = "test: 'true', start_period: 1m30s, interval: 5s, timeout: 2500ms, retries: 4";
+    assert_eq!(within(times, ""), 90 + 4 * 7 + 2);
+    // Docker's own numbers stand for what is not said, zero included.
+    assert_eq!(within("test: 'true', interval: 0s", ""), 3 * 60);
+    // Never less than of any other service, and never an hour.
+    let quick = "test: 'true', interval: 1s, timeout: 1s, retries: 2";
+    assert_eq!(within(quick, ""), 30);
+    assert_eq!(within("test: 'true', start_period: 1h", ""), 300);
+    // What the configuration says is stronger.
+    let said = "services: { a: { ready: { health: true, within: 7 s } } }\n";
+    assert_eq!(within(times, said), 7);
+    let other = "services: { a: { port: 80, ready: { tcp: true } } }\n";
+    assert_eq!(within(times, other), 30);
+    assert_eq!(within("test: 'true', disable: true, interval: 9m", ""), 30);
+}
+
+#[test]
+fn one_of_a_service_is_what_an_arm_has() {
+    let compose = "services: { a: { image: b, scale: 1, deploy: { replicas: 1, resources: { reservations: { memory: 64M } } }, tmpfs: /tmp:rw } }";
+    let services = services(compose, "");
+    let volumes = &container(&services, "a").volumes;
+    assert_eq!(volumes[0].target, "/tmp");
 }

@@ -63,6 +63,11 @@ impl EngineError {
         }
     }
 
+    /// Something of this machine cannot be mounted.
+    pub fn mounting(why: String) -> Self {
+        Self::new("mounting", why)
+    }
+
     pub(super) fn of(doing: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> Self {
         let doing = doing.into();
         move |error| Self::new(doing, said(&error))

@@ -22,11 +22,19 @@ use super::engine::{Engine, EngineError, said};
 use super::owner;
 use super::spec::{self, Spec};
 use crate::measure::probes::cgroup::Cgroup;
+use crate::measure::process::spawn::last_of;
 use crate::measure::process::supervise::describe;
-use crate::measure::process::tree::{self, Usage};
+use crate::measure::process::tree::{self, Census, Usage};
 
 /// How long a container may take to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
+/// How long one health check may take: as long as Docker gives it where nothing else is said.
+const CHECK_WITHIN: Duration = Duration::from_secs(30);
+/// CPU time of processes nobody saw, from which one must have been there: the kernel counts that of
+/// children by the clock tick.
+const UNSEEN: Duration = Duration::from_millis(20);
+/// As much of an id as every engine shows at least.
+const SHORT_ID: usize = 12;
 /// Lines of a log that are kept in a file when it ends.
 const KEPT_LINES: &str = "5000";
 
@@ -41,6 +49,10 @@ pub struct Running {
     /// Limit of its memory in bytes.
     limit: Option<u64>,
     log: PathBuf,
+    /// Bytes of its log that were written before this start: the engine keeps them.
+    log_from: usize,
+    /// Its processes when a block began.
+    seen: Option<Box<Seen>>,
 }
 
 /// Process 1 of a container, as this machine sees it.
@@ -48,14 +60,34 @@ pub struct Running {
 struct Process {
     pid: i32,
     /// Its parent, which is outside and has this container's processes below it, and no others.
-    parent: i32,
+    /// None of what cannot be seen from here, or had ended at once.
+    parent: Option<i32>,
     /// What makes the number unique.
     started: Option<u64>,
+    /// Whether it runs where we cannot look, so that the engine has to be asked for everything.
+    is_elsewhere: bool,
     cgroup: Option<Cgroup>,
     /// Its address on the arm's network.
     address: Option<IpAddr>,
     /// Whether we may send it signals ourselves.
     is_in_reach: bool,
+}
+
+/// What tells whether a process has ended.
+#[derive(Debug, Clone)]
+struct Seen {
+    census: Census,
+    /// CPU time of the group that none of its living processes has used, nor one that they waited for.
+    cpu_of_ended: Duration,
+}
+
+impl Seen {
+    /// Whether a process has ended since `earlier`: one that was there is not, one was waited for, or
+    /// somebody nobody waited for has used more CPU time than readings of a busy group differ by.
+    fn has_lost_one_of(&self, earlier: &Self) -> bool {
+        self.census.has_lost_one_of(&earlier.census)
+            || self.cpu_of_ended > earlier.cpu_of_ended + UNSEEN
+    }
 }
 
 /// How a container ended.
@@ -158,6 +190,8 @@ impl Running {
             health,
             limit: spec.planned.memory,
             log,
+            log_from: 0,
+            seen: None,
         };
         running.launch().await?;
         Ok(running)
@@ -166,11 +200,14 @@ impl Running {
     /// Starts it again once it has ended, with the data it has.
     pub async fn launch(&mut self) -> Result<(), EngineError> {
         let docker = &self.engine.docker;
+        // Nothing before the first start.
+        self.log_from = log(docker, &self.id, "all").await.len();
         docker
             .start_container(&self.id, None::<StartContainerOptions>)
             .await
             .map_err(EngineError::of("starting it"))?;
         self.process = Process::of(docker, &self.id).await?;
+        self.seen = None;
         Ok(())
     }
 
@@ -179,7 +216,7 @@ impl Running {
         self.keep_log().await;
         self.thaw();
         let docker = &self.engine.docker;
-        if handles_sigterm(self.process.pid) {
+        if self.process.is_elsewhere || handles_sigterm(self.process.pid) {
             let options = KillContainerOptionsBuilder::new().signal("SIGTERM").build();
             let _ended = docker.kill_container(&self.id, Some(options)).await;
             let ending = wait(docker, &self.id);
@@ -194,8 +231,15 @@ impl Running {
             .map_err(EngineError::of("ending it"))
     }
 
-    /// Whether its first process runs, without asking the engine.
+    /// Whether its first process runs, without asking the engine where it can be seen from here.
     pub fn is_running(&self) -> bool {
+        if self.process.is_elsewhere {
+            let id = self.id.clone();
+            let asked = self
+                .engine
+                .blocking(async move |docker| runs(&docker, &id).await);
+            return asked.unwrap_or(false);
+        }
         self.process.started.is_some() && owner::started(self.process.pid) == self.process.started
     }
 
@@ -228,43 +272,38 @@ impl Running {
         )
     }
 
-    /// The last lines it wrote. Does not await.
+    /// The last lines it wrote since it was started. Does not await.
     pub fn last_lines(&self, count: usize) -> Vec<String> {
-        let id = self.id.clone();
+        let (id, from) = (self.id.clone(), self.log_from);
         let text = self
             .engine
-            .blocking(async move |docker| log(&docker, &id, "200").await);
-        let text = text.unwrap_or_default();
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        let last = &lines[lines.len().saturating_sub(count)..];
-        last.iter().map(|line| line.trim_end().to_owned()).collect()
+            .blocking(async move |docker| written(&docker, &id, from).await);
+        last_of(&text.unwrap_or_default(), count)
     }
 
-    /// Everything it wrote.
+    /// Everything it wrote since it was started.
     pub async fn log(&self) -> String {
-        log(&self.engine.docker, &self.id, "all").await
+        written(&self.engine.docker, &self.id, self.log_from).await
     }
 
     /// Writes what it wrote to a file, beside the logs of processes.
     pub async fn keep_log(&self) {
         use std::io::Write;
-        let text = log(&self.engine.docker, &self.id, KEPT_LINES).await;
+        let bytes = log(&self.engine.docker, &self.id, KEPT_LINES).await;
         if let Some(folder) = self.log.parent() {
             let _unwritable = std::fs::create_dir_all(folder);
         }
         // Once for each process that it had, like the log of a process.
         let file = std::fs::File::create(&self.log);
-        let _unwritable = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        let _unwritable = file.and_then(|mut file| file.write_all(&bytes));
     }
 
-    /// Its health check, once: fine, or what it answered instead.
-    pub async fn check_health(&self) -> Result<(), String> {
+    /// Its health check, once and for no longer than that: fine, or what it answered instead.
+    pub async fn check_health(&self, within: Duration) -> Result<(), String> {
         let Some(test) = &self.health else {
             return Err("it has no health check: neither the image nor `health` names one".into());
         };
+        let within = within.min(CHECK_WITHIN);
         let command = match test.split_first() {
             Some((kind, line)) if kind == "CMD-SHELL" => {
                 let mut command = vec!["/bin/sh".to_owned(), "-c".to_owned()];
@@ -274,7 +313,16 @@ impl Running {
             Some((kind, program)) if kind == "CMD" => program.to_vec(),
             Some(_) | None => test.clone(),
         };
-        exec(&self.engine.docker, &self.id, command).await
+        let shown = command.join(" ");
+        let checked = exec(&self.engine.docker, &self.id, command);
+        match tokio::time::timeout(within, checked).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(format!("its health check `{shown}` {why}")),
+            Err(_) => Err(format!(
+                "its health check `{shown}` hung: it had not ended after {:.1} s",
+                within.as_secs_f64()
+            )),
+        }
     }
 
     /// Stops every process of it where it stands.
@@ -303,15 +351,20 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) {
-        for pid in tree::living_descendants(self.process.parent) {
+        for pid in self.processes() {
             tree::signal(pid, signal);
         }
     }
 
+    fn processes(&self) -> Vec<i32> {
+        let parent = self.process.parent;
+        parent.map(tree::living_descendants).unwrap_or_default()
+    }
+
     /// Lets it run on these cores only.
     pub fn pin(&self, cores: &[usize]) {
-        if self.process.is_in_reach {
-            tree::pin(self.process.parent, cores);
+        if let Some(parent) = self.process.parent.filter(|_| self.process.is_in_reach) {
+            tree::pin(parent, cores);
             return;
         }
         let cores: Vec<String> = cores.iter().map(ToString::to_string).collect();
@@ -325,32 +378,67 @@ impl Running {
             .blocking(async move |docker| docker.update_container(&id, update).await.is_ok());
     }
 
-    /// What it uses now. The peak is the lower of two upper bounds: the group's, which counts the
-    /// page cache, and the sum over the processes, which counts shared pages several times.
-    pub fn usage(&self) -> Usage {
-        let of_tree = tree::usage(self.process.parent);
-        let Some(cgroup) = &self.process.cgroup else {
+    /// Remembers which processes there are: from now on it is known whether one has ended.
+    pub fn remember_processes(&mut self) {
+        self.seen = self.look().map(Box::new);
+    }
+
+    fn look(&self) -> Option<Seen> {
+        let census = tree::census(self.process.parent?);
+        let in_all = self.process.cgroup.as_ref().and_then(Cgroup::cpu);
+        Some(Seen {
+            cpu_of_ended: in_all.unwrap_or_default().saturating_sub(census.cpu),
+            census,
+        })
+    }
+
+    /// Whether the group itself keeps the most memory it ever had.
+    pub fn keeps_peak(&self) -> bool {
+        let memory = self.process.cgroup.as_ref().and_then(Cgroup::memory);
+        memory.is_some_and(|memory| memory.peak.is_some())
+    }
+
+    /// What it uses now; nothing of what cannot be seen from here. For the peak there are two upper
+    /// bounds: the group's, which counts the page cache, and the sum over the processes, which counts
+    /// shared pages several times. The lower one is right for as long as every process still runs; of
+    /// one that has ended only the group knows what it had.
+    pub fn usage(&self) -> Option<Usage> {
+        let of_tree = self.process.parent.map(tree::usage);
+        let Some(memory) = self.process.cgroup.as_ref().and_then(Cgroup::memory) else {
             return of_tree;
         };
-        let memory = cgroup.memory();
-        let peak = memory.and_then(|memory| memory.peak);
-        Usage {
-            cpu: cgroup.cpu().unwrap_or(of_tree.cpu),
-            resident: memory.map_or(of_tree.resident, |memory| memory.used),
-            peak: peak.map_or(of_tree.peak, |peak| peak.min(of_tree.peak)),
-        }
+        let all_run = match (&self.seen, self.look()) {
+            (Some(seen), Some(now)) => !now.has_lost_one_of(seen),
+            _ => false,
+        };
+        let of_tree = of_tree.unwrap_or_default();
+        Some(Usage {
+            cpu: self.cpu().unwrap_or(of_tree.cpu),
+            resident: memory.used,
+            peak: match memory.peak {
+                Some(of_group) if all_run => of_group.min(of_tree.peak),
+                Some(of_group) => of_group,
+                None => of_tree.peak,
+            },
+        })
     }
 
-    /// The CPU time it has used.
-    pub fn cpu(&self) -> Duration {
+    /// The CPU time it has used; none where that cannot be seen from here.
+    pub fn cpu(&self) -> Option<Duration> {
         let cgroup = self.process.cgroup.as_ref();
-        let cpu = cgroup.and_then(Cgroup::cpu);
-        cpu.unwrap_or_else(|| tree::cpu_of_tree(self.process.parent))
+        let of_tree = || self.process.parent.map(tree::cpu_of_tree);
+        cgroup.and_then(Cgroup::cpu).or_else(of_tree)
     }
 
-    /// The process whose descendants are those of this container.
-    pub fn root(&self) -> i32 {
+    /// The process whose descendants are those of this container; none where it cannot be seen from
+    /// here, or had ended at once.
+    pub fn root(&self) -> Option<i32> {
         self.process.parent
+    }
+
+    /// Whether its processes run where we cannot look: in another process namespace.
+    pub fn is_elsewhere(&self) -> bool {
+        self.process.is_elsewhere
     }
 
     /// The folder that its first process works in, as this machine sees it.
@@ -368,8 +456,9 @@ impl Process {
     fn none() -> Self {
         Self {
             pid: 0,
-            parent: 0,
+            parent: None,
             started: None,
+            is_elsewhere: false,
             cgroup: None,
             address: None,
             is_in_reach: false,
@@ -392,15 +481,36 @@ impl Process {
             .and_then(|settings| settings.networks);
         let mut networks = networks.unwrap_or_default().into_values();
         let address = networks.find_map(|network| network.ip_address?.parse().ok());
+        // The number counts where the engine runs. Behind the socket of a virtual machine, or from
+        // inside another container, a stranger may have it here.
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        if !names(&groups, id) {
+            // Or it has ended meanwhile.
+            let is_elsewhere = runs(docker, id).await;
+            return Ok(Self {
+                is_elsewhere,
+                address,
+                ..Self::none()
+            });
+        }
+        // The kernel's own processes have 0, and everything else is below it.
+        let parent = parent(pid).filter(|parent| *parent != 0);
         Ok(Self {
             pid,
-            parent: parent(pid).unwrap_or(0),
+            parent,
             started: owner::started(pid),
+            is_elsewhere: false,
             cgroup: Cgroup::of(pid),
             address,
-            is_in_reach: kill(Pid::from_raw(pid), None).is_ok(),
+            is_in_reach: parent.is_some() && kill(Pid::from_raw(pid), None).is_ok(),
         })
     }
+}
+
+/// Whether the control groups of a process, as `/proc/PID/cgroup` has them, are those of a container.
+fn names(groups: &str, id: &str) -> bool {
+    let short = id.get(..SHORT_ID).unwrap_or(id);
+    !short.is_empty() && groups.contains(short)
 }
 
 fn parent(pid: i32) -> Option<i32> {
@@ -435,6 +545,14 @@ async fn wait(docker: &Docker, id: &str) -> Result<(), bollard::errors::Error> {
     }
 }
 
+async fn runs(docker: &Docker, id: &str) -> bool {
+    let asked = docker
+        .inspect_container(id, None::<InspectContainerOptions>)
+        .await;
+    let state = asked.ok().and_then(|asked| asked.state);
+    state.and_then(|state| state.running) == Some(true)
+}
+
 async fn how(docker: &Docker, id: &str, limit: Option<u64>) -> Result<End, String> {
     let asked = docker
         .inspect_container(id, None::<InspectContainerOptions>)
@@ -456,7 +574,7 @@ async fn how(docker: &Docker, id: &str, limit: Option<u64>) -> Result<End, Strin
     Ok(End::Status { what, success })
 }
 
-async fn log(docker: &Docker, id: &str, tail: &str) -> String {
+async fn log(docker: &Docker, id: &str, tail: &str) -> Vec<u8> {
     let options = LogsOptionsBuilder::new();
     let options = options.stdout(true).stderr(true).tail(tail).build();
     let mut chunks = docker.logs(id, Some(options));
@@ -464,44 +582,84 @@ async fn log(docker: &Docker, id: &str, tail: &str) -> String {
     while let Some(Ok(chunk)) = chunks.next().await {
         bytes.extend_from_slice(&chunk.into_bytes());
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
+/// What a container wrote from this byte of its log on; all that is left where the engine has thrown
+/// the beginning away.
+async fn written(docker: &Docker, id: &str, from: usize) -> String {
+    let bytes = log(docker, id, "all").await;
+    String::from_utf8_lossy(bytes.get(from..).unwrap_or(&bytes)).into_owned()
+}
+
+/// Runs a command in a container: fine, or how it ended.
 async fn exec(docker: &Docker, id: &str, command: Vec<String>) -> Result<(), String> {
-    let shown = command.join(" ");
+    let failed = |error: bollard::errors::Error| format!("could not be run: {}", said(&error));
     let config = ExecConfig {
         cmd: Some(command),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         ..ExecConfig::default()
     };
-    let made = docker
-        .create_exec(id, config)
-        .await
-        .map_err(|error| said(&error))?;
+    let made = docker.create_exec(id, config).await.map_err(failed)?;
     let started = docker
         .start_exec(&made.id, None::<StartExecOptions>)
         .await
-        .map_err(|error| said(&error))?;
+        .map_err(failed)?;
     let mut text = String::new();
     if let StartExecResults::Attached { mut output, .. } = started {
         while let Some(Ok(chunk)) = output.next().await {
             text.push_str(&chunk.to_string());
         }
     }
-    let asked = docker
-        .inspect_exec(&made.id)
-        .await
-        .map_err(|error| said(&error))?;
+    let asked = docker.inspect_exec(&made.id).await.map_err(failed)?;
     match asked.exit_code {
         Some(0) => Ok(()),
         code => {
             let last = text.lines().rfind(|line| !line.trim().is_empty());
             let code = code.map_or_else(|| "no status".to_owned(), |code| format!("status {code}"));
             Err(format!(
-                "its health check `{shown}` ended with {code}: {}",
+                "ended with {code}: {}",
                 last.unwrap_or("it wrote nothing").trim()
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "4f2a9c7d51e0b8a6c3d2e1f00112233445566778899aabbccddeeff001122334";
+
+    #[test]
+    fn a_process_is_of_the_container_that_its_control_group_names() {
+        let docker = format!("4:memory:/docker/{ID}\n0::/docker/{ID}\n");
+        let systemd = format!("0::/system.slice/docker-{ID}.scope\n");
+        let podman = format!("0::/user.slice/libpod-{}.scope/container\n", &ID[..12]);
+        for groups in [docker, systemd, podman] {
+            assert!(names(&groups, ID), "{groups}");
+        }
+        // The same number, given to somebody else.
+        for groups in ["0::/init.scope\n", "0::/docker/4f2a9c7d51ff\n", ""] {
+            assert!(!names(groups, ID), "{groups}");
+        }
+        assert!(!names("0::/\n", ""), "nothing names nothing");
+    }
+
+    #[test]
+    fn a_process_that_nobody_waited_for_is_known_by_its_cpu_time() {
+        let seen = |milliseconds| Seen {
+            census: Census::default(),
+            cpu_of_ended: Duration::from_millis(milliseconds),
+        };
+        assert!(!seen(105).has_lost_one_of(&seen(100)));
+        assert!(seen(150).has_lost_one_of(&seen(100)));
+    }
+
+    #[test]
+    fn what_had_ended_at_once_has_no_root() {
+        let none = Process::none();
+        assert_eq!((none.parent, none.started), (None, None));
     }
 }

@@ -722,6 +722,7 @@ mod tests {
             session: None,
             cold_start: false,
             batch: None,
+            has_read_budget: false,
         };
         let prepared = Prepared::new(&endpoint, Path::new(".")).unwrap();
         Target {

@@ -215,6 +215,7 @@ pub fn check(session: &Session, project: &std::path::Path) -> Result<(), Prepare
         session: None,
         cold_start: false,
         batch: None,
+        has_read_budget: false,
     };
     Prepared::new(&endpoint, project).map(drop)
 }

@@ -4,6 +4,7 @@
 //! files itself: it would count.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -12,19 +13,33 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use crate::measure::process::tree;
 
 /// Bytes that the processes below `root` have read so far, with those of children that ended and
-/// were waited for; none when the kernel does not say.
-pub fn read_by_tree(root: i32) -> Option<u64> {
-    let of_process = |pid: i32| {
-        let text = fs::read_to_string(format!("/proc/{pid}/io"));
-        match text {
-            Ok(text) => rchar(&text),
-            // It has ended meanwhile, and its parent counts what it read.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(0),
-            Err(_) => None,
-        }
-    };
+/// were waited for; the reason where the kernel does not say.
+pub fn read_by_tree(root: i32) -> Result<u64, String> {
     let pids = tree::living_descendants(root);
-    pids.into_iter().map(of_process).sum()
+    pids.into_iter()
+        .map(|pid| read_by(Path::new(&format!("/proc/{pid}/io"))))
+        .sum()
+}
+
+fn read_by(file: &Path) -> Result<u64, String> {
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        // It has ended meanwhile, and its parent counts what it read.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                || error.raw_os_error() == Some(Errno::ESRCH as i32) =>
+        {
+            return Ok(0);
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(format!(
+                "{} may only be read by the account that its process runs as, or by root",
+                file.display()
+            ));
+        }
+        Err(error) => return Err(format!("{}: {error}", file.display())),
+    };
+    rchar(&text).ok_or_else(|| format!("{} does not say it", file.display()))
 }
 
 fn rchar(io: &str) -> Option<u64> {
@@ -104,6 +119,18 @@ mod tests {
     fn says_which_file_is_missing() {
         let error = Opens::watch(["/nowhere/model.onnx"]).unwrap_err();
         assert_eq!(error, "model.onnx: No such file or directory");
+    }
+
+    #[test]
+    fn says_why_it_is_not_known_what_a_process_has_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let io = folder.path().join("io");
+        assert_eq!(read_by(&io), Ok(0), "it has ended");
+        fs::write(&io, "wchar: 1\n").unwrap();
+        assert!(read_by(&io).unwrap_err().ends_with("io does not say it"));
+        // A folder is no file, for root too.
+        let why = read_by(folder.path()).unwrap_err();
+        assert!(why.contains("directory"), "{why}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! Must not know what the processes are for.
 
+pub mod peak;
 pub mod spawn;
 pub mod step;
 pub mod supervise;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -39,6 +39,7 @@ impl Supervisor {
             fs::create_dir_all(parent)?;
         }
         let output = File::options().create(true).append(true).open(log)?;
+        let log_from = output.metadata()?.len();
         let mut child = Command::new(&self.program)
             .args(["supervise", "--", line])
             .current_dir(directory)
@@ -69,6 +70,7 @@ impl Supervisor {
             pipe,
             pid,
             log: log.to_owned(),
+            log_from,
         })
     }
 }
@@ -80,6 +82,8 @@ pub struct Supervised {
     pipe: Option<ChildStdin>,
     pid: i32,
     log: PathBuf,
+    /// Where in it the output of this start begins: an earlier one's may stand before.
+    log_from: u64,
 }
 
 impl Supervised {
@@ -143,16 +147,25 @@ impl Supervised {
         self.pid
     }
 
-    /// Where its output goes.
-    pub fn log(&self) -> &Path {
-        &self.log
+    /// Everything it wrote since it was started.
+    pub fn written(&self) -> String {
+        let mut bytes = Vec::new();
+        let _unreadable = File::open(&self.log).and_then(|mut file| {
+            file.seek(SeekFrom::Start(self.log_from))?;
+            file.read_to_end(&mut bytes)
+        });
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
 /// The last lines of a log, for an error message.
 pub fn last_lines(log: &Path, count: usize) -> Vec<String> {
     let bytes = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+    last_of(&String::from_utf8_lossy(&bytes), count)
+}
+
+/// The last lines of a text that say something.
+pub fn last_of(text: &str, count: usize) -> Vec<String> {
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())

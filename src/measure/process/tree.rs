@@ -1,6 +1,6 @@
 //! A process and its descendants, read from `/proc`: who they are, what they use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory in bytes; pages the processes share are counted once.
     pub resident: u64,
-    /// Highest resident memory in bytes, summed over the processes.
+    /// Highest resident memory in bytes, summed over the processes that run. Of one that has ended
+    /// nothing is known here: see [`super::peak`].
     pub peak: u64,
 }
 
@@ -123,6 +124,85 @@ pub fn usage(root: i32) -> Usage {
         })
 }
 
+/// Who is below a process, and what tells of those that were there and are not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    pids: BTreeSet<i32>,
+    /// Page faults of processes that ended and were waited for: none ends without one.
+    faults_of_ended: u64,
+    /// CPU time of those that run, and of those they have waited for.
+    pub cpu: Duration,
+}
+
+impl Census {
+    /// Whether a process has ended since `earlier`, however short it was there.
+    pub fn has_lost_one_of(&self, earlier: &Self) -> bool {
+        self.faults_of_ended > earlier.faults_of_ended || !earlier.pids.is_subset(&self.pids)
+    }
+}
+
+/// The processes below `root` at this moment.
+pub fn census(root: i32) -> Census {
+    let pids: BTreeSet<i32> = living_descendants(root).into_iter().collect();
+    Census {
+        faults_of_ended: pids.iter().filter_map(|pid| faults_of_ended(*pid)).sum(),
+        cpu: pids.iter().map(|pid| cpu(*pid)).sum(),
+        pids,
+    }
+}
+
+/// Page faults of the children that a process has waited for, and of those that these waited for.
+fn faults_of_ended(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // cminflt and cmajflt are fields 11 and 13; the fields after the name start at 3.
+    let mut fields = after_name(&stat)?.split_ascii_whitespace().skip(8);
+    let minor: u64 = fields.next()?.parse().ok()?;
+    let major: u64 = fields.nth(1)?.parse().ok()?;
+    Some(minor + major)
+}
+
+/// Highest resident memory in bytes of the processes below `root`, summed: without looking at any
+/// other process of the machine where the kernel can be asked for children.
+pub fn peak(root: i32) -> u64 {
+    let mut sum = 0;
+    let mut open = vec![root];
+    while let Some(pid) = open.pop() {
+        let Some(children) = children_of(pid) else {
+            return living_descendants(root).into_iter().map(peak_of).sum();
+        };
+        sum += children.iter().map(|child| peak_of(*child)).sum::<u64>();
+        open.extend(children);
+    }
+    sum
+}
+
+/// The children of a process, by whichever thread; none where the kernel does not say.
+fn children_of(pid: i32) -> Option<Vec<i32>> {
+    let mut children = Vec::new();
+    for thread in threads(pid) {
+        match fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")) {
+            Ok(text) => children.extend(
+                text.split_ascii_whitespace()
+                    .filter_map(|pid| pid.parse::<i32>().ok()),
+            ),
+            // A thread that has ended meanwhile, or a kernel without this file.
+            Err(_) if fs::exists(format!("/proc/{pid}/task/{thread}")).unwrap_or(false) => {
+                return None;
+            }
+            Err(_) => {}
+        }
+    }
+    Some(children)
+}
+
+fn peak_of(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"));
+    status
+        .ok()
+        .and_then(|text| bytes_of(&text, "VmHWM:"))
+        .unwrap_or(0)
+}
+
 /// CPU time only: cheaper than [`usage`], for reading around a slice.
 pub fn cpu_of_tree(root: i32) -> Duration {
     living_descendants(root).into_iter().map(cpu).sum()
@@ -221,7 +301,9 @@ fn after_name(stat: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::process::{Command, Stdio};
+    use std::time::Instant;
 
     use super::*;
 
@@ -267,6 +349,42 @@ mod tests {
             signal(child, Signal::SIGKILL);
             shell.wait().unwrap();
             assert_eq!(seen, works, "{program}");
+        }
+    }
+
+    #[test]
+    fn knows_that_a_process_was_there() {
+        let line = "read _; sleep 0.2; read _; exit";
+        let mut shell = Command::new("sh")
+            .args(["-c", line])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let own = Pid::this().as_raw();
+        let root = i32::try_from(shell.id()).unwrap();
+        let mut stdin = shell.stdin.take().unwrap();
+        // The shell itself has no child that ended, and does not lose one by waiting.
+        let before = census_of(root);
+        assert!(!census_of(root).has_lost_one_of(&before));
+        assert!(peak(own) > 0);
+        writeln!(stdin, "go").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !census_of(root).has_lost_one_of(&before) {
+            assert!(Instant::now() < deadline, "{before:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(stdin);
+        shell.wait().unwrap();
+        let now = Census::default();
+        assert!(now.has_lost_one_of(&before), "the shell itself has ended");
+    }
+
+    /// Of one process alone: other tests have children of their own.
+    fn census_of(pid: i32) -> Census {
+        Census {
+            pids: BTreeSet::from([pid]),
+            faults_of_ended: faults_of_ended(pid).unwrap(),
+            cpu: cpu(pid),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Services of one arm never see the other: own ports, own data, same seed. Must not know what
 //! is measured.
 
+mod binds;
 pub mod ready;
 pub mod restore;
 mod running;

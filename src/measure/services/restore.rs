@@ -24,6 +24,14 @@ const OF_ITS_OWN: &str = "select datacl is not null or exists (select 1 from pg_
      quote_ident(datname), quote_ident(pg_get_userbyid(datdba)) \
      from pg_database where datname = current_database()";
 
+/// Why a database is not copied unasked.
+fn too_large(bytes: i64) -> String {
+    format!(
+        "it has {} MB; `restore: true` copies it all the same",
+        bytes / 1_000_000
+    )
+}
+
 /// Rows by table.
 pub type Rows = BTreeMap<String, i64>;
 
@@ -66,7 +74,7 @@ pub async fn seeded(url: &str, restore: Option<bool>) -> Result<Seeded, String> 
     let bytes: i64 = row.try_get(1).map_err(explain)?;
     let plain_name: String = row.try_get(2).map_err(explain)?;
     if bytes > COPIED_UNASKED && restore != Some(true) {
-        return Err(format!("it has {} MB", bytes / 1_000_000));
+        return Err(too_large(bytes));
     }
     let template = Template {
         beside: address.clone().database(if plain_name == "postgres" {

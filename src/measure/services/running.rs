@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::measure::containers;
 use crate::measure::containers::running::End;
 use crate::measure::process::Supervised;
-use crate::measure::process::spawn::last_lines;
+use crate::measure::process::spawn::last_of;
 use crate::measure::process::supervise::describe;
 use crate::measure::process::tree::Usage;
 
@@ -30,21 +30,19 @@ impl Running {
         }
     }
 
-    /// The last lines it wrote.
+    /// The last lines it wrote since it was started.
     pub(super) fn last_lines(&self, count: usize) -> Vec<String> {
         match self {
-            Self::Process(process) => last_lines(process.log(), count),
+            Self::Process(process) => last_of(&process.written(), count),
             Self::Container(container) => container.last_lines(count),
         }
     }
 
-    /// Everything it wrote.
+    /// Everything it wrote since it was started: a line of an earlier process says nothing of this
+    /// one.
     pub(super) async fn log(&self) -> String {
         match self {
-            Self::Process(process) => {
-                let bytes = std::fs::read(process.log()).unwrap_or_default();
-                String::from_utf8_lossy(&bytes).into_owned()
-            }
+            Self::Process(process) => process.written(),
             Self::Container(container) => container.log().await,
         }
     }
@@ -73,27 +71,51 @@ impl Running {
         }
     }
 
-    /// What it uses now.
-    pub(super) fn usage(&self) -> Usage {
+    /// Remembers which processes there are, where what ends is asked for later.
+    pub(super) fn remember_processes(&mut self) {
         match self {
-            Self::Process(process) => process.usage(),
+            Self::Process(_) => {}
+            Self::Container(container) => container.remember_processes(),
+        }
+    }
+
+    /// Whether the kernel keeps the most memory that all its processes ever had together.
+    pub(super) fn keeps_peak(&self) -> bool {
+        match self {
+            Self::Process(_) => false,
+            Self::Container(container) => container.keeps_peak(),
+        }
+    }
+
+    /// What it uses now; nothing of what cannot be seen from here.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Process(process) => Some(process.usage()),
             Self::Container(container) => container.usage(),
         }
     }
 
-    /// The CPU time it has used.
-    pub(super) fn cpu(&self) -> Duration {
+    /// The CPU time it has used; none where that cannot be seen from here.
+    pub(super) fn cpu(&self) -> Option<Duration> {
         match self {
-            Self::Process(process) => process.cpu(),
+            Self::Process(process) => Some(process.cpu()),
             Self::Container(container) => container.cpu(),
         }
     }
 
-    /// The process whose descendants are its processes.
-    pub(super) fn root(&self) -> i32 {
+    /// The process whose descendants are its processes; none where they cannot be seen from here.
+    pub(super) fn root(&self) -> Option<i32> {
         match self {
-            Self::Process(process) => process.root(),
+            Self::Process(process) => Some(process.root()),
             Self::Container(container) => container.root(),
+        }
+    }
+
+    /// Whether its processes run where we cannot look.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        match self {
+            Self::Process(_) => false,
+            Self::Container(container) => container.is_elsewhere(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bollard::models::{Mount, MountType};
 use futures_util::future::try_join_all;
 
+use super::binds;
 use super::ready::{self, Target};
 use super::restore::{self, Rows, Template};
 use super::running::Running;
@@ -198,7 +199,7 @@ pub struct Stack {
     templates: BTreeMap<String, Template>,
     /// The rows that each database starts with; none where they were not counted.
     rows: BTreeMap<String, Option<Rows>>,
-    /// What was asked for and cannot be put back, and why.
+    /// What is not put back, and why, unless that was asked for.
     not_restored: Vec<String>,
     /// How the tables of each database were read so far, or why that is not known.
     tables: BTreeMap<String, Result<Tables, String>>,
@@ -206,6 +207,10 @@ pub struct Stack {
     tables_before: BTreeMap<String, Tables>,
     /// Services with models that are never quiet: they are not waited for again.
     restless: Mutex<BTreeSet<String>>,
+    /// Folders to mount that git does not know: they were made.
+    made: Mutex<BTreeSet<PathBuf>>,
+    /// Folders to mount that are not those of the tree.
+    apart: BTreeSet<PathBuf>,
 }
 
 impl Stack {
@@ -269,6 +274,8 @@ impl Stack {
             not_restored: Vec::new(),
             tables: BTreeMap::new(),
             restless: Mutex::default(),
+            made: Mutex::default(),
+            apart: BTreeSet::new(),
             tables_before: BTreeMap::new(),
         })
     }
@@ -309,7 +316,6 @@ impl Stack {
             let Some(url) = self.connection(&service) else {
                 continue;
             };
-            let asked = service.restore == Some(true);
             let against = match self.keeps_open(&service) {
                 _ if service.fresh == Fresh::PerBlock => {
                     Some("it gets a fresh process for every block".to_owned())
@@ -339,11 +345,12 @@ impl Stack {
                 Ok(template) => {
                     self.templates.insert(service.name.clone(), template);
                 }
-                Err(why) if asked => {
+                // Who asks for no copy knows that there is none.
+                Err(_) if service.restore == Some(false) => {}
+                Err(why) => {
                     let said = format!("{}: not put back before each block: {why}", service.name);
                     self.not_restored.push(said);
                 }
-                Err(_) => {}
             }
         }
     }
@@ -462,7 +469,7 @@ impl Stack {
         &self.rows
     }
 
-    /// What should be put back before every block and cannot be, with the reason.
+    /// What is not put back before every block although nobody said so, with the reason.
     pub fn not_restored(&self) -> &[String] {
         &self.not_restored
     }
@@ -669,24 +676,55 @@ impl Stack {
         &self.services
     }
 
-    /// What the processes of a service use; none for what is not ours.
+    /// What the processes of a service use; none for what is not ours, what has ended, and what
+    /// cannot be seen from here.
     pub fn usage(&self, service: &str) -> Option<Usage> {
-        self.running.get(service).map(Running::usage)
+        let ends = |one: &Service| one.name == service && one.ready == Ready::Completed;
+        if self.services.iter().any(ends) {
+            return None;
+        }
+        self.running.get(service).and_then(Running::usage)
+    }
+
+    /// A block begins: what ends from now on had memory that counts.
+    pub fn remember_processes(&mut self) {
+        self.running
+            .values_mut()
+            .for_each(Running::remember_processes);
+    }
+
+    /// The services with a target for their peak, each with the process that they are below, where
+    /// somebody has to look for it.
+    pub fn peaks_to_watch(&self) -> BTreeMap<String, i32> {
+        let asked = self.services.iter().filter(|one| one.has_peak_budget);
+        asked
+            .filter_map(|service| {
+                let running = self.running.get(&service.name)?;
+                let root = running.root().filter(|_| !running.keeps_peak())?;
+                Some((service.name.clone(), root))
+            })
+            .collect()
     }
 
     /// The CPU time the processes of a service have used.
     pub fn cpu(&self, service: &str) -> Option<Duration> {
-        self.running.get(service).map(Running::cpu)
+        self.running.get(service).and_then(Running::cpu)
     }
 
     /// The process whose descendants are those of a service; none for what is not ours.
     pub fn root(&self, service: &str) -> Option<i32> {
-        self.running.get(service).map(Running::root)
+        self.running.get(service).and_then(Running::root)
     }
 
     /// The same of all services.
     pub fn roots(&self) -> impl Iterator<Item = i32> {
-        self.running.values().map(Running::root)
+        self.running.values().filter_map(Running::root)
+    }
+
+    /// Whether the processes of a service run where we cannot look.
+    pub fn is_elsewhere(&self, service: &str) -> bool {
+        let running = self.running.get(service);
+        running.is_some_and(Running::is_elsewhere)
     }
 
     /// The folder that the first process of a container works in, as it is seen from outside.
@@ -829,12 +867,41 @@ impl Stack {
                 (MountType::VOLUME, Some(name))
             }
             VolumeSource::Bind(path) => {
-                let path = self.project.join(path).to_string_lossy().into_owned();
+                let project = self.folder_of(path);
+                std::fs::create_dir_all(project).map_err(|error| {
+                    EngineError::mounting(format!("`{}`: {error}", project.display()))
+                })?;
+                let made = binds::provide(project, path).map_err(EngineError::mounting)?;
+                if made {
+                    let mut all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+                    all.insert(path.clone());
+                }
+                let path = project.join(path).to_string_lossy().into_owned();
                 (MountType::BIND, Some(path))
             }
             VolumeSource::Tmpfs => (MountType::TMPFS, None),
         };
         Ok(spec::mount(kind, source, &volume.target, volume.read_only))
+    }
+
+    /// Where a folder that is mounted is looked for.
+    fn folder_of(&self, path: &Path) -> &Path {
+        if self.apart.contains(path) {
+            &self.data
+        } else {
+            &self.project
+        }
+    }
+
+    /// The folders that git does not know and that were made for this arm.
+    pub fn made(&self) -> BTreeSet<PathBuf> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.clone()
+    }
+
+    /// These folders are another arm's in the same tree: this one gets its own.
+    pub fn keep_apart(&mut self, folders: BTreeSet<PathBuf>) {
+        self.apart = folders;
     }
 
     async fn wait_until_ready(
@@ -846,9 +913,14 @@ impl Stack {
         let deadline = Instant::now() + service.within;
         let mut running = running;
         loop {
-            let answer = self
-                .attempt(service, running.as_deref_mut(), connection.as_deref())
-                .await;
+            // An attempt that hangs must not be waited for longer than the service.
+            let left = deadline.saturating_duration_since(Instant::now()).max(ASK);
+            let attempt =
+                self.attempt(service, running.as_deref_mut(), connection.as_deref(), left);
+            let answer = match tokio::time::timeout(left + ASK, attempt).await {
+                Ok(answer) => answer,
+                Err(_) => Ok(Err("the last attempt hung without an answer".to_owned())),
+            };
             // Asked after the attempt: what answers on our port may be a stranger, while ours
             // has ended because the port was taken.
             if let Some(running) = running.as_deref_mut()
@@ -880,17 +952,21 @@ impl Stack {
 
     /// Waits until none of its processes has anything to do, as long as it may take to be ready.
     async fn settle(&self, service: &Service, running: &Running, deadline: Instant) {
+        let Some(root) = running.root() else {
+            return;
+        };
         if self.is_restless(&service.name) {
             return;
         }
+        let cpu = || running.cpu().unwrap_or_default();
         loop {
-            let before = running.cpu();
+            let before = cpu();
             let mut is_busy = false;
             for _ in 0..LOOKS {
                 tokio::time::sleep(QUIET / LOOKS).await;
-                is_busy |= tree::is_busy(running.root());
+                is_busy |= tree::is_busy(root);
             }
-            if !is_busy && running.cpu().saturating_sub(before) < IDLE {
+            if !is_busy && cpu().saturating_sub(before) < IDLE {
                 return;
             }
             if Instant::now() > deadline {
@@ -907,12 +983,14 @@ impl Stack {
         restless.contains(service)
     }
 
-    /// One look at whether a service is ready: fine, or what it answered instead.
+    /// One look at whether a service is ready, no longer than `within` where it may hang: fine, or
+    /// what it answered instead.
     async fn attempt(
         &self,
         service: &Service,
         running: Option<&mut Running>,
         connection: Option<&str>,
+        within: Duration,
     ) -> Result<Result<(), String>, ServiceError> {
         match (&service.ready, running) {
             (Ready::Started, _) => Ok(Ok(())),
@@ -923,7 +1001,7 @@ impl Stack {
                     .ok_or_else(|| format!("no line of its log has `{text}`")))
             }
             (Ready::Health, Some(Running::Container(container))) => {
-                Ok(container.check_health().await)
+                Ok(container.check_health(within).await)
             }
             (Ready::Completed, Some(running)) => match running.ended() {
                 Some(End::Status { success: true, .. }) => Ok(Ok(())),

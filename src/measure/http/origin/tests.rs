@@ -146,6 +146,7 @@ fn endpoint(body: Body) -> Endpoint {
         session: None,
         cold_start: false,
         batch: None,
+        has_read_budget: false,
     }
 }
 
