@@ -138,6 +138,10 @@ impl Job {
         fs::write(outside("event.json"), self.event.to_string()).expect("a file");
         let text = |text: &str| PathBuf::from(text);
         let api = format!("{}{}", self.github.url(), self.api);
+        let into = match self.name {
+            "pull_request" => "main",
+            _ => "",
+        };
         let variables = [
             ("GITHUB_ACTIONS", text("true")),
             ("GITHUB_EVENT_NAME", text(self.name)),
@@ -156,6 +160,7 @@ impl Job {
             ("RUNNER_NAME", text(self.runner)),
             ("TOLLGATE_JOB_INDEX", text(self.index)),
             ("GITHUB_ACTOR", text(self.actor)),
+            ("GITHUB_BASE_REF", text(into)),
         ];
         let variables: Vec<(&str, &Path)> = variables
             .iter()

@@ -317,16 +317,16 @@ fn a_merge_queue_is_judged_against_the_entry_before() {
     };
     let main = sandbox.git(&["rev-parse", "main"]);
     project.github.pull(&head, OURS);
+    // act takes the commit of the run from what is checked out.
+    sandbox.git(&["checkout", "--quiet", "topic"]);
 
     queued(&mut group, &main, &head);
     let (passed, said) = project.act("merge_group", "pull-request.yml", &group);
     assert!(!passed, "{said}");
     assert_eq!(project.state(&head).as_deref(), Some("failure"), "{said}");
 
-    sandbox.git(&["checkout", "--quiet", "topic"]);
     sandbox.write("notes.txt", "nothing that is built\n");
     let next = sandbox.commit("a note");
-    sandbox.git(&["checkout", "--quiet", "main"]);
     queued(&mut group, &head, &next);
     let (passed, said) = project.act("merge_group", "pull-request.yml", &group);
     assert!(passed, "{said}");
