@@ -338,6 +338,19 @@ impl Drop for Busy {
     }
 }
 
+/// Freezes a container; an engine that has much to do may have to be asked again.
+fn pause(id: &str) {
+    let mut said = Value::Null;
+    for _ in 0..20 {
+        said = request("POST", &format!("/containers/{id}/pause"), None);
+        if ask(&format!("/containers/{id}/json"))["State"]["Paused"] == true {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    panic!("it cannot be frozen: {said}");
+}
+
 /// What a counter of something frozen comes to: a core may be slow to let go of its last process.
 fn at_rest(read: impl Fn() -> u128) -> u128 {
     for _ in 0..100 {
@@ -362,7 +375,7 @@ fn at_rest_cpu_time_and_memory_are_those_of_the_control_group() {
         while group.cpu().expect("it can be read").as_nanos() <= last + 50_000_000 {
             std::thread::sleep(Duration::from_millis(20));
         }
-        request("POST", &format!("/containers/{id}/pause"), None);
+        pause(id);
         let ours = at_rest(|| group.cpu().expect("it can be read").as_nanos());
         // The kernel sorts what was read from files in batches, also while nothing runs.
         let used = || group.memory().expect("it can be read").used as f64;
