@@ -33,8 +33,13 @@ fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding
     )];
     if now.keys > before.keys {
         evidence.push(format!(
-            "{:.0} keys in the cache afterwards (base {:.0}), {:.0} of them without expiry",
-            now.keys, before.keys, now.lasting_keys
+            "{:.0} keys in the cache afterwards (base {:.0}), {:.0} of them without expiry; it has \
+             {:.1} MB allocated (base {:.1})",
+            now.keys,
+            before.keys,
+            now.lasting_keys,
+            now.memory / 1e6,
+            before.memory / 1e6
         ));
     }
     Some(Finding {

@@ -252,6 +252,9 @@ fn a_cache_that_no_longer_serves_points_to_the_changed_code() {
             hits_per_request,
             misses_per_request,
             commands_per_request: 1.0,
+            keys: 10.0 * misses_per_request,
+            lasting_keys: 10.0 * misses_per_request,
+            memory: 1e6 + 2.5e6 * misses_per_request,
             ..CacheUse::default()
         };
         run.evidence.caches.insert("list".to_owned(), cache);
@@ -268,6 +271,13 @@ fn a_cache_that_no_longer_serves_points_to_the_changed_code() {
         found[0]
             .issue
             .contains("finds 0 % of what it asks the cache for, where base finds 100 %")
+    );
+    let keys = "10 keys in the cache afterwards (base 0), 10 of them without expiry; it has 3.5 MB \
+                allocated (base 1.0)";
+    assert!(
+        found[0].evidence.iter().any(|line| line == keys),
+        "{:?}",
+        found[0].evidence
     );
 }
 

@@ -197,9 +197,9 @@ impl Record {
         match &block.counted.caches {
             Some(Ok(tally)) if recording.good() > 0 && recording.logins == 0 => {
                 let entry = self.caches.entry(endpoint.to_owned()).or_default();
-                let keys = (tally.keys, tally.lasting);
+                let now = (tally.keys, tally.lasting, tally.memory);
                 entry.0 = entry.0.and(*tally);
-                (entry.0.keys, entry.0.lasting) = keys;
+                (entry.0.keys, entry.0.lasting, entry.0.memory) = now;
                 entry.1 += requests(recording);
             }
             Some(Err(why)) => {
@@ -559,6 +559,7 @@ fn cache_use(tally: &Tally, requests: f64) -> CacheUse {
         commands_per_request: tally.commands / requests,
         keys: tally.keys,
         lasting_keys: tally.lasting,
+        memory: tally.memory,
     }
 }
 

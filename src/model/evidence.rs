@@ -333,6 +333,9 @@ pub struct CacheUse {
     pub keys: f64,
     /// How many of these never expire.
     pub lasting_keys: f64,
+    /// Bytes that the caches had allocated then; 0 in a run that did not ask.
+    #[serde(default)]
+    pub memory: f64,
 }
 
 /// How an endpoint is reached.

@@ -27,10 +27,12 @@ pub struct Tally {
     pub keys: f64,
     /// How many of these never expire.
     pub lasting: f64,
+    /// Bytes that it has allocated now (`used_memory`).
+    pub memory: f64,
 }
 
 impl Tally {
-    /// What happened since an earlier reading; keys are as they are now.
+    /// What happened since an earlier reading; keys and memory are as they are now.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             commands: self.commands - earlier.commands,
@@ -48,6 +50,7 @@ impl Tally {
             misses: self.misses + other.misses,
             keys: self.keys + other.keys,
             lasting: self.lasting + other.lasting,
+            memory: self.memory + other.memory,
         }
     }
 }
@@ -153,6 +156,7 @@ fn tally(info: &str) -> Option<Tally> {
                 tally.hits = value.parse().ok()?;
                 has_hits = true;
             }
+            "used_memory" => tally.memory = value.parse().ok()?,
             "keyspace_misses" => tally.misses = value.parse().ok()?,
             _ => {
                 if let Some(name) = key.strip_prefix("cmdstat_") {
@@ -192,7 +196,7 @@ mod tests {
     use super::*;
 
     /// Lines of `redis-cli INFO all` of Redis 7.0.15.
-    const RECORDED: &str = "# Server\r\nredis_version:7.0.15\r\n\r\n# Stats\r\n\
+    const RECORDED: &str = "# Server\r\nredis_version:7.0.15\r\n\r\n# Memory\r\nused_memory:1014496\r\nused_memory_human:990.72K\r\n\r\n# Stats\r\n\
         total_commands_processed:14\r\nkeyspace_hits:3\r\nkeyspace_misses:2\r\n\r\n# Commandstats\r\n\
         cmdstat_info:calls=4,usec=211,usec_per_call=52.75,rejected_calls=0,failed_calls=0\r\n\
         cmdstat_get:calls=5,usec=14,usec_per_call=2.80,rejected_calls=0,failed_calls=0\r\n\
@@ -209,10 +213,11 @@ mod tests {
             tally.misses,
             tally.keys,
             tally.lasting,
+            tally.memory,
         ];
         assert_eq!(
             read.map(|number| number.to_string()),
-            ["8", "3", "2", "7", "5"]
+            ["8", "3", "2", "7", "5", "1014496"]
         );
     }
 
