@@ -255,7 +255,6 @@ fn a_cache_that_no_longer_serves_points_to_the_changed_code() {
             keys: 10.0 * misses_per_request,
             lasting_keys: 10.0 * misses_per_request,
             memory: 1e6 + 2.5e6 * misses_per_request,
-            ..CacheUse::default()
         };
         run.evidence.caches.insert("list".to_owned(), cache);
         run
