@@ -95,9 +95,9 @@ fn no_answer_blocks_where_policy_says_so() {
     project.check().exits(5).prints("INCONCLUSIVE");
 }
 
-/// Every slow request has a child that needs 300 MB, and waits for its end.
+/// Every slow request has a child that needs 300 MB for 100 ms, and waits for its end.
 pub(crate) fn needs_much_for_a_moment(project: &Sandbox) {
-    let child = "import subprocess\n            subprocess.run([sys.executable, \"-c\", \"held = bytearray(b'x') * 300_000_000\"], check=True)";
+    let child = "import subprocess\n            subprocess.run([sys.executable, \"-c\", \"import time; held = bytearray(b'x') * 300_000_000; time.sleep(0.1)\"], check=True)";
     project.edit("service.py", "spin(SLOW_MS)", child);
 }
 
