@@ -42,6 +42,7 @@ fn run(label: &str, samples: &[(MetricId, &[f64])], fresh: &[(MetricId, &[f64])]
         control: BTreeMap::new(),
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
+        not_offered: BTreeMap::new(),
         ended: None,
         ended_endpoints: [].into(),
         histograms: BTreeMap::new(),

@@ -42,6 +42,7 @@ fn run(first: &Values, fresh: &Values) -> Run {
         control: BTreeMap::new(),
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
+        not_offered: BTreeMap::new(),
         ended: None,
         ended_endpoints: [].into(),
         histograms: BTreeMap::new(),
@@ -453,6 +454,9 @@ fn odd_run(random: &mut Rng, ids: &[MetricId]) -> Run {
         if random.u8(..10) == 0 {
             odd.not_measured.insert(id.clone(), "no reason".to_owned());
         }
+        if random.u8(..10) == 0 {
+            odd.not_offered.insert(id.clone(), "no reason".to_owned());
+        }
     }
     if random.u8(..4) == 0 {
         odd.machine.cpu = "Another".to_owned();
@@ -649,4 +653,46 @@ fn memory_that_is_only_shown_and_has_gone_is_not_green() {
     };
     assert_eq!(judged(&with), Outcome::Pass);
     assert_eq!(judged(&Values::new()), Outcome::Inconclusive);
+}
+
+#[test]
+fn what_no_arm_offers_is_a_note_and_what_base_has_is_a_hole() {
+    let queries = MetricId::endpoint("list", Metric::QueriesPerRequest);
+    let asked = Policy {
+        expected: vec![queries.clone()],
+        ..policy()
+    };
+    let targeted = Policy {
+        budgets: [(queries.clone(), 10.0)].into(),
+        ..asked.clone()
+    };
+    let latency = Values::from([(p50("list"), vec![5.0; 8])]);
+    let with = |counts: bool, offers: bool| {
+        let mut one = run(&latency, &Values::new());
+        if counts {
+            let samples = Samples::new(vec![3.0; 8]).unwrap();
+            one.samples.insert(queries.clone(), samples);
+        }
+        if !offers {
+            let why = "`pg_stat_statements` is not available".to_owned();
+            one.not_offered.insert(queries.clone(), why);
+        }
+        one
+    };
+    let judged = |base: Run, head: Run, policy: &Policy| {
+        let comparisons = compare::compare(&head, &Reference::Paired(base), policy);
+        gate::decide(&comparisons, gate::Policy::default()).outcome
+    };
+    let none = || with(false, false);
+    assert_eq!(judged(none(), none(), &asked), Outcome::Pass);
+    assert_eq!(judged(none(), none(), &targeted), Outcome::Inconclusive);
+    let has = with(true, true);
+    assert_eq!(judged(has, none(), &asked), Outcome::Inconclusive);
+    // Base failed to read what it has.
+    let failed = with(false, true);
+    assert_eq!(judged(failed, none(), &asked), Outcome::Inconclusive);
+    // Head stopped reading what neither had at first.
+    let mut stopped = none();
+    (stopped.not_measured).insert(queries.clone(), "connection refused".to_owned());
+    assert_eq!(judged(none(), stopped, &asked), Outcome::Inconclusive);
 }

@@ -94,6 +94,7 @@ fn keep_own(file: &mut RunFile, (shard, part): &Sharding) {
         run.confirmation.retain(|id, _| part.owns(&id.subject));
         run.control.retain(|id, _| part.owns(&id.subject));
         run.not_measured.retain(|id, _| part.owns(&id.subject));
+        run.not_offered.retain(|id, _| part.owns(&id.subject));
     }
 }
 

@@ -182,6 +182,7 @@ fn together(mut all: Run, part: Run) -> Run {
     all.control.extend(part.control);
     all.contention.extend(part.contention);
     all.not_measured.extend(part.not_measured);
+    all.not_offered.extend(part.not_offered);
     all.ended = joined_words(all.ended, part.ended);
     all.ended_endpoints.extend(part.ended_endpoints);
     all.histograms.extend(part.histograms);

@@ -179,7 +179,24 @@ fn metrics(head: &Run, reference: &Reference, policy: &Policy) -> BTreeSet<Metri
     if let Reference::Paired(base) = reference {
         ids.extend(base.samples.keys().cloned());
     }
+    ids.retain(|id| !is_offered_by_none(id, head, reference, policy));
     ids
+}
+
+/// Whether neither arm's services offer to count it and no target asks for it: then it is a note.
+/// What base has, or failed to read, is never passed over.
+fn is_offered_by_none(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> bool {
+    let base_lacks_it = match reference {
+        Reference::Paired(base) => base.not_offered.contains_key(id),
+        Reference::Stored { baseline, .. } => !baseline.run.samples.contains_key(id),
+        Reference::Targets { .. } => true,
+    };
+    let has_any = |run: &Run| run.samples.contains_key(id) || run.not_measured.contains_key(id);
+    base_lacks_it
+        && head.not_offered.contains_key(id)
+        && !has_any(head)
+        && !reference_run(reference).is_some_and(has_any)
+        && !policy.budgets.contains_key(id)
 }
 
 fn judge(
@@ -394,7 +411,8 @@ fn settle(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> 
 }
 
 fn missing_in_head(id: &MetricId, head: &Run, reference: &Reference) -> Verdict {
-    let why = match head.not_measured.get(id) {
+    let why = (head.not_measured.get(id)).or_else(|| head.not_offered.get(id));
+    let why = match why {
         Some(why) => why.clone(),
         None if reference_run(reference).is_some_and(|run| run.samples.contains_key(id)) => {
             if matches!(id.subject, Subject::Asset { .. } | Subject::Entry { .. }) {

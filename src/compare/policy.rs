@@ -147,7 +147,8 @@ impl Policy {
             | Metric::RowsPerRequest
             | Metric::CacheCommandsPerRequest
             | Metric::CacheMissesPerRequest
-            | Metric::ModelLoadsPerRequest => (self.tolerances.count, COUNT_FLOOR),
+            | Metric::ModelLoadsPerRequest
+            | Metric::ModelRunsPerRequest => (self.tolerances.count, COUNT_FLOOR),
             Metric::PagesPerRequest => (self.tolerances.count.max(PAGES_LEAST), PAGES_FLOOR),
             Metric::BytesReadPerRequest => {
                 (self.tolerances.count.max(READ_LEAST), READ_FLOOR_BYTES)
@@ -162,7 +163,8 @@ impl Policy {
             | Metric::QueryMean
             | Metric::QueueDepth
             | Metric::PeakMemory
-            | Metric::GpuMemory => return None,
+            | Metric::GpuMemory
+            | Metric::GpuUtilization => return None,
         };
         let is_noisy = id.metric.class() == Class::Noisy;
         let factor = if shared && is_noisy {
@@ -199,7 +201,8 @@ impl Policy {
             | Metric::BytesReadPerRequest
             | Metric::CacheCommandsPerRequest
             | Metric::CacheMissesPerRequest
-            | Metric::ModelLoadsPerRequest => self.weights.count,
+            | Metric::ModelLoadsPerRequest
+            | Metric::ModelRunsPerRequest => self.weights.count,
             Metric::ErrorRate | Metric::DifferentAnswers => Weight::Gates,
             Metric::LatencyMean
             | Metric::ColdStart
@@ -208,7 +211,8 @@ impl Policy {
             | Metric::QueryMean
             | Metric::QueueDepth
             | Metric::PeakMemory
-            | Metric::GpuMemory => Weight::Shown,
+            | Metric::GpuMemory
+            | Metric::GpuUtilization => Weight::Shown,
         }
     }
 }

@@ -177,6 +177,14 @@ fn possible(
         let help = "remove this budget, or let `command` start the service";
         return Err(flaw.help(help).at_key(&at.key("cpu")));
     }
+    if budgets.model_runs_per_request.is_some() && !reaches(service, services, counts_model_runs) {
+        let name = quote(service);
+        let flaw = Flaw::new(format!(
+            "nothing counts how often service {name} runs a model"
+        ));
+        let help = "add `model-runs: { path: /metrics, counter: model_runs_total }` to the service";
+        return Err(flaw.help(help).at_key(&at.key("model-runs-per-request")));
+    }
     let statements = [
         ("queries-per-request", budgets.queries_per_request.is_some()),
         ("query-mean", budgets.query_mean.is_some()),
@@ -184,7 +192,7 @@ fn possible(
         ("pages-per-request", budgets.pages_per_request.is_some()),
     ];
     match statements.into_iter().find(|(_, written)| *written) {
-        Some((key, _)) if !reaches_postgres(service, services) => {
+        Some((key, _)) if !reaches(service, services, has_postgres) => {
             let name = quote(service);
             let flaw = Flaw::new(format!(
                 "service {name} reaches no PostgreSQL to count queries of"
@@ -242,6 +250,10 @@ fn of_endpoint(raw: &RawEndpointBudgets) -> Vec<(Metric, f64)> {
             Metric::ModelLoadsPerRequest,
             raw.model_loads_per_request.map(|count| count.0),
         ),
+        (
+            Metric::ModelRunsPerRequest,
+            raw.model_runs_per_request.map(|count| count.0),
+        ),
         (Metric::QueueDepth, raw.queue_depth.map(|count| count.0)),
     ])
 }
@@ -251,6 +263,10 @@ fn of_service(raw: &RawServiceBudgets) -> Vec<(Metric, f64)> {
         (Metric::Memory, raw.memory.map(|size| size.0)),
         (Metric::PeakMemory, raw.peak_memory.map(|size| size.0)),
         (Metric::GpuMemory, raw.gpu_memory.map(|size| size.0)),
+        (
+            Metric::GpuUtilization,
+            raw.gpu_utilization.map(|share| share.0),
+        ),
     ])
 }
 
@@ -288,8 +304,11 @@ fn always_measured(endpoint: &Endpoint, services: &[Service]) -> Vec<Metric> {
     if is_process(&endpoint.service, services) {
         metrics.push(Metric::CpuPerRequest);
     }
-    if reaches_postgres(&endpoint.service, services) {
+    if reaches(&endpoint.service, services, has_postgres) {
         metrics.push(Metric::QueriesPerRequest);
+    }
+    if reaches(&endpoint.service, services, counts_model_runs) {
+        metrics.push(Metric::ModelRunsPerRequest);
     }
     if endpoint.expect.same.is_some() {
         metrics.push(Metric::DifferentAnswers);
@@ -297,15 +316,19 @@ fn always_measured(endpoint: &Endpoint, services: &[Service]) -> Vec<Metric> {
     metrics
 }
 
-/// Whether the service, or one it needs, has a connection to PostgreSQL. The needs have no
-/// cycles: services are in start order.
-fn reaches_postgres(name: &str, services: &[Service]) -> bool {
+fn has_postgres(service: &Service) -> bool {
+    service.connection.as_deref().is_some_and(is_postgres)
+}
+
+fn counts_model_runs(service: &Service) -> bool {
+    service.model_runs.is_some()
+}
+
+/// Whether the service, or one it needs, is of a kind. The needs have no cycles: services are in
+/// start order.
+fn reaches(name: &str, services: &[Service], is_kind: fn(&Service) -> bool) -> bool {
     named(name, services).is_some_and(|service| {
-        service.connection.as_deref().is_some_and(is_postgres)
-            || service
-                .needs
-                .iter()
-                .any(|need| reaches_postgres(need, services))
+        is_kind(service) || (service.needs.iter()).any(|need| reaches(need, services, is_kind))
     })
 }
 

@@ -135,6 +135,7 @@ pub(super) struct RawService {
     pub(super) tls: Option<RawTls>,
     pub(super) socket: Option<String>,
     pub(super) models: Option<Vec<String>>,
+    pub(super) model_runs: Option<RawModelRuns>,
     pub(super) queues: Option<Vec<String>>,
     pub(super) budgets: Option<RawServiceBudgets>,
 }
@@ -286,6 +287,18 @@ struct RawComposeMap {
     services: Vec<String>,
 }
 
+/// The counter that says how often a service ran its models.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ path: /metrics, counter: model_runs_total }`"
+)]
+pub(super) struct RawModelRuns {
+    pub(super) path: String,
+    pub(super) counter: String,
+}
+
 /// Whom to trust at a service.
 #[derive(Debug, Default, Deserialize)]
 #[serde(
@@ -309,6 +322,7 @@ pub(super) struct RawServiceBudgets {
     pub(super) memory: Option<Size>,
     pub(super) peak_memory: Option<Size>,
     pub(super) gpu_memory: Option<Size>,
+    pub(super) gpu_utilization: Option<Share>,
 }
 
 /// When a service is ready: one of the first six keys.
@@ -539,6 +553,7 @@ pub(super) struct RawEndpointBudgets {
     pub(super) cache_commands_per_request: Option<Count>,
     pub(super) cache_misses_per_request: Option<Count>,
     pub(super) model_loads_per_request: Option<Count>,
+    pub(super) model_runs_per_request: Option<Count>,
     pub(super) queue_depth: Option<Count>,
     pub(super) throughput: Option<Rate>,
     pub(super) error_rate: Option<Share>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::measure::plan::{
-    Fresh, Image, Install, Process, Ready, Service, ServiceKind, Speaks, Tls,
+    Fresh, Image, Install, ModelRuns, Process, Ready, Service, ServiceKind, Speaks, Tls,
 };
 
 use super::compose::Composed;
@@ -104,18 +104,43 @@ fn service(
         seed: seed(raw, at)?,
         speaks: speaks(raw, at)?,
         restore: raw.restore,
-        has_gpu_budget: raw
+        has_gpu_memory_budget: raw
             .budgets
             .as_ref()
             .is_some_and(|one| one.gpu_memory.is_some()),
+        has_gpu_utilization_budget: raw
+            .budgets
+            .as_ref()
+            .is_some_and(|one| one.gpu_utilization.is_some()),
         has_peak_budget: raw
             .budgets
             .as_ref()
             .is_some_and(|one| one.peak_memory.is_some()),
         models: resolve::paths(raw.models.as_deref().unwrap_or_default(), &at.key("models"))?,
+        model_runs: model_runs(raw, at)?,
         queues: queues(raw, at)?,
         name,
     })
+}
+
+/// A name as Prometheus allows it, and a path of the service itself.
+fn model_runs(raw: &RawService, at: &KeyPath) -> Result<Option<ModelRuns>, Problem> {
+    let Some(model_runs) = &raw.model_runs else {
+        return Ok(None);
+    };
+    let at = at.key("model-runs");
+    let path = fields::url_path(&model_runs.path).map_err(|flaw| flaw.at(&at.key("path")))?;
+    let counter = model_runs.counter.clone();
+    let is_inside = |letter: char| letter.is_ascii_alphanumeric() || "_:".contains(letter);
+    if counter.starts_with(|letter: char| letter.is_ascii_digit())
+        || counter.is_empty()
+        || !counter.chars().all(is_inside)
+    {
+        let flaw = Flaw::new(format!("{} is no name of a counter", quote(&counter)));
+        let help = "write it as the service exposes it, without labels: `model_runs_total`";
+        return Err(flaw.help(help).at(&at.key("counter")));
+    }
+    Ok(Some(ModelRuns { path, counter }))
 }
 
 /// Queues are asked over AMQP, so there must be an address for it.
@@ -331,6 +356,7 @@ fn only_for_ours(raw: &RawService, at: &KeyPath) -> Result<(), Problem> {
         ("restore", raw.restore.is_some()),
         ("budgets", raw.budgets.is_some()),
         ("models", raw.models.is_some()),
+        ("model-runs", raw.model_runs.is_some()),
         ("queues", raw.queues.is_some()),
     ];
     match keys.into_iter().find(|(_, written)| *written) {

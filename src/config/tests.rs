@@ -355,6 +355,32 @@ fn queues_are_named_and_asked_over_amqp() {
 }
 
 #[test]
+fn a_counter_of_model_runs_is_named_as_it_is_exposed() {
+    let of = |keys: &str| {
+        let endpoint = "endpoints: [{ name: e, service: ml, request: GET / }]";
+        format!("project: p\nservices:\n  ml: {{ {keys} }}\n{endpoint}\n")
+    };
+    for (counter, said) in [
+        ("'runs{model=\"unet\"}'", "no name of a counter"),
+        ("''", "no name of a counter"),
+        ("2runs", "no name of a counter"),
+    ] {
+        let keys = format!("command: ml, model-runs: {{ path: /metrics, counter: {counter} }}");
+        let error = error(&of(&keys));
+        assert!(
+            error.contains(said) && error.contains("model_runs_total"),
+            "{error}"
+        );
+    }
+    let shared = "url: 'http://127.0.0.1:1', model-runs: { path: /m, counter: runs }";
+    let error = error(&of(shared));
+    assert!(
+        error.contains("no effect on a service with a `url`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_unknown_key_inside() {
     let text = "    budgets: { mean: 1 s, p51: 2 s }";
     insta::assert_snapshot!(error_after_endpoint(text), @r"

@@ -433,6 +433,7 @@ pub(super) mod fixtures {
             control: BTreeMap::new(),
             contention: BTreeMap::new(),
             not_measured: BTreeMap::new(),
+            not_offered: BTreeMap::new(),
             ended: None,
             ended_endpoints: [].into(),
             histograms: BTreeMap::new(),

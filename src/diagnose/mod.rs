@@ -13,6 +13,7 @@ mod different_answers;
 mod duplicate_package;
 mod eager_route;
 mod model_loads;
+mod model_runs;
 mod new_dependency;
 mod over_fetch;
 mod place;
@@ -42,7 +43,7 @@ pub struct Case<'a> {
 pub type Rule = fn(&Case<'_>) -> Vec<Finding>;
 
 /// The rules that explain with a cause of their own.
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     different_answers::rule,
     whole_import::rule,
     eager_route::rule,
@@ -52,6 +53,7 @@ const RULES: [Rule; 14] = [
     deferrable::rule,
     cache_misses::rule,
     model_loads::rule,
+    model_runs::rule,
     query_count::rule,
     row_count::rule,
     over_fetch::rule,

@@ -6,8 +6,7 @@
 use super::{Case, place};
 use crate::model::evidence::Route;
 use crate::model::{
-    BudgetVerdict, Confidence, Expected, Finding, Metric, MetricId, Priority, Provenance,
-    Recommendation, Risk,
+    Confidence, Expected, Finding, Metric, MetricId, Priority, Provenance, Recommendation, Risk,
 };
 
 /// Finds endpoints that load a model each time.
@@ -18,12 +17,7 @@ pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
 fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
     let loads = MetricId::endpoint(endpoint, Metric::ModelLoadsPerRequest);
     let comparison = case.comparison(&loads)?;
-    let is_missed = comparison.target.is_some_and(|target| {
-        matches!(
-            target.verdict,
-            BudgetVerdict::Missed | BudgetVerdict::MissedByBaseToo
-        )
-    });
+    let is_missed = (comparison.target).is_some_and(|target| target.verdict.is_missed());
     if !case.has_regressed(&loads) && !is_missed {
         return None;
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{Case, place};
 use crate::model::evidence::{ChangedLines, Place, Route, Statement, TableUse};
 use crate::model::{
-    BudgetVerdict, Confidence, Expected, Finding, Location, Metric, MetricId, Priority, Provenance,
+    Confidence, Expected, Finding, Location, Metric, MetricId, Priority, Provenance,
     Recommendation, Risk,
 };
 
@@ -59,10 +59,7 @@ fn slower<'c>(case: &Case<'c>, endpoint: &str) -> Option<(&'c Statement, &'c Sta
 /// The statement that the missed target is about: the slowest, unless it is named already.
 fn over_budget(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
     let comparison = case.comparison(&MetricId::endpoint(endpoint, Metric::QueryMean))?;
-    let is_missed = matches!(
-        comparison.target?.verdict,
-        BudgetVerdict::Missed | BudgetVerdict::MissedByBaseToo
-    );
+    let is_missed = comparison.target?.verdict.is_missed();
     let now = case.head.evidence.statements.get(endpoint)?.iter();
     let slowest = now.max_by(|left, right| left.mean_ms.total_cmp(&right.mean_ms))?;
     let is_named = slower(case, endpoint).is_some_and(|(named, _)| named.text == slowest.text);

@@ -292,6 +292,28 @@ fn a_model_opened_for_each_request_is_named() {
 }
 
 #[test]
+fn a_model_run_for_each_item_is_named() {
+    let (base, mut head) = (arm(Vec::new()), arm(Vec::new()));
+    change(&mut head, "api/app.py", 54);
+    let comparisons = [regressed(id(Metric::ModelRunsPerRequest), 1.0, 8.0)];
+    let found = findings(Some(&base), &head, &comparisons);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].rule, "ml.no-batching");
+    assert!(
+        found[0]
+            .issue
+            .contains("8.0 times a request (base 1.0 times)"),
+        "{}",
+        found[0].issue
+    );
+    let recommendation = found[0].recommendation.as_ref().unwrap();
+    assert_eq!(
+        recommendation.expected.improvement,
+        "7.0 fewer runs a request"
+    );
+}
+
+#[test]
 fn more_pages_for_the_same_rows_are_a_missing_index_without_a_clock() {
     let pages = |pages_per_call| {
         let statement = statement(LATEST, 1.0, 1.0, 0.1);

@@ -11,7 +11,7 @@ use super::checkout::Tree;
 use super::http::session::{self, Pass};
 use super::plan::{Fresh, Plan, Service, ServiceKind};
 use super::probes::files::Opens;
-use super::probes::postgres::{self, Counters, Probe};
+use super::probes::postgres::{self, Counters, Probe, Unread};
 use super::probes::redis::{self, Tally};
 use super::process::tree::Usage;
 use super::record::Record;
@@ -63,7 +63,7 @@ pub(super) struct Arm {
     pub(super) stack: Option<Stack>,
     pub(super) record: Record,
     pub(super) passes: BTreeMap<String, Pass>,
-    probes: BTreeMap<String, Result<Probe, String>>,
+    probes: BTreeMap<String, Result<Probe, Unread>>,
     caches: BTreeMap<String, Result<redis::Probe, String>>,
     /// Who opens the models of each service.
     models: BTreeMap<String, Result<Opens, String>>,
@@ -155,7 +155,10 @@ impl Arm {
             if first || is_another {
                 let probe = match stack.connection(service) {
                     Some(url) => Probe::connect(&url).await,
-                    None => Err(format!("service `{}` has no `connection`", service.name)),
+                    None => {
+                        let why = format!("service `{}` has no `connection`", service.name);
+                        Err(Unread::Failed(why))
+                    }
                 };
                 if let (true, Err(why)) = (first, &probe) {
                     let note = format!("{}: {why}", service.name);
@@ -202,23 +205,27 @@ impl Arm {
     /// again has other ones.
     fn watch_models(&mut self, plan: &Plan, first: bool) {
         for service in plan.services.iter().filter(|s| !s.models.is_empty()) {
-            let folder = match &service.kind {
+            let files = match &service.kind {
                 ServiceKind::Process(process) if first => {
-                    self.tree.project.join(&process.directory)
+                    let folder = self.tree.project.join(&process.directory);
+                    Ok(service
+                        .models
+                        .iter()
+                        .map(|file| folder.join(file))
+                        .collect())
                 }
                 ServiceKind::Container(_) if first || service.fresh == Fresh::PerBlock => {
                     let stack = self.stack.as_ref();
-                    let Some(folder) = stack.and_then(|stack| stack.folder_inside(&service.name))
-                    else {
+                    let Some(files) = stack.and_then(|stack| stack.models_inside(service)) else {
                         continue;
                     };
-                    folder
+                    files
                 }
                 ServiceKind::Process(_)
                 | ServiceKind::Container(_)
                 | ServiceKind::External { .. } => continue,
             };
-            let opens = Opens::watch(service.models.iter().map(|file| folder.join(file)));
+            let opens = files.and_then(Opens::watch);
             if let (true, Err(why)) = (first, &opens) {
                 let note = format!("{}: model loads are not counted: {why}", service.name);
                 self.record.evidence.skipped.push(note);
@@ -266,13 +273,16 @@ impl Arm {
     pub(super) async fn statements(
         &mut self,
         databases: &[String],
-    ) -> Option<Result<Counters, String>> {
+    ) -> Option<Result<Counters, Unread>> {
         let mut statements = None;
         for database in databases {
             let read = match self.probes.get_mut(database) {
                 Some(Ok(probe)) => probe.read().await,
                 Some(Err(why)) => Err(why.clone()),
-                None => Err(format!("service `{database}` was not asked")),
+                None => {
+                    let why = format!("service `{database}` was not asked");
+                    Err(Unread::Failed(why))
+                }
             };
             statements = Some(match (statements, read) {
                 (None, read) => read,

@@ -12,7 +12,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::arm::{Arm, ArmName};
-use super::block::{self, Site as Timing, Timed, caches_behind, databases_behind, queues_behind};
+use super::block::{
+    self, Site as Timing, Timed, caches_behind, databases_behind, models_behind, queues_behind,
+};
 use super::bundle::build::{self, BuildError, Site};
 use super::bundle::{self};
 use super::checkout::{Checkout, CheckoutError, Tree};
@@ -669,7 +671,7 @@ impl<'a> Bench<'a> {
             self.progress.step(&format!("{label}: {ratios}"));
         }
         self.keep_memory(stage, number, &memory, &peaks.end());
-        self.keep_gpu_memory(round);
+        self.keep_gpu_memory(round).await;
         self.keep_batch_gains(round, &order);
         self.unpin();
         Ok(())
@@ -897,7 +899,7 @@ impl<'a> Bench<'a> {
     /// Measures one block of one endpoint; once more when the machine was busy with something
     /// else.
     async fn endpoint(&mut self, at: &Place, driven: &mut Arms) -> Result<(), MeasureError> {
-        let mut timed = self.time(at.index, driven).await;
+        let mut timed = self.time(at, driven).await;
         let mut alive = self.check_alive().await;
         let repeated = alive.is_ok() && self.is_disturbed(&timed);
         if repeated {
@@ -912,7 +914,7 @@ impl<'a> Bench<'a> {
             if self.placement.avoid(busier) {
                 self.pin();
             }
-            let again = self.time(at.index, driven).await;
+            let again = self.time(at, driven).await;
             let discarded = std::mem::replace(&mut timed, again);
             keep_wrong_answers(discarded, &mut timed);
             alive = self.check_alive().await;
@@ -976,23 +978,30 @@ impl<'a> Bench<'a> {
     }
 
     /// Drives an endpoint in the arms that run.
-    async fn time(&mut self, index: usize, driven: &mut Arms) -> Vec<Timed> {
+    async fn time(&mut self, at: &Place, driven: &mut Arms) -> Vec<Timed> {
         let runs = |arm: &&Arm| arm.stack.is_some();
         let running: Vec<ArmName> = self.arms().filter(runs).map(|arm| arm.name).collect();
         driven.retain(&running);
         driven.set_apart(self.placement.is_apart());
-        let service = self.prepared[index].endpoint.service.clone();
+        let service = self.prepared[at.index].endpoint.service.clone();
         let timing = Timing {
             service: &service,
             databases: &databases_behind(self.plan, &service),
             caches: &caches_behind(self.plan, &service),
             queues: &queues_behind(self.plan, &service),
+            models: &models_behind(self.plan, &service),
             cores: self.placement.pinned(),
             length: self.for_all_arms(self.plan.sampling.block),
         };
         let mut random = self.random.fork();
         let mut arms: Vec<&mut Arm> = self.arms_mut().collect();
-        block::time(&mut arms, driven, &timing, &mut random).await
+        let timed = block::time(&mut arms, driven, &timing, &mut random).await;
+        let round = Round {
+            stage: at.stage,
+            number: at.number,
+        };
+        self.keep_gpu_utilization(round, &service).await;
+        timed
     }
 
     /// A length that was given for two arms together. A control takes its part on top, so that
@@ -1076,30 +1085,41 @@ impl<'a> Bench<'a> {
     }
 
     /// Reads the memory on graphics cards of the services that have a budget for it.
-    fn keep_gpu_memory(&mut self, at: Round) {
+    async fn keep_gpu_memory(&mut self, at: Round) {
         let asked: Vec<String> = (self.plan.services.iter())
-            .filter(|service| service.has_gpu_budget)
+            .filter(|service| service.has_gpu_memory_budget)
             .map(|service| service.name.clone())
             .collect();
         if asked.is_empty() {
             return;
         }
-        let reading = gpu::read();
-        if let Ok(reading) = &reading {
-            let busy: Vec<String> = reading.busy.iter().map(|one| format!("{one} %")).collect();
-            self.progress
-                .step(&format!("GPU busy: {}", busy.join(", ")));
-        }
+        let memory = gpu::memory().await;
         for service in &asked {
             for arm in self.arms_mut() {
                 let Some(root) = arm.stack.as_ref().and_then(|stack| stack.root(service)) else {
                     continue;
                 };
                 let pids = tree::living_descendants(root);
-                let bytes = reading.as_ref().map(|reading| reading.bytes_of(&pids));
+                #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
+                let bytes = memory.as_ref().map(|memory| memory.of(&pids) as f64);
+                let id = MetricId::service(service, Metric::GpuMemory);
                 let bytes = bytes.map_err(Clone::clone);
-                arm.record.take_gpu(at.stage, at.number, service, bytes);
+                arm.record.take_gpu((at.stage, at.number), id, bytes);
             }
+        }
+    }
+
+    /// Reads how busy graphics cards are with a service that has a budget for it, right after it was
+    /// driven. They do not tell the arms apart.
+    async fn keep_gpu_utilization(&mut self, at: Round, service: &str) {
+        let mut services = self.plan.services.iter();
+        if !services.any(|one| one.name == service && one.has_gpu_utilization_budget) {
+            return;
+        }
+        let utilization = gpu::utilization().await;
+        for arm in self.arms_mut().filter(|arm| arm.stack.is_some()) {
+            let id = MetricId::service(service, Metric::GpuUtilization);
+            (arm.record).take_gpu((at.stage, at.number), id, utilization.clone());
         }
     }
 

@@ -11,10 +11,10 @@ use super::http::drive::Switch;
 use super::http::{Arms, Recording};
 use super::plan::{Plan, Service};
 use super::probes::contention::{Load, Watch};
-use super::probes::files;
-use super::probes::postgres::{self, Counters};
+use super::probes::postgres::{self, Counters, Unread};
 use super::probes::rabbitmq;
 use super::probes::redis::{self, Tally};
+use super::probes::{files, model_runs};
 use super::record::Counted;
 use super::services::{Stack, stack};
 
@@ -29,6 +29,8 @@ pub(super) struct Site<'s> {
     pub(super) caches: &'s [String],
     /// The services with queues behind it.
     pub(super) queues: &'s [String],
+    /// The services behind it that count how often they run their models.
+    pub(super) models: &'s [String],
     /// Cores of the services, and cores of the load generator.
     pub(super) cores: (Vec<usize>, Vec<usize>),
     /// How long all arms are driven together.
@@ -45,7 +47,7 @@ pub(super) struct Timed {
     /// CPU time of the service's process tree; none when it is no process of ours.
     pub(super) cpu: Option<Duration>,
     /// What the databases did; none when there is none, or the reason.
-    pub(super) statements: Option<Result<Counters, String>>,
+    pub(super) statements: Option<Result<Counters, Unread>>,
     /// What else was counted.
     pub(super) counted: Counted,
     /// How busy the machine was with other work.
@@ -61,6 +63,7 @@ pub(super) async fn time(
 ) -> Vec<Timed> {
     let before = statements(arms, site.databases).await;
     let caches_before = caches(arms, site.caches).await;
+    let runs_before = runs(arms, site.models).await;
     let _from_now_on = loads(arms, site.service);
     let watch = watch(arms, site);
     let earlier = watch.read();
@@ -82,6 +85,7 @@ pub(super) async fn time(
     let busy = earlier.until(&watch.read(), under_way);
     let mut waiting = queues(arms, site.queues).await;
     let mut opened = loads(arms, site.service);
+    let runs_after = runs(arms, site.models).await;
     let caches_after = caches(arms, site.caches).await;
     let after = statements(arms, site.databases).await;
     let timed = recordings.into_iter().map(|(name, recording)| Timed {
@@ -103,6 +107,7 @@ pub(super) async fn time(
                 (None, _) | (_, None) => None,
             },
             loads: opened.remove(&name),
+            runs: ran(runs_before.get(&name), runs_after.get(&name)),
             waiting: waiting.remove(&name),
         },
         load: {
@@ -120,7 +125,7 @@ pub(super) async fn time(
 }
 
 /// What databases did so far, by arm.
-type Statements = BTreeMap<ArmName, Result<Counters, String>>;
+type Statements = BTreeMap<ArmName, Result<Counters, Unread>>;
 
 async fn statements(arms: &mut [&mut Arm], databases: &[String]) -> Statements {
     let mut read = Statements::new();
@@ -164,6 +169,39 @@ fn loads(arms: &mut [&mut Arm], service: &str) -> BTreeMap<ArmName, Result<u64, 
     arms.iter_mut().filter_map(of_arm).collect()
 }
 
+/// What each counter of model runs says, by service.
+type Runs = BTreeMap<String, (f64, String)>;
+
+/// How often models were run so far, by arm.
+async fn runs(arms: &[&mut Arm], services: &[String]) -> BTreeMap<ArmName, Result<Runs, String>> {
+    let mut read = BTreeMap::new();
+    for arm in arms {
+        if let Some(stack) = &arm.stack
+            && !services.is_empty()
+        {
+            read.insert(arm.name, stack.model_runs(services).await);
+        }
+    }
+    read
+}
+
+/// How often models were run between two readings, over all services.
+fn ran(
+    before: Option<&Result<Runs, String>>,
+    after: Option<&Result<Runs, String>>,
+) -> Option<Result<f64, String>> {
+    let (before, after) = match (before?, after?) {
+        (Ok(before), Ok(after)) => (before, after),
+        (Err(why), _) | (_, Err(why)) => return Some(Err(why.clone())),
+    };
+    let of_service = |(service, (now, counter)): (&String, &(f64, String))| {
+        let earlier = before.get(service).map_or(0.0, |(earlier, _)| *earlier);
+        let ran = model_runs::since(earlier, *now, counter);
+        ran.map_err(|why| format!("{service}: {why}"))
+    };
+    Some(after.iter().map(of_service).sum())
+}
+
 /// What the processes of a service have read.
 fn read(arms: &[&mut Arm], service: &str) -> BTreeMap<ArmName, Result<u64, String>> {
     let of_arm = |arm: &&mut Arm| {
@@ -194,9 +232,9 @@ fn watch(arms: &[&mut Arm], site: &Site<'_>) -> Watch {
 }
 
 fn between(
-    before: Option<&Result<Counters, String>>,
-    after: Option<&Result<Counters, String>>,
-) -> Option<Result<Counters, String>> {
+    before: Option<&Result<Counters, Unread>>,
+    after: Option<&Result<Counters, Unread>>,
+) -> Option<Result<Counters, Unread>> {
     match (before?, after?) {
         (Ok(before), Ok(after)) => Some(Ok(postgres::difference(before, after))),
         (Err(why), _) | (_, Err(why)) => Some(Err(why.clone())),
@@ -216,6 +254,12 @@ pub(super) fn caches_behind(plan: &Plan, service: &str) -> Vec<String> {
 /// The services with queues that a service reaches, directly or through others.
 pub(super) fn queues_behind(plan: &Plan, service: &str) -> Vec<String> {
     behind(plan, service, rabbitmq::has_queues)
+}
+
+/// The services that a service reaches and that count how often they run their models, itself
+/// included.
+pub(super) fn models_behind(plan: &Plan, service: &str) -> Vec<String> {
+    behind(plan, service, model_runs::are_counted)
 }
 
 /// The services of a kind that a service reaches, directly or through others.

@@ -84,6 +84,8 @@ pub struct Service {
     pub speaks: Speaks,
     /// Files of models, relative to its directory: how often each is opened is counted.
     pub models: Vec<PathBuf>,
+    /// Where it says how often it ran its models.
+    pub model_runs: Option<ModelRuns>,
     /// Names of queues in it, where it is a RabbitMQ: how many messages wait there is asked.
     pub queues: Vec<String>,
     /// Whether its data is put back before every block: a database as it was seeded, a cache or a
@@ -91,10 +93,21 @@ pub struct Service {
     /// None: where nothing stands against it.
     pub restore: Option<bool>,
     /// Whether its memory on graphics cards is asked for.
-    pub has_gpu_budget: bool,
+    pub has_gpu_memory_budget: bool,
+    /// Whether it is asked how busy graphics cards are with it.
+    pub has_gpu_utilization_budget: bool,
     /// Whether it has a target for its highest memory: what has ended when that is read is looked for
     /// only then.
     pub has_peak_budget: bool,
+}
+
+/// A counter that a service exposes in Prometheus' text format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelRuns {
+    /// The path it is read from, for example `/metrics`.
+    pub path: String,
+    /// Name of the counter, for example `model_runs_total`.
+    pub counter: String,
 }
 
 /// What a service speaks at its address.

@@ -11,7 +11,7 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use super::http::Recording;
 use super::http::recording::{Parts, quantile_ms};
 use super::plan::Batch;
-use super::probes::postgres::{self, Counter, Counters};
+use super::probes::postgres::{self, Counter, Counters, Unread};
 use super::probes::redis::Tally;
 use super::process::tree::Usage;
 use crate::model::evidence::{Answers, CacheUse, Statement};
@@ -43,7 +43,7 @@ pub struct EndpointBlock {
     /// CPU time of the service's process tree; none when it is no process of ours.
     pub cpu: Option<Duration>,
     /// What the databases did; none when there is none, or the reason.
-    pub statements: Option<Result<Counters, String>>,
+    pub statements: Option<Result<Counters, Unread>>,
     /// What else was counted.
     pub counted: Counted,
     /// How busy the machine was with other work, and what was made of it.
@@ -60,6 +60,8 @@ pub struct Counted {
     pub caches: Option<Result<Tally, String>>,
     /// How often the files of models were opened.
     pub loads: Option<Result<u64, String>>,
+    /// How often models were run, by the counters of their services.
+    pub runs: Option<Result<f64, String>>,
     /// How many messages wait in the queues when it is over.
     pub waiting: Option<Result<u64, String>>,
 }
@@ -120,6 +122,7 @@ pub struct Record {
     /// What each endpoint said to each request; none where it changes.
     said: BTreeMap<String, BTreeMap<u64, Option<u64>>>,
     not_measured: BTreeMap<MetricId, String>,
+    not_offered: BTreeMap<MetricId, String>,
     /// Why measuring ended early, if it did.
     pub ended: Option<String>,
     /// The same of single endpoints.
@@ -167,7 +170,11 @@ impl Record {
             Some(Ok(_)) => {}
             Some(Err(why)) => {
                 for metric in STATEMENT_METRICS {
-                    self.miss(MetricId::endpoint(endpoint, metric), why.clone());
+                    let id = MetricId::endpoint(endpoint, metric);
+                    match why {
+                        Unread::NotOffered => self.not_offered.insert(id, why.to_string()),
+                        Unread::Failed(why) => self.not_measured.insert(id, why.clone()),
+                    };
                 }
             }
         }
@@ -213,6 +220,10 @@ impl Record {
             let id = MetricId::endpoint(endpoint, Metric::ModelLoadsPerRequest);
             self.miss(id, why.clone());
         }
+        if let Some(Err(why)) = &block.counted.runs {
+            let id = MetricId::endpoint(endpoint, Metric::ModelRunsPerRequest);
+            self.miss(id, why.clone());
+        }
         if let Some(Err(why)) = &block.counted.waiting {
             let id = MetricId::endpoint(endpoint, Metric::QueueDepth);
             self.miss(id, why.clone());
@@ -243,18 +254,19 @@ impl Record {
         }
     }
 
-    /// Takes the memory of one service on graphics cards, or why there is none.
-    pub fn take_gpu(
-        &mut self,
-        stage: Stage,
-        number: u32,
-        service: &str,
-        bytes: Result<u64, String>,
-    ) {
-        let id = MetricId::service(service, Metric::GpuMemory);
-        match bytes {
-            #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
-            Ok(bytes) => self.push(stage, number, id, bytes as f64),
+    /// Takes what a service does to graphics cards, or why that is not known: the highest of a block.
+    pub fn take_gpu(&mut self, at: (Stage, u32), id: MetricId, value: Result<f64, String>) {
+        let (stage, number) = at;
+        match value {
+            Ok(value) => {
+                let blocks = match stage {
+                    Stage::First => &self.first,
+                    Stage::Confirmation => &self.confirmation,
+                };
+                let earlier = blocks.get(&id).and_then(|blocks| blocks.get(&number));
+                let highest = earlier.map_or(value, |earlier| earlier.max(value));
+                self.push(stage, number, id, highest);
+            }
             Err(why) => self.miss(id, why),
         }
     }
@@ -375,6 +387,7 @@ impl Record {
             ended: self.ended.clone(),
             ended_endpoints: self.ended_endpoints.clone(),
             not_measured,
+            not_offered: self.not_offered.clone(),
             histograms: self.histograms.clone(),
             fresh_histograms: self.fresh_histograms.clone(),
             timings: self
@@ -607,6 +620,9 @@ fn numbers(block: &EndpointBlock) -> Vec<(Metric, f64)> {
     let per_request = |count: u64| count as f64 / requests;
     if let Some(Ok(loads)) = block.counted.loads {
         numbers.push((Metric::ModelLoadsPerRequest, per_request(loads)));
+    }
+    if let Some(Ok(runs)) = block.counted.runs {
+        numbers.push((Metric::ModelRunsPerRequest, runs / requests));
     }
     if let Some(Ok(waiting)) = block.counted.waiting {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]

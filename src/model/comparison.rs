@@ -247,6 +247,16 @@ pub enum BudgetVerdict {
     NotMeasured,
 }
 
+impl BudgetVerdict {
+    /// Whether head is outside for sure, be it head's doing or not.
+    pub fn is_missed(self) -> bool {
+        match self {
+            Self::Missed | Self::MissedByBaseToo => true,
+            Self::Met | Self::Undecided | Self::NotMeasured => false,
+        }
+    }
+}
+
 /// What a regression of a metric means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -105,6 +105,8 @@ pub enum Metric {
     CacheMissesPerRequest,
     /// Times that the files of models were opened.
     ModelLoadsPerRequest,
+    /// Times that models were run, by a counter that their service exposes.
+    ModelRunsPerRequest,
     /// Messages that wait in the queues behind the service after a block; judged against budgets only.
     QueueDepth,
     /// Resident memory of the service's process tree after a block.
@@ -113,11 +115,14 @@ pub enum Metric {
     PeakMemory,
     /// Highest GPU memory of the service's process tree at the end of an endpoint's block.
     GpuMemory,
+    /// Highest share of the time that a graphics card was busy with anything, at the end of the blocks
+    /// of the service's endpoints: of all arms together.
+    GpuUtilization,
 }
 
 impl Metric {
     /// Every metric, in report order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::InitialJs,
         Self::InitialCss,
         Self::OnDemand,
@@ -141,10 +146,12 @@ impl Metric {
         Self::CacheCommandsPerRequest,
         Self::CacheMissesPerRequest,
         Self::ModelLoadsPerRequest,
+        Self::ModelRunsPerRequest,
         Self::QueueDepth,
         Self::Memory,
         Self::PeakMemory,
         Self::GpuMemory,
+        Self::GpuUtilization,
     ];
 
     /// The name used in the configuration, in `run.json` and on the command line.
@@ -173,10 +180,12 @@ impl Metric {
             Self::CacheCommandsPerRequest => "cache-commands-per-request",
             Self::CacheMissesPerRequest => "cache-misses-per-request",
             Self::ModelLoadsPerRequest => "model-loads-per-request",
+            Self::ModelRunsPerRequest => "model-runs-per-request",
             Self::QueueDepth => "queue-depth",
             Self::Memory => "memory",
             Self::PeakMemory => "peak-memory",
             Self::GpuMemory => "gpu-memory",
+            Self::GpuUtilization => "gpu-utilization",
         }
     }
 
@@ -206,10 +215,12 @@ impl Metric {
             Self::CacheCommandsPerRequest => "cache commands per request",
             Self::CacheMissesPerRequest => "cache misses per request",
             Self::ModelLoadsPerRequest => "model loads per request",
+            Self::ModelRunsPerRequest => "model runs per request",
             Self::QueueDepth => "queue depth",
             Self::Memory => "memory",
             Self::PeakMemory => "peak memory",
             Self::GpuMemory => "GPU memory",
+            Self::GpuUtilization => "GPU utilization",
         }
     }
 
@@ -233,13 +244,14 @@ impl Metric {
             | Self::CpuPerRequest
             | Self::QueryMean => Unit::Milliseconds,
             Self::Throughput => Unit::PerMinute,
-            Self::ErrorRate | Self::DifferentAnswers => Unit::Share,
+            Self::ErrorRate | Self::DifferentAnswers | Self::GpuUtilization => Unit::Share,
             Self::QueriesPerRequest
             | Self::RowsPerRequest
             | Self::PagesPerRequest
             | Self::CacheCommandsPerRequest
             | Self::CacheMissesPerRequest
             | Self::ModelLoadsPerRequest
+            | Self::ModelRunsPerRequest
             | Self::QueueDepth
             | Self::BatchGain => Unit::Count,
         }
@@ -271,9 +283,11 @@ impl Metric {
             | Self::CacheCommandsPerRequest
             | Self::CacheMissesPerRequest
             | Self::ModelLoadsPerRequest
+            | Self::ModelRunsPerRequest
             | Self::QueueDepth
             | Self::PeakMemory
-            | Self::GpuMemory => Better::Lower,
+            | Self::GpuMemory
+            | Self::GpuUtilization => Better::Lower,
         }
     }
 
@@ -305,9 +319,11 @@ impl Metric {
             | Self::CacheCommandsPerRequest
             | Self::CacheMissesPerRequest
             | Self::ModelLoadsPerRequest
+            | Self::ModelRunsPerRequest
             | Self::QueueDepth
             | Self::PeakMemory
-            | Self::GpuMemory => false,
+            | Self::GpuMemory
+            | Self::GpuUtilization => false,
         }
     }
 
@@ -328,6 +344,7 @@ impl Metric {
             | Self::CacheCommandsPerRequest
             | Self::CacheMissesPerRequest
             | Self::ModelLoadsPerRequest
+            | Self::ModelRunsPerRequest
             | Self::ResponseBytes => Class::Exact,
             Self::LatencyP50 | Self::LatencyP95 | Self::CpuPerRequest | Self::Memory => {
                 Class::Noisy
@@ -342,7 +359,8 @@ impl Metric {
             | Self::QueryMean
             | Self::QueueDepth
             | Self::PeakMemory
-            | Self::GpuMemory => Class::BudgetOnly,
+            | Self::GpuMemory
+            | Self::GpuUtilization => Class::BudgetOnly,
         }
     }
 }

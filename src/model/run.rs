@@ -37,6 +37,10 @@ pub struct Run {
     /// What was asked for and could not be measured, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_measured: BTreeMap<MetricId, String>,
+    /// What the services do not offer to count, with the reason: `pg_stat_statements` that is not
+    /// loaded. A hole only where base has it or a target asks for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_offered: BTreeMap<MetricId, String>,
     /// Why measuring ended before the planned blocks were measured, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
@@ -353,8 +357,9 @@ enum BaseArm {
 impl RunFile {
     /// The version written today. 2 added `control` and `contention`, 3 `open-loops`, 4 what
     /// disturbed a block and the parts of a latency, 5 `shard`, who asks for the packages of a
-    /// frontend, pages, caches, bytes read and model loads.
-    pub const FORMAT: u32 = 5;
+    /// frontend, pages, caches, bytes read and model loads, 6 what services do not offer to count, model
+    /// runs and how busy graphics cards are.
+    pub const FORMAT: u32 = 6;
 }
 
 #[cfg(test)]

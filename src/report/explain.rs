@@ -729,6 +729,9 @@ fn meaning(metric: Metric) -> String {
             "highest resident bytes of the service's processes, those included that have ended"
         }
         Metric::GpuMemory => "highest bytes of GPU memory of the service's processes",
+        Metric::GpuUtilization => {
+            "highest share of the time that a graphics card was busy, with all arms together"
+        }
         Metric::PagesPerRequest => {
             "pages of 8 KB that the statements of each request went through in the database"
         }
@@ -742,6 +745,9 @@ fn meaning(metric: Metric) -> String {
         }
         Metric::ModelLoadsPerRequest => {
             "times the files of the service's models were opened for each request"
+        }
+        Metric::ModelRunsPerRequest => {
+            "times the service says that it ran its models for each request"
         }
         Metric::QueueDepth => "messages that wait in the queues when a block has ended",
     };

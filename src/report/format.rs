@@ -192,6 +192,7 @@ fn counted(metric: Metric) -> &'static str {
         Metric::CacheCommandsPerRequest => "commands",
         Metric::CacheMissesPerRequest => "misses",
         Metric::ModelLoadsPerRequest => "loads",
+        Metric::ModelRunsPerRequest => "runs",
         Metric::QueueDepth => "messages",
         Metric::BatchGain => "times",
         Metric::InitialJs
@@ -212,7 +213,8 @@ fn counted(metric: Metric) -> &'static str {
         | Metric::Memory
         | Metric::BytesReadPerRequest
         | Metric::PeakMemory
-        | Metric::GpuMemory => "",
+        | Metric::GpuMemory
+        | Metric::GpuUtilization => "",
     }
 }
 

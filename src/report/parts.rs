@@ -43,9 +43,11 @@ pub(super) fn of_latency(metric: Metric, subject: &Subject, of: Measured<'_>) ->
         | Metric::CacheCommandsPerRequest
         | Metric::CacheMissesPerRequest
         | Metric::ModelLoadsPerRequest
+        | Metric::ModelRunsPerRequest
         | Metric::QueueDepth
         | Metric::PeakMemory
-        | Metric::GpuMemory => Vec::new(),
+        | Metric::GpuMemory
+        | Metric::GpuUtilization => Vec::new(),
     }
 }
 

@@ -34,6 +34,7 @@ fn run(commit: &str, measured_at: &str) -> Run {
         control: [].into(),
         contention: [].into(),
         not_measured: [(MetricId::bundle("web", Metric::Total), "no build".into())].into(),
+        not_offered: [].into(),
         ended: None,
         ended_endpoints: [].into(),
         histograms: [("list projects".to_owned(), vec!["HISTFAAA".to_owned()])].into(),

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tollgate::measure::probes::cgroup::Cgroup;
 
 use crate::services::says_when_it_listens;
-use crate::support::{FAST, Running, SERVICE, SHORT, SLOW, Sandbox, TOLERANT};
+use crate::support::{FAST, Running, SERVICE, SHORT, SLOW, Sandbox, TOLERANT, needs};
 use crate::targets::needs_much_for_a_moment;
 
 const SOCKET: &str = "/var/run/docker.sock";
@@ -750,4 +750,60 @@ fn a_container_that_ends_at_once_is_not_measured_by_what_is_others() {
             assert!(of_once.is_null(), "{metric}: {of_once}");
         }
     }
+}
+
+/// An account that is not root, and not the one that containers run as.
+const NOBODY: &str = "65534";
+
+#[test]
+fn an_account_that_is_not_root_counts_what_is_loaded_in_a_container() {
+    needs("setpriv", "util-linux");
+    let project = project("    models: [etc/model.bin]\n", &[SHORT, TOLERANT]);
+    project.write("model.bin", "weights");
+    let copied = "COPY service.py /\nCOPY model.bin /etc/\nRUN chmod 600 /etc/model.bin";
+    project.edit("Dockerfile", "COPY service.py /", copied);
+    project.edit(
+        "service.py",
+        "import json",
+        "import json\nopen(\"/etc/model.bin\").read()",
+    );
+    project.commit("a model");
+    let load = "def do_GET(self):\n        open(\"/etc/model.bin\").read()";
+    project.edit("service.py", "def do_GET(self):", load);
+    // The tests' own program may be where only root can go.
+    let program = project.outside("tollgate");
+    fs::copy(env!("CARGO_BIN_EXE_tollgate"), &program).expect("a copy");
+    let folder = program.parent().expect("a folder").to_owned();
+    run("chown", &["-R", NOBODY, &folder.to_string_lossy()]);
+    let group = run("stat", &["-c", "%g", SOCKET]);
+
+    let mut command = project.command("setpriv");
+    command
+        .args([
+            "--reuid",
+            NOBODY,
+            "--regid",
+            NOBODY,
+            "--groups",
+            group.trim(),
+        ])
+        .arg(&program)
+        .args(["check"])
+        .env("HOME", &folder);
+    let check = project.finish(command);
+
+    check.exits(1);
+    let id = "endpoint/slow/model-loads-per-request";
+    assert_eq!(check.verdict(id), "regressed", "{check}");
+    let loads = check.comparison(id);
+    assert_eq!(loads["before"]["point"].as_f64(), Some(0.0), "{check}");
+    assert_eq!(loads["now"]["point"].as_f64(), Some(1.0), "{check}");
+}
+
+/// What a program prints, once it has done its work.
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.expect("a program of the system");
+    assert!(output.status.success(), "{program} {arguments:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

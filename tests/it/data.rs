@@ -249,3 +249,29 @@ fn what_holds_no_data_cannot_be_put_back() {
     check.exits(2);
     check.says("only a database of PostgreSQL, a Redis or queues of RabbitMQ can be put back");
 }
+
+#[test]
+fn statements_that_no_arm_counts_are_a_note_unless_a_target_asks_for_them() {
+    let project = project("");
+    let counted = "shared_preload_libraries = 'pg_stat_statements'";
+    let why = "`pg_stat_statements` is not available; start PostgreSQL with";
+
+    // Only head stopped counting: nobody knows what it asks now.
+    project.edit("postgres", counted, "");
+    project.edit("postgres", "pg_stat_statements.track = all", "");
+    let check = project.check();
+    check.exits(5).prints(why);
+
+    project.commit("counts nothing");
+    let check = project.check();
+    check.exits(0);
+    let notes = check.run_file()["head"]["evidence"]["skipped"].to_string();
+    assert!(notes.contains(why), "{notes}");
+
+    let target = "request: GET /write, budgets: { queries-per-request: 5 } }";
+    project.edit("tollgate.yml", "request: GET /write }", target);
+    let check = project.check();
+    check.exits(5);
+    let queries = check.comparison("endpoint/write/queries-per-request");
+    assert_eq!(queries["target"]["verdict"], "not-measured", "{check}");
+}

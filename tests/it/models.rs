@@ -119,3 +119,77 @@ async def app(",
     let loads = check.comparison("endpoint/segment/model-loads-per-request");
     assert_eq!(loads["now"]["point"].as_f64(), Some(0.0), "{check}");
 }
+
+/// Runs its model over a batch, and says in Prometheus' format how often it did.
+const COUNTING: &str = r#"
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+RUNS = 0
+
+def run(items):
+    global RUNS
+    RUNS += 1
+
+def answer(path):
+    if path == "/segment-batch":
+        run([1, 2, 3, 4])
+    if path == "/metrics":
+        return '# TYPE model_runs_total counter\nmodel_runs_total{model="unet"} %d.0\n' % RUNS
+    return "ok"
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = answer(self.path).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"#;
+
+#[test]
+fn a_batch_worked_off_one_by_one_is_counted() {
+    let project = Sandbox::empty();
+    project.write("ml.py", COUNTING);
+    project.write(
+        "tollgate.yml",
+        "project: sandbox
+services:
+  ml:
+    command: exec python3 -I ml.py {{ port }}
+    model-runs: { path: /metrics, counter: model_runs_total }
+    ready: { http: /health }
+endpoints:
+  - { name: segment a batch, service: ml, request: GET /segment-batch, budgets: { model-runs-per-request: 2 } }
+measure: { blocks: 3, confirmation-blocks: 3, block: 200 ms, warm-up: 50 ms, contention-limit: 100% }
+gate: { tolerance: { latency: 90%, p95: 90%, cpu: 90%, memory: 90% } }
+",
+    );
+    project.commit("counts");
+    let id = "endpoint/segment a batch/model-runs-per-request";
+
+    project.edit(
+        "ml.py",
+        "        run([1, 2, 3, 4])",
+        "        for item in [1, 2, 3, 4]:\n            run([item])",
+    );
+    let check = project.check();
+    check.exits(1);
+    assert_eq!(check.verdict(id), "regressed", "{check}");
+    let runs = check.comparison(id);
+    assert_eq!(runs["before"]["point"].as_f64(), Some(1.0), "{check}");
+    assert_eq!(runs["now"]["point"].as_f64(), Some(4.0), "{check}");
+    assert_eq!(runs["target"]["verdict"], "missed", "{check}");
+    check.prints("runs its model 4.0 times a request (base 1.0 times)");
+
+    // What it no longer says is not known.
+    project.edit("ml.py", "model_runs_total{", "runs_total{");
+    let check = project.check();
+    check.exits(5);
+    check.prints("there is no `model_runs_total` in its answer");
+}

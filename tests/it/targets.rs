@@ -1,5 +1,9 @@
 //! Targets, and what policy makes of a verdict.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
 use crate::support::{APP, FAST, SHORT, SLOW, Sandbox, TOLERANT, config};
 
 /// A target is judged by the whole interval, which few blocks on a busy machine make wide.
@@ -116,4 +120,73 @@ fn memory_of_a_process_that_has_ended_misses_its_target() {
     assert_eq!(peak["target"]["verdict"], "missed", "{check}");
     let bytes = peak["now"]["point"].as_f64().unwrap_or_default();
     assert!((300e6..450e6).contains(&bytes), "{peak:#}");
+}
+
+/// In place of the driver's own `nvidia-smi`, which no machine of this suite has: what it prints for a
+/// card that is 37 % busy and on which every process of the service keeps 512 MiB.
+const CARD: &str = r#"#!/bin/sh
+case "$1" in
+--query-gpu=utilization.gpu) echo 37 ;;
+--query-compute-apps=pid,used_memory)
+    for process in /proc/[0-9]*; do
+        tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q '[p]ython3 -I service.py' || continue
+        echo "${process#/proc/}, 512"
+    done ;;
+*) exit 2 ;;
+esac
+"#;
+const NO_DRIVER: &str = "#!/bin/sh
+echo \"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\"
+exit 9
+";
+
+/// The service with these targets, and a `PATH` with such an `nvidia-smi` in front.
+fn with_card(targets: &str, nvidia_smi: &str) -> (Sandbox, PathBuf) {
+    let service = format!("{APP}    budgets: {{ {targets} }}\n");
+    let project = Sandbox::with_service(&format!(
+        "project: sandbox\n{service}endpoints:\n{FAST}{SHORT}\n{TOLERANT}\n"
+    ));
+    let programs = project.outside("programs");
+    fs::create_dir_all(&programs).expect("a folder");
+    let file = programs.join("nvidia-smi");
+    fs::write(&file, nvidia_smi).expect("a file");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("its mode");
+    let path = std::env::var("PATH").unwrap_or_default();
+    (
+        project,
+        PathBuf::from(format!("{}:{path}", programs.display())),
+    )
+}
+
+#[test]
+fn memory_and_utilization_of_a_graphics_card_are_judged_by_their_targets() {
+    let (project, path) = with_card("gpu-memory: 1 GB, gpu-utilization: 30%", CARD);
+    let path: &Path = &path;
+
+    let check = project.run_with(&[("PATH", path)], &["check"]);
+
+    // The card was as busy in base.
+    check.exits(0).prints("target missed by base too");
+    let memory = check.comparison("service/app/gpu-memory");
+    assert_eq!(memory["target"]["verdict"], "met", "{check}");
+    let bytes = memory["now"]["point"].as_f64();
+    assert_eq!(bytes, Some(512.0 * 1024.0 * 1024.0), "{check}");
+    let busy = check.comparison("service/app/gpu-utilization");
+    assert_eq!(busy["now"]["point"].as_f64(), Some(0.37), "{check}");
+    assert_eq!(busy["target"]["verdict"], "missed-by-base-too", "{check}");
+}
+
+#[test]
+fn a_target_of_a_graphics_card_that_cannot_be_asked_is_not_met() {
+    let (project, path) = with_card("gpu-memory: 1 GB, gpu-utilization: 90%", NO_DRIVER);
+    let path: &Path = &path;
+
+    let check = project.run_with(&[("PATH", path)], &["check"]);
+
+    check.exits(5);
+    for metric in ["gpu-memory", "gpu-utilization"] {
+        let comparison = check.comparison(&format!("service/app/{metric}"));
+        assert_eq!(comparison["target"]["verdict"], "not-measured", "{check}");
+    }
+    check.prints("couldn't communicate with the NVIDIA driver");
 }

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from flask import Flask, jsonify, request
+from flask import Flask, Response, jsonify, request
 from PIL import Image
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 
 from cells import count_cells
 
@@ -16,6 +17,9 @@ MAX_IMAGES = 32
 
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 32 * 1024 * 1024
+
+# One process serves: with several workers it needs PROMETHEUS_MULTIPROC_DIR.
+model_runs = Counter("model_runs", "Times the model was run, over one image or many.")
 
 
 def load_model():
@@ -55,6 +59,7 @@ def read_image(upload):
 
 def predict(pixels):
     """Runs the U-Net once over a batch; a true pixel belongs to a cell."""
+    model_runs.inc()
     (mask,) = session.run(["mask"], {"image": pixels})
     return mask[:, 0] > 0.5
 
@@ -72,6 +77,11 @@ def describe(mask, size):
 @app.get("/health")
 def health():
     return jsonify(status="ok", model=f"unet-cells-{SIDE}")
+
+
+@app.get("/metrics")
+def metrics():
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 
 @app.post("/segment")

@@ -38,6 +38,7 @@ fn run(day: u32, samples: &[(MetricId, &[f64])]) -> Run {
         control: BTreeMap::new(),
         contention: BTreeMap::new(),
         not_measured: BTreeMap::new(),
+        not_offered: BTreeMap::new(),
         ended: None,
         ended_endpoints: [].into(),
         histograms: BTreeMap::new(),

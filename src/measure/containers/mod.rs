@@ -6,6 +6,7 @@
 pub mod context;
 mod credentials;
 pub mod engine;
+pub mod files;
 pub mod image;
 pub mod leftovers;
 pub mod owner;

@@ -24,3 +24,17 @@ pub use drive::Arms;
 pub use origin::Origin;
 pub use prepare::Prepared;
 pub use recording::Recording;
+
+/// What it comes down to: `connection refused`, or what is wrong with a certificate.
+pub fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(refused) if refused.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "connection refused".to_owned()
+        }
+        Some(_) | None => cause.to_string(),
+    }
+}

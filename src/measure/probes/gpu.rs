@@ -1,8 +1,12 @@
-//! What processes keep on graphics cards, from `nvidia-smi`.
+//! What processes keep on graphics cards, and how busy these are, from `nvidia-smi`.
 //!
 //! No driver is no zero: then there is no number, and a budget on it is not measured.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
 
 /// Asks which process keeps how many MiB.
 const BY_PROCESS: [&str; 2] = [
@@ -10,62 +14,72 @@ const BY_PROCESS: [&str; 2] = [
     "--format=csv,noheader,nounits",
 ];
 /// Asks how busy each card is, in per cent.
-const UTILISATION: [&str; 2] = [
+const UTILIZATION: [&str; 2] = [
     "--query-gpu=utilization.gpu",
     "--format=csv,noheader,nounits",
 ];
 
-/// What `nvidia-smi` said at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// Process and bytes; one process may be on several cards.
-    pub processes: Vec<(i32, u64)>,
-    /// How busy each card was over the last moments, in per cent.
-    pub busy: Vec<u32>,
-}
+/// Longest time for an answer: a card that has fallen off the bus never gives one.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-impl Reading {
+/// Bytes by process, summed over the cards it is on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory(Vec<(i32, u64)>);
+
+impl Memory {
     /// Bytes that these processes keep together.
-    pub fn bytes_of(&self, pids: &[i32]) -> u64 {
-        let own = self.processes.iter().filter(|(pid, _)| pids.contains(pid));
+    pub fn of(&self, pids: &[i32]) -> u64 {
+        let own = self.0.iter().filter(|(pid, _)| pids.contains(pid));
         own.map(|(_, bytes)| bytes).sum()
     }
 }
 
-/// Asks `nvidia-smi`, or says why there is no answer. It takes a tenth of a second or more:
-/// nothing may be timed meanwhile.
-pub fn read() -> Result<Reading, String> {
-    let (processes, busy) = (
-        ask("nvidia-smi", BY_PROCESS)?,
-        ask("nvidia-smi", UTILISATION)?,
-    );
-    Ok(Reading {
-        processes: by_process(&processes)?,
-        busy: busy
-            .lines()
-            .filter_map(|line| line.trim().parse().ok())
-            .collect(),
-    })
+/// Asks which process keeps how much, or says why there is no answer. It takes a tenth of a second
+/// or more: nothing may be timed meanwhile.
+pub async fn memory() -> Result<Memory, String> {
+    by_process(&ask("nvidia-smi", BY_PROCESS).await?).map(Memory)
 }
 
-fn ask(program: &str, arguments: [&str; 2]) -> Result<String, String> {
+/// Asks what share of the last moments the busiest card was busy, with whatever ran on it.
+pub async fn utilization() -> Result<f64, String> {
+    busiest(&ask("nvidia-smi", UTILIZATION).await?)
+}
+
+async fn ask(program: &str, arguments: [&str; 2]) -> Result<String, String> {
     let asked = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
+        .kill_on_drop(true)
         .output();
-    let output = match asked {
-        Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err("no `nvidia-smi` on this machine".to_owned());
+    let output = match timeout(PATIENCE, asked).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(format!("no `{program}` on this machine"));
         }
-        Err(error) => return Err(format!("`nvidia-smi`: {error}")),
+        Ok(Err(error)) => return Err(format!("`{program}`: {error}")),
+        Err(_) => {
+            let within = PATIENCE.as_secs();
+            return Err(format!("`{program}` did not answer within {within} s"));
+        }
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(text);
     }
     let said = text.lines().next().unwrap_or("it failed").trim().to_owned();
-    Err(format!("`nvidia-smi`: {said}"))
+    Err(format!("`{program}`: {said}"))
+}
+
+fn busiest(csv: &str) -> Result<f64, String> {
+    let mut busiest: Option<f64> = None;
+    for line in csv.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        // `[N/A]` where a card is split into instances.
+        let percent = line.parse::<f64>();
+        let percent =
+            percent.map_err(|_| format!("`nvidia-smi` says `{line}` of how busy a card is"))?;
+        busiest = Some(busiest.unwrap_or(0.0).max(percent / 100.0));
+    }
+    busiest.ok_or_else(|| "`nvidia-smi` knows no graphics card".to_owned())
 }
 
 fn by_process(csv: &str) -> Result<Vec<(i32, u64)>, String> {
@@ -89,13 +103,9 @@ mod tests {
 
     #[test]
     fn adds_up_what_a_tree_of_processes_keeps() {
-        let processes = by_process("4711, 1024\n4712, 512\n99, 30000\n").unwrap();
-        let reading = Reading {
-            processes,
-            busy: vec![37],
-        };
-        assert_eq!(reading.bytes_of(&[4711, 4712]), 1536 * 1024 * 1024);
-        assert_eq!(reading.bytes_of(&[1]), 0);
+        let memory = Memory(by_process("4711, 1024\n4712, 512\n99, 30000\n").unwrap());
+        assert_eq!(memory.of(&[4711, 4712]), 1536 * 1024 * 1024);
+        assert_eq!(memory.of(&[1]), 0);
     }
 
     #[test]
@@ -105,8 +115,18 @@ mod tests {
     }
 
     #[test]
-    fn without_the_program_there_is_a_reason() {
-        let error = ask("nvidia-smi-that-is-not-there", BY_PROCESS).unwrap_err();
-        assert_eq!(error, "no `nvidia-smi` on this machine");
+    fn the_busiest_card_counts_and_what_is_not_told_is_no_zero() {
+        assert_eq!(busiest("3\n41\n"), Ok(0.41));
+        let error = busiest("3\n[N/A]\n").unwrap_err();
+        assert_eq!(error, "`nvidia-smi` says `[N/A]` of how busy a card is");
+        let error = busiest("\n").unwrap_err();
+        assert_eq!(error, "`nvidia-smi` knows no graphics card");
+    }
+
+    #[tokio::test]
+    async fn without_the_program_there_is_a_reason() {
+        let error = ask("nvidia-smi-that-is-not-there", BY_PROCESS).await;
+        let said = "no `nvidia-smi-that-is-not-there` on this machine";
+        assert_eq!(error, Err(said.to_owned()));
     }
 }

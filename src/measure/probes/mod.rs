@@ -1,5 +1,5 @@
-//! Readings before and after: what databases and caches did, what was read from files, what
-//! machine this is, how busy it was with other work.
+//! Readings before and after: what databases, caches and models did, what was read from files,
+//! what machine this is, how busy it was with other work.
 //!
 //! A probe answers *measured* or *skipped, because*. It must not change what it reads.
 
@@ -8,6 +8,7 @@ pub mod contention;
 pub mod files;
 pub mod gpu;
 pub mod machine;
+pub mod model_runs;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;

@@ -31,6 +31,31 @@ pub struct Counter {
 /// The counters by statement.
 pub type Counters = BTreeMap<String, Counter>;
 
+/// Why there are no counters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// The server was started without them. Where no arm has them they are no loss of this change.
+    #[error(
+        "`pg_stat_statements` is not available; start PostgreSQL with \
+         `shared_preload_libraries=pg_stat_statements` and run `create extension \
+         pg_stat_statements`"
+    )]
+    NotOffered,
+    /// It has them, or cannot be asked.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<sqlx::Error> for Unread {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        match code.as_deref() {
+            Some("42P01" | "55000") => Self::NotOffered,
+            Some(_) | None => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 /// A connection to one arm's database.
 #[derive(Debug)]
 pub struct Probe {
@@ -39,21 +64,18 @@ pub struct Probe {
 
 impl Probe {
     /// Connects, and fails with the reason when the counters cannot be read.
-    pub async fn connect(url: &str) -> Result<Self, String> {
-        let connection = PgConnection::connect(url)
-            .await
-            .map_err(|error| error.to_string())?;
+    pub async fn connect(url: &str) -> Result<Self, Unread> {
+        let connection = PgConnection::connect(url).await?;
         let mut probe = Self { connection };
         probe.read().await?;
         Ok(probe)
     }
 
     /// The counters now.
-    pub async fn read(&mut self) -> Result<Counters, String> {
+    pub async fn read(&mut self) -> Result<Counters, Unread> {
         let rows = sqlx::query(COUNTERS)
             .fetch_all(&mut self.connection)
-            .await
-            .map_err(explain)?;
+            .await?;
         rows.iter()
             .map(|row| {
                 let counter = Counter {
@@ -65,7 +87,7 @@ impl Probe {
                 Ok((row.try_get(0)?, counter))
             })
             .collect::<Result<Counters, sqlx::Error>>()
-            .map_err(explain)
+            .map_err(Unread::from)
     }
 }
 
@@ -102,15 +124,7 @@ pub async fn plan(url: &str, statement: &str) -> Result<String, String> {
 
 #[expect(clippy::needless_pass_by_value, reason = "used with `map_err`")]
 fn explain(error: sqlx::Error) -> String {
-    match error.as_database_error().and_then(|error| error.code()) {
-        Some(code) if code == "42P01" || code == "55000" => {
-            "`pg_stat_statements` is not available; start PostgreSQL with \
-             `shared_preload_libraries=pg_stat_statements` and run `create extension \
-             pg_stat_statements`"
-                .to_owned()
-        }
-        _ => error.to_string(),
-    }
+    error.to_string()
 }
 
 /// The number of the highest parameter, `$3` is 3.

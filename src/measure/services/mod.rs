@@ -4,6 +4,7 @@
 //! is measured.
 
 mod binds;
+mod models;
 pub mod ready;
 pub mod restore;
 mod running;

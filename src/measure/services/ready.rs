@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::measure::http::Origin;
+use crate::measure::http::{Origin, innermost};
 use crate::measure::plan::Ready;
 
 /// How long one attempt may take.
@@ -61,20 +61,6 @@ async fn http(origin: &Origin, path: &str) -> Result<(), String> {
             response.status().as_u16()
         )),
         Err(error) => Err(innermost(&error)),
-    }
-}
-
-/// What it comes down to: `connection refused`, or what is wrong with a certificate.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    match cause.downcast_ref::<std::io::Error>() {
-        Some(refused) if refused.kind() == std::io::ErrorKind::ConnectionRefused => {
-            "connection refused".to_owned()
-        }
-        Some(_) | None => cause.to_string(),
     }
 }
 

@@ -10,6 +10,7 @@ use bollard::models::{Mount, MountType};
 use futures_util::future::try_join_all;
 
 use super::binds;
+use super::models::Places;
 use super::ready::{self, Target};
 use super::restore::{self, Rows, Template};
 use super::running::Running;
@@ -17,13 +18,13 @@ use super::template::Values;
 use crate::measure::arm::ArmName;
 use crate::measure::containers::running::End;
 use crate::measure::containers::spec::{self, Spec};
-use crate::measure::containers::{self, Engine, EngineError, leftovers};
+use crate::measure::containers::{self, Engine, EngineError, files, leftovers};
 use crate::measure::http::Origin;
 use crate::measure::plan::{
     Container, Fresh, Image, Process, Ready, Service, ServiceKind, Volume, VolumeSource,
 };
 use crate::measure::probes::tables::{self, Tables};
-use crate::measure::probes::{rabbitmq, redis};
+use crate::measure::probes::{model_runs, rabbitmq, redis};
 use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
 use crate::measure::process::tree::{self, Usage};
@@ -209,6 +210,9 @@ pub struct Stack {
     restless: Mutex<BTreeSet<String>>,
     /// Folders to mount that git does not know: they were made.
     made: Mutex<BTreeSet<PathBuf>>,
+    /// The models of containers that cannot be looked into, as files of this machine, or why there
+    /// are none.
+    copied: Mutex<BTreeMap<String, Result<Vec<PathBuf>, String>>>,
     /// Folders to mount that are not those of the tree.
     apart: BTreeSet<PathBuf>,
 }
@@ -275,6 +279,7 @@ impl Stack {
             tables: BTreeMap::new(),
             restless: Mutex::default(),
             made: Mutex::default(),
+            copied: Mutex::default(),
             apart: BTreeSet::new(),
             tables_before: BTreeMap::new(),
         })
@@ -457,6 +462,25 @@ impl Stack {
             waiting += asked.map_err(|why| format!("{}: {why}", service.name))?;
         }
         Ok(waiting)
+    }
+
+    /// How often the models of these services were run so far, with the name of each counter.
+    pub async fn model_runs(
+        &self,
+        services: &[String],
+    ) -> Result<BTreeMap<String, (f64, String)>, String> {
+        let mut runs = BTreeMap::new();
+        for service in self.services.iter().filter(|s| services.contains(&s.name)) {
+            let Some(source) = &service.model_runs else {
+                continue;
+            };
+            let of_it = |why: String| format!("{}: {why}", service.name);
+            let origin = self.origin(&service.name);
+            let origin = origin.map_err(|error| error.to_string())?;
+            let read = model_runs::read(&origin, source).await.map_err(of_it)?;
+            runs.insert(service.name.clone(), (read, source.counter.clone()));
+        }
+        Ok(runs)
     }
 
     /// Whether a database is another one in every block.
@@ -727,12 +751,22 @@ impl Stack {
         running.is_some_and(Running::is_elsewhere)
     }
 
-    /// The folder that the first process of a container works in, as it is seen from outside.
-    pub fn folder_inside(&self, service: &str) -> Option<PathBuf> {
-        match self.running.get(service)? {
-            Running::Container(container) => Some(container.folder()),
-            Running::Process(_) => None,
-        }
+    /// The models of a service in a container, as files that can be watched from outside; none where
+    /// it does not run.
+    pub fn models_inside(&self, service: &Service) -> Option<Result<Vec<PathBuf>, String>> {
+        let Running::Container(container) = self.running.get(&service.name)? else {
+            return None;
+        };
+        let copied = self.copied.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = || {
+            let folder = container.folder();
+            Ok(service
+                .models
+                .iter()
+                .map(|file| folder.join(file))
+                .collect())
+        };
+        Some(copied.get(&service.name).cloned().unwrap_or_else(seen))
     }
 
     async fn prepare(&self, service: &Service, process: &Process) -> Result<(), ServiceError> {
@@ -837,6 +871,15 @@ impl Stack {
                     .map_err(engine_error(service))?,
             );
         }
+        if !service.models.is_empty() && files::are_hidden() {
+            let places = self.places_of_models(engine, service, container, &image);
+            let copied = places.await.map(|places| {
+                mounts.extend(places.mounts());
+                places.files
+            });
+            let mut all = self.copied.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(service.name.clone(), copied);
+        }
         let environment = filled(&values, &container.environment).into_iter();
         let arm = self.arm.name();
         let spec = Spec {
@@ -858,6 +901,32 @@ impl Stack {
         let log = self.log_of(service);
         let started = containers::Running::start(engine, arm, &spec, log).await;
         Ok(Running::Container(started.map_err(engine_error(service))?))
+    }
+
+    /// Where the models of a container can be watched that cannot be looked into; copied on the way.
+    async fn places_of_models(
+        &self,
+        engine: &Engine,
+        service: &Service,
+        container: &Container,
+        image: &str,
+    ) -> Result<Places, String> {
+        let folder = match &container.working_dir {
+            Some(folder) => PathBuf::from(folder),
+            None => files::working_dir(engine, image).await,
+        };
+        let (models, own) = (
+            &service.models,
+            self.data.join("models").join(&service.name),
+        );
+        let outside = |path: &Path| self.folder_of(path).join(path);
+        let places = Places::of(models, &folder, &container.volumes, &own, outside)?;
+        let missing = places.missing();
+        if !missing.is_empty() {
+            let copied = files::copy_out(engine, self.arm.name(), image, &missing).await;
+            copied.map_err(|error| error.to_string())?;
+        }
+        Ok(places)
     }
 
     async fn mount(&self, engine: &Engine, volume: &Volume) -> Result<Mount, EngineError> {

@@ -119,6 +119,8 @@ impl Sandbox {
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let output = self
             .command("git")
+            // Where a test has given the project to another account.
+            .args(["-c", "safe.directory=*"])
             .args(arguments)
             .output()
             .expect("git can be run");
@@ -165,6 +167,11 @@ impl Sandbox {
     pub(crate) fn run_with(&self, variables: &[(&str, &Path)], arguments: &[&str]) -> Finished<'_> {
         let mut command = self.command(env!("CARGO_BIN_EXE_tollgate"));
         command.args(arguments).envs(variables.iter().copied());
+        Running::start(self, command).finish()
+    }
+
+    /// Lets a run of Tollgate that was put together elsewhere come to its end.
+    pub(crate) fn finish(&self, command: Command) -> Finished<'_> {
         Running::start(self, command).finish()
     }
 

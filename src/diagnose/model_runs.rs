@@ -1,0 +1,64 @@
+//! `ml.no-batching`: a model is run once for each item instead of once for all of them.
+//!
+//! Needs: a counter of model runs that the service exposes. Silent: unless the model runs per request
+//! of the endpoint are judged to be worse than base's, or miss their target.
+
+use super::{Case, place};
+use crate::model::evidence::Route;
+use crate::model::{
+    Confidence, Expected, Finding, Metric, MetricId, Priority, Provenance, Recommendation, Risk,
+};
+
+/// Finds endpoints that run a model more often than they have to.
+pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
+    case.endpoints(of_endpoint)
+}
+
+fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
+    let runs = MetricId::endpoint(endpoint, Metric::ModelRunsPerRequest);
+    let comparison = case.comparison(&runs)?;
+    let is_missed = (comparison.target).is_some_and(|target| target.verdict.is_missed());
+    if !case.has_regressed(&runs) && !is_missed {
+        return None;
+    }
+    let now = comparison.now?.point;
+    let before = comparison.before.map(|before| before.point);
+    let compared = before.map_or(String::new(), |before| format!(" (base {before:.1} times)"));
+    let fewer = now - before.unwrap_or(1.0).min(now);
+    Some(Finding {
+        rule: "ml.no-batching".to_owned(),
+        location: place::of_change(case, route),
+        issue: format!("`{endpoint}` runs its model {now:.1} times a request{compared}"),
+        impact:
+            "each run pays for itself what a batch pays once, and leaves cores or the card idle"
+                .to_owned(),
+        priority: Priority::High,
+        confidence: Confidence::Proved,
+        evidence: vec![format!("{now:.2} runs a request, counted by the service")],
+        recommendation: Some(Recommendation {
+            change: "run the model once over all items of a request".to_owned(),
+            expected: Expected {
+                improvement: format!("{fewer:.1} fewer runs a request"),
+                provenance: Provenance::Computed,
+            },
+            steps: vec![
+                "stack the prepared items along the first axis, and run the model on the stack"
+                    .to_owned(),
+                "limit the batch to what fits in memory: look at `peak-memory`".to_owned(),
+            ],
+            risk: Risk::Low,
+            quick_win: true,
+        }),
+        explains: [
+            Metric::ModelRunsPerRequest,
+            Metric::LatencyP50,
+            Metric::LatencyP95,
+            Metric::LatencyMean,
+            Metric::CpuPerRequest,
+            Metric::Throughput,
+            Metric::BatchGain,
+        ]
+        .map(|metric| MetricId::endpoint(endpoint, metric))
+        .to_vec(),
+    })
+}
