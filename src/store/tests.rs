@@ -513,7 +513,7 @@ async fn a_run_of_a_newer_format_is_not_guessed_at() {
         .unwrap();
     let error = store.show(PROJECT, "aaaa1111").await.unwrap_err();
     let text = told(&error).replace(folder.path().to_str().unwrap(), "[folder]");
-    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 5");
+    insta::assert_snapshot!(text, @"run 1 in `[folder]/history.sqlite` has format 99, and this version reads up to 6");
     assert_eq!(error.hint(), Some("update tollgate"));
 }
 
