@@ -116,7 +116,7 @@ fn no_metric_twice(parts: &[Named]) -> Result<(), RunFileError> {
             .into_iter()
             .flatten()
             .flat_map(|run| {
-                let unmeasured = run.not_measured.keys();
+                let unmeasured = run.not_measured.keys().chain(run.not_offered.keys());
                 run.samples
                     .keys()
                     .chain(run.confirmation.keys())

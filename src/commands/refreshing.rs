@@ -109,6 +109,15 @@ fn against_last(
         series: before.series.to_vec(),
         why: "a night is measured alone".to_owned(),
     };
+    // Without it, what gets worse meanwhile would not be seen.
+    let lost = (run.not_offered.iter()).filter(|(id, _)| last.run.samples.contains_key(id));
+    for (id, why) in lost {
+        let before = last.run.revision.short();
+        let what = format!("{} was counted in the last night, {before}", name(id));
+        night
+            .refused
+            .push(format!("{what}, and is not any more: {why}"));
+    }
     for (comparison, change) in regressions(&compare::compare(run, &reference, policy)) {
         let id = &comparison.id;
         let what = format!(
@@ -268,6 +277,18 @@ mod tests {
         // Nor by an acceptance of less than it is.
         let small = judged(std::slice::from_ref(&worse), &[], &[accepted(Some(0.08))]);
         assert_eq!(small.refused.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_counted_any_more_is_not_laundered() {
+        let mut blind = run();
+        blind.samples.remove(&queries());
+        let why = "`pg_stat_statements` is not available".to_owned();
+        blind.not_offered.insert(queries(), why);
+        let refused = judged(&[blind], &[], &[]).refused;
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].starts_with("queries per request of list projects was counted in"));
+        assert!(refused[0].ends_with("any more: `pg_stat_statements` is not available"));
     }
 
     #[test]

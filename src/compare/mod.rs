@@ -184,7 +184,7 @@ fn metrics(head: &Run, reference: &Reference, policy: &Policy) -> BTreeSet<Metri
 }
 
 /// Whether neither arm's services offer to count it and no target asks for it: then it is a note.
-/// What base has, or failed to read, is never passed over.
+/// What base has, or failed to read, is never passed over; without any base there is none that has it.
 fn is_offered_by_none(id: &MetricId, head: &Run, reference: &Reference, policy: &Policy) -> bool {
     let base_lacks_it = match reference {
         Reference::Paired(base) => base.not_offered.contains_key(id),

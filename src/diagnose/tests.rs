@@ -298,7 +298,7 @@ fn a_model_run_for_each_item_is_named() {
     let comparisons = [regressed(id(Metric::ModelRunsPerRequest), 1.0, 8.0)];
     let found = findings(Some(&base), &head, &comparisons);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert_eq!(found[0].rule, "ml.no-batching");
+    assert_eq!(found[0].rule, "ml.model-runs");
     assert!(
         found[0]
             .issue

@@ -284,13 +284,10 @@ impl Arm {
                     Err(Unread::Failed(why))
                 }
             };
-            statements = Some(match (statements, read) {
-                (None, read) => read,
-                (Some(Ok(mut sum)), Ok(more)) => {
-                    postgres::add(&mut sum, &more);
-                    Ok(sum)
-                }
-                (Some(Err(why)), _) | (Some(Ok(_)), Err(why)) => Err(why),
+            let read = read.map_err(|why| why.of(database));
+            statements = Some(match statements {
+                None => read,
+                Some(earlier) => postgres::together(earlier, read),
             });
         }
         statements

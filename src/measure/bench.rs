@@ -13,7 +13,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::arm::{Arm, ArmName};
 use super::block::{
-    self, Site as Timing, Timed, caches_behind, databases_behind, models_behind, queues_behind,
+    self, Site as Timing, Timed, caches_behind, databases_behind, models_behind, on_cards_behind,
+    queues_behind,
 };
 use super::bundle::build::{self, BuildError, Site};
 use super::bundle::{self};
@@ -142,6 +143,8 @@ pub struct Bench<'a> {
     deadline: Option<tokio::time::Instant>,
     /// How head compares so far, for who waits.
     so_far: SoFar,
+    /// Why graphics cards cannot be asked: once is enough, the answer may take long.
+    no_gpu: Option<String>,
     /// What stored runs say of earlier builds: the same build is not made again.
     pub known_bundles: Vec<BundleEvidence>,
     /// Shows what is going on and keeps the time.
@@ -189,6 +192,7 @@ impl<'a> Bench<'a> {
             spent: BTreeMap::new(),
             deadline: None,
             so_far: SoFar::default(),
+            no_gpu: None,
             known_bundles: Vec::new(),
             progress,
         })
@@ -993,14 +997,23 @@ impl<'a> Bench<'a> {
             cores: self.placement.pinned(),
             length: self.for_all_arms(self.plan.sampling.block),
         };
+        let on_cards = on_cards_behind(self.plan, &service);
+        let watch = (!on_cards.is_empty()).then(|| match &self.no_gpu {
+            Some(why) => gpu::Watch::none(why),
+            None => gpu::Watch::start(),
+        });
         let mut random = self.random.fork();
         let mut arms: Vec<&mut Arm> = self.arms_mut().collect();
+        let Some(watch) = watch else {
+            return block::time(&mut arms, driven, &timing, &mut random).await;
+        };
         let timed = block::time(&mut arms, driven, &timing, &mut random).await;
+        let share = watch.end().await;
         let round = Round {
             stage: at.stage,
             number: at.number,
         };
-        self.keep_gpu_utilization(round, &service).await;
+        self.keep_gpu_utilization(round, &on_cards, share);
         timed
     }
 
@@ -1093,33 +1106,33 @@ impl<'a> Bench<'a> {
         if asked.is_empty() {
             return;
         }
-        let memory = gpu::memory().await;
+        let memory = match &self.no_gpu {
+            Some(why) => Err(why.clone()),
+            None => gpu::memory().await,
+        };
+        self.no_gpu = self.no_gpu.take().or(memory.as_ref().err().cloned());
         for service in &asked {
             for arm in self.arms_mut() {
                 let Some(root) = arm.stack.as_ref().and_then(|stack| stack.root(service)) else {
                     continue;
                 };
                 let pids = tree::living_descendants(root);
-                #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
-                let bytes = memory.as_ref().map(|memory| memory.of(&pids) as f64);
                 let id = MetricId::service(service, Metric::GpuMemory);
-                let bytes = bytes.map_err(Clone::clone);
+                let memory = memory.as_ref().map_err(Clone::clone);
+                let bytes = memory.and_then(|memory| memory.of(&pids));
                 arm.record.take_gpu((at.stage, at.number), id, bytes);
             }
         }
     }
 
-    /// Reads how busy graphics cards are with a service that has a budget for it, right after it was
-    /// driven. They do not tell the arms apart.
-    async fn keep_gpu_utilization(&mut self, at: Round, service: &str) {
-        let mut services = self.plan.services.iter();
-        if !services.any(|one| one.name == service && one.has_gpu_utilization_budget) {
-            return;
-        }
-        let utilization = gpu::utilization().await;
-        for arm in self.arms_mut().filter(|arm| arm.stack.is_some()) {
+    /// Keeps how busy graphics cards were while these services worked. They do not tell the arms apart,
+    /// so it is of all together, and base has none of its own to be excused by.
+    fn keep_gpu_utilization(&mut self, at: Round, services: &[String], share: Result<f64, String>) {
+        self.no_gpu = self.no_gpu.take().or(share.as_ref().err().cloned());
+        for service in services {
             let id = MetricId::service(service, Metric::GpuUtilization);
-            (arm.record).take_gpu((at.stage, at.number), id, utilization.clone());
+            let record = &mut self.head.record;
+            record.take_gpu((at.stage, at.number), id, share.clone());
         }
     }
 

@@ -61,9 +61,10 @@ pub(super) async fn time(
     site: &Site<'_>,
     random: &mut fastrand::Rng,
 ) -> Vec<Timed> {
+    // First and last: answering these questions may ask databases and caches.
+    let runs_before = runs(arms, site.models).await;
     let before = statements(arms, site.databases).await;
     let caches_before = caches(arms, site.caches).await;
-    let runs_before = runs(arms, site.models).await;
     let _from_now_on = loads(arms, site.service);
     let watch = watch(arms, site);
     let earlier = watch.read();
@@ -85,9 +86,9 @@ pub(super) async fn time(
     let busy = earlier.until(&watch.read(), under_way);
     let mut waiting = queues(arms, site.queues).await;
     let mut opened = loads(arms, site.service);
-    let runs_after = runs(arms, site.models).await;
     let caches_after = caches(arms, site.caches).await;
     let after = statements(arms, site.databases).await;
+    let runs_after = runs(arms, site.models).await;
     let timed = recordings.into_iter().map(|(name, recording)| Timed {
         name,
         cpu: cpu_after
@@ -260,6 +261,12 @@ pub(super) fn queues_behind(plan: &Plan, service: &str) -> Vec<String> {
 /// included.
 pub(super) fn models_behind(plan: &Plan, service: &str) -> Vec<String> {
     behind(plan, service, model_runs::are_counted)
+}
+
+/// The services that a service reaches, itself included, with a target for how busy graphics cards
+/// are with them.
+pub(super) fn on_cards_behind(plan: &Plan, service: &str) -> Vec<String> {
+    behind(plan, service, |one| one.has_gpu_utilization_budget)
 }
 
 /// The services of a kind that a service reaches, directly or through others.

@@ -373,6 +373,10 @@ impl Record {
                 leave_out_what_depends_on_the_machine(blocks, why, &mut not_measured);
             }
         }
+        for blocks in [&mut first, &mut fresh] {
+            blocks
+                .retain(|id, _| !(is_whole_or_nothing(id.metric) && not_measured.contains_key(id)));
+        }
         let control = now.control.map(|control| beside(&first, &control.first));
         let samples = checked(&first, &mut not_measured);
         let confirmation = checked(&fresh, &mut not_measured);
@@ -547,6 +551,14 @@ fn open_loop(recording: &Recording) -> Option<OpenLoop> {
 /// An arm that answers less than this share of what it is asked does not keep up. A Poisson
 /// schedule of a few hundred requests ends up to some per cent short of its rate.
 const SUSTAINED: f64 = 0.9;
+
+/// What others count for us: where they failed once, what they said at other times is in doubt too.
+fn is_whole_or_nothing(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::ModelRunsPerRequest | Metric::GpuMemory | Metric::GpuUtilization
+    )
+}
 
 /// Why there is no latency.
 const DISTURBED: &str = "the machine was busy with other work in every block";

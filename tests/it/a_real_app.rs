@@ -277,7 +277,7 @@ fn in_containers_what_is_counted_blocks_without_any_clock() {
         assert!(said.contains(place), "{place}: {said}");
     }
     let runs = report(&app)["findings"].to_string();
-    let times = "runs its model 4.0 times a request (base 1.0 times)";
+    let times = "runs its models 4.0 times a request (base 1.0 times)";
     assert!(runs.contains(times), "{runs}");
     let counted = "% of the scans of `image` read it from end to end (base";
     let found = report(&app)["findings"].to_string();

@@ -185,7 +185,7 @@ gate: { tolerance: { latency: 90%, p95: 90%, cpu: 90%, memory: 90% } }
     assert_eq!(runs["before"]["point"].as_f64(), Some(1.0), "{check}");
     assert_eq!(runs["now"]["point"].as_f64(), Some(4.0), "{check}");
     assert_eq!(runs["target"]["verdict"], "missed", "{check}");
-    check.prints("runs its model 4.0 times a request (base 1.0 times)");
+    check.prints("runs its models 4.0 times a request (base 1.0 times)");
 
     // What it no longer says is not known.
     project.edit("ml.py", "model_runs_total{", "runs_total{");

@@ -21,8 +21,8 @@ pub struct Engine {
     socket: String,
     /// What it is: `Docker 20.10.24`.
     pub name: String,
-    /// Whether addresses of containers can be reached from here: not where it runs without root.
-    pub(super) is_direct: bool,
+    /// Whether it runs without root: addresses of containers cannot be reached from here then.
+    pub(super) is_rootless: bool,
     /// Names what this run makes.
     pub(super) run: String,
     pub(super) owner: Owner,
@@ -152,7 +152,7 @@ impl Engine {
                 if is_podman { "Podman" } else { "Docker" },
                 version.version.unwrap_or_default()
             ),
-            is_direct: !is_rootless,
+            is_rootless,
             run: format!("{}-{:08x}", std::process::id(), fastrand::u32(..)),
             owner,
         })

@@ -18,30 +18,31 @@ use futures_util::StreamExt;
 use super::engine::{Engine, EngineError, said};
 
 /// Whether the files of containers cannot be seen from outside: the kernel shows the folders of
-/// another account's processes to root alone.
-pub fn are_hidden() -> bool {
-    !nix::unistd::geteuid().is_root()
+/// another account's processes to root alone, and those of an engine without root to who runs it.
+pub fn are_hidden(engine: &Engine) -> bool {
+    !nix::unistd::geteuid().is_root() && !engine.is_rootless
 }
 
 /// The folder a container of this image starts in, unless it is told another.
-pub async fn working_dir(engine: &Engine, image: &str) -> PathBuf {
-    let inspected = engine.docker.inspect_image(image).await.ok();
-    let config = inspected.and_then(|image| image.config);
+pub async fn working_dir(engine: &Engine, image: &str) -> Result<PathBuf, String> {
+    let inspected = engine.docker.inspect_image(image).await;
+    let config = inspected.map_err(|error| said(&error))?.config;
     let folder = config.and_then(|config| config.working_dir);
     let folder = folder.filter(|folder| !folder.is_empty());
-    PathBuf::from(folder.unwrap_or_else(|| "/".to_owned()))
+    Ok(PathBuf::from(folder.unwrap_or_else(|| "/".to_owned())))
 }
 
-/// Copies files of an image, each to a path of this machine.
+/// Copies files of a service's image, each to a path of this machine.
 pub async fn copy_out(
     engine: &Engine,
-    arm: &str,
+    (arm, service): (&str, &str),
     image: &str,
     files: &[(PathBuf, PathBuf)],
 ) -> Result<(), EngineError> {
     engine.is_used();
     let doing = || format!("copying files out of `{image}`");
-    let name = format!("tollgate-{}-{arm}-files", engine.run);
+    // A dot: no service has such a name.
+    let name = format!("tollgate-{}-{arm}-{service}.files", engine.run);
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
@@ -80,8 +81,15 @@ async fn copy(engine: &Engine, id: &str, inside: &Path, outside: &Path) -> Resul
         let chunk = chunk.map_err(|error| format!("`{path}`: {}", said(&error)))?;
         written.write_all(&chunk).map_err(explain)?;
     }
-    let unpacked = File::open(&archive).and_then(|archive| unpack(archive, outside));
-    fs::remove_file(&archive).map_err(explain)?;
+    drop(written);
+    let target = outside.to_owned();
+    // Gigabytes: what else is under way goes on meanwhile.
+    let unpacking = tokio::task::spawn_blocking(move || {
+        let unpacked = unpack(File::open(&archive)?, &target);
+        fs::remove_file(&archive)?;
+        unpacked
+    });
+    let unpacked = unpacking.await.map_err(|error| error.to_string())?;
     unpacked.map_err(explain)
 }
 
@@ -98,9 +106,11 @@ fn unpack(archive: impl io::Read, outside: &Path) -> io::Result<()> {
         )));
     }
     let mode = entry.header().mode()? & 0o777 | 0o444;
-    let mut file = File::create(outside)?;
+    let whole = outside.with_extension("part");
+    let mut file = File::create(&whole)?;
     io::copy(&mut entry, &mut file)?;
-    file.set_permissions(Permissions::from_mode(mode))
+    file.set_permissions(Permissions::from_mode(mode))?;
+    fs::rename(&whole, outside)
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{ContainerUpdateBody, ExecConfig, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
-    KillContainerOptionsBuilder, LogsOptionsBuilder, StartContainerOptions, WaitContainerOptions,
+    KillContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::StreamExt;
 use nix::sys::signal::{Signal, kill};
@@ -193,7 +194,15 @@ impl Running {
             log_from: 0,
             seen: None,
         };
-        running.launch().await?;
+        if let Err(error) = running.launch().await {
+            // It has done nothing, and its name may be needed again.
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true);
+            let removed = engine
+                .docker
+                .remove_container(&running.id, Some(options.build()));
+            let _error_that_counts_is_the_first = removed.await;
+            return Err(error);
+        }
         Ok(running)
     }
 
@@ -448,7 +457,7 @@ impl Running {
 
     /// Where it can be reached without a proxy in between, if it can be.
     pub fn address(&self) -> Option<IpAddr> {
-        self.process.address.filter(|_| self.engine.is_direct)
+        self.process.address.filter(|_| !self.engine.is_rootless)
     }
 }
 

@@ -5,9 +5,12 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+const NVIDIA_SMI: &str = "nvidia-smi";
+/// How often it is asked how busy cards are: they say it of a sixth of a second or more.
+const EVERY: Duration = Duration::from_millis(200);
 /// Asks which process keeps how many MiB.
 const BY_PROCESS: [&str; 2] = [
     "--query-compute-apps=pid,used_memory",
@@ -27,22 +30,70 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Memory(Vec<(i32, u64)>);
 
 impl Memory {
-    /// Bytes that these processes keep together.
-    pub fn of(&self, pids: &[i32]) -> u64 {
+    /// Bytes that these processes keep together. Where none of them is listed nothing is known: it
+    /// may use no card, or `nvidia-smi` may see other process numbers than we do.
+    #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
+    pub fn of(&self, pids: &[i32]) -> Result<f64, String> {
         let own = self.0.iter().filter(|(pid, _)| pids.contains(pid));
-        own.map(|(_, bytes)| bytes).sum()
+        let sum = own.map(|(_, bytes)| *bytes).reduce(|sum, more| sum + more);
+        sum.map(|bytes| bytes as f64)
+            .ok_or_else(|| "`nvidia-smi` lists no process of it".to_owned())
     }
 }
 
 /// Asks which process keeps how much, or says why there is no answer. It takes a tenth of a second
 /// or more: nothing may be timed meanwhile.
 pub async fn memory() -> Result<Memory, String> {
-    by_process(&ask("nvidia-smi", BY_PROCESS).await?).map(Memory)
+    by_process(&ask(NVIDIA_SMI, BY_PROCESS).await?).map(Memory)
 }
 
-/// Asks what share of the last moments the busiest card was busy, with whatever ran on it.
-pub async fn utilization() -> Result<f64, String> {
-    busiest(&ask("nvidia-smi", UTILIZATION).await?)
+/// Asks again and again how busy cards are, while something is driven.
+#[derive(Debug)]
+pub struct Watch {
+    asked: Result<Child, String>,
+}
+
+impl Watch {
+    /// Asks from now on, until its end. What goes on asking ends with us: it has nobody to tell.
+    pub fn start() -> Self {
+        let asked = Command::new(NVIDIA_SMI)
+            .args(UTILIZATION)
+            .arg(format!("--loop-ms={}", EVERY.as_millis()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        Self {
+            asked: asked.map_err(|error| not_run(NVIDIA_SMI, &error)),
+        }
+    }
+
+    /// Asks nobody: it is known that there is no answer.
+    pub fn none(why: &str) -> Self {
+        Self {
+            asked: Err(why.to_owned()),
+        }
+    }
+
+    /// The highest share of its time that any card was busy, with whatever ran on it.
+    pub async fn end(self) -> Result<f64, String> {
+        let mut asked = self.asked?;
+        let explain = |error: std::io::Error| format!("`{NVIDIA_SMI}`: {error}");
+        let ended = asked.try_wait().map_err(explain)?;
+        if ended.is_none() {
+            asked.start_kill().map_err(explain)?;
+        }
+        let output = timeout(PATIENCE, asked.wait_with_output()).await;
+        let output = output.map_err(|_| late(NVIDIA_SMI))?.map_err(explain)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if ended.is_some() {
+            return Err(failed(NVIDIA_SMI, &text));
+        }
+        // It may have been in the middle of a line.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        busiest(whole)
+    }
 }
 
 async fn ask(program: &str, arguments: [&str; 2]) -> Result<String, String> {
@@ -51,23 +102,31 @@ async fn ask(program: &str, arguments: [&str; 2]) -> Result<String, String> {
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = match timeout(PATIENCE, asked).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(format!("no `{program}` on this machine"));
-        }
-        Ok(Err(error)) => return Err(format!("`{program}`: {error}")),
-        Err(_) => {
-            let within = PATIENCE.as_secs();
-            return Err(format!("`{program}` did not answer within {within} s"));
-        }
-    };
+    let output = timeout(PATIENCE, asked).await;
+    let output = output.map_err(|_| late(program))?;
+    let output = output.map_err(|error| not_run(program, &error))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(text);
     }
-    let said = text.lines().next().unwrap_or("it failed").trim().to_owned();
-    Err(format!("`{program}`: {said}"))
+    Err(failed(program, &text))
+}
+
+fn not_run(program: &str, error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return format!("no `{program}` on this machine");
+    }
+    format!("`{program}`: {error}")
+}
+
+fn late(program: &str) -> String {
+    let within = PATIENCE.as_secs();
+    format!("`{program}` did not answer within {within} s")
+}
+
+fn failed(program: &str, said: &str) -> String {
+    let said = said.lines().next().unwrap_or("it failed").trim();
+    format!("`{program}`: {said}")
 }
 
 fn busiest(csv: &str) -> Result<f64, String> {
@@ -79,7 +138,7 @@ fn busiest(csv: &str) -> Result<f64, String> {
             percent.map_err(|_| format!("`nvidia-smi` says `{line}` of how busy a card is"))?;
         busiest = Some(busiest.unwrap_or(0.0).max(percent / 100.0));
     }
-    busiest.ok_or_else(|| "`nvidia-smi` knows no graphics card".to_owned())
+    busiest.ok_or_else(|| "`nvidia-smi` has not said in time how busy a card is".to_owned())
 }
 
 fn by_process(csv: &str) -> Result<Vec<(i32, u64)>, String> {
@@ -104,8 +163,9 @@ mod tests {
     #[test]
     fn adds_up_what_a_tree_of_processes_keeps() {
         let memory = Memory(by_process("4711, 1024\n4712, 512\n99, 30000\n").unwrap());
-        assert_eq!(memory.of(&[4711, 4712]), 1536 * 1024 * 1024);
-        assert_eq!(memory.of(&[1]), 0);
+        assert_eq!(memory.of(&[4711, 4712]), Ok(1536.0 * 1024.0 * 1024.0));
+        let error = memory.of(&[1]).unwrap_err();
+        assert_eq!(error, "`nvidia-smi` lists no process of it");
     }
 
     #[test]
@@ -119,8 +179,11 @@ mod tests {
         assert_eq!(busiest("3\n41\n"), Ok(0.41));
         let error = busiest("3\n[N/A]\n").unwrap_err();
         assert_eq!(error, "`nvidia-smi` says `[N/A]` of how busy a card is");
-        let error = busiest("\n").unwrap_err();
-        assert_eq!(error, "`nvidia-smi` knows no graphics card");
+        let error = busiest("").unwrap_err();
+        assert_eq!(
+            error,
+            "`nvidia-smi` has not said in time how busy a card is"
+        );
     }
 
     #[tokio::test]

@@ -10,6 +10,9 @@ use crate::measure::plan::{ModelRuns, Service};
 
 /// Longest time for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many answers, each over a connection of its own, must agree: which of several processes takes a
+/// connection is chance.
+const READINGS: usize = 4;
 /// More than an exposition of thousands of series has.
 const MOST_BYTES: usize = 8_000_000;
 
@@ -18,8 +21,18 @@ pub fn are_counted(service: &Service) -> bool {
     service.model_runs.is_some()
 }
 
-/// What the counter says now, over all its label sets; the reason where it says nothing.
+/// What the counter says now, over all its label sets; the reason where it says nothing, or each
+/// process something else. Nothing may be driven meanwhile.
 pub async fn read(origin: &Origin, source: &ModelRuns) -> Result<f64, String> {
+    let first = ask(origin, source).await?;
+    for _ in 1..READINGS {
+        let again = ask(origin, source).await?;
+        same(first, again, &source.counter)?;
+    }
+    Ok(first)
+}
+
+async fn ask(origin: &Origin, source: &ModelRuns) -> Result<f64, String> {
     let ModelRuns { path, counter } = source;
     let client = origin.untimed().timeout(PATIENCE).build();
     let client = client.map_err(|error| error.to_string())?;
@@ -48,11 +61,27 @@ pub fn since(earlier: f64, now: f64, counter: &str) -> Result<f64, String> {
     if now >= earlier {
         return Ok(now - earlier);
     }
-    Err(format!(
-        "`{counter}` fell from {earlier} to {now}: another process answered; where a service has \
+    Err(of_several(earlier, now, counter))
+}
+
+/// Two readings with nothing in between.
+#[expect(
+    clippy::float_cmp,
+    reason = "counts, and of one process they are the same"
+)]
+fn same(one: f64, other: f64, counter: &str) -> Result<(), String> {
+    if one == other {
+        return Ok(());
+    }
+    Err(of_several(one, other, counter))
+}
+
+fn of_several(one: f64, other: f64, counter: &str) -> String {
+    format!(
+        "`{counter}` is {one} and then {other}: another process answered; where a service has \
          several, each must report what all have counted (for Python's `prometheus_client`, \
          `PROMETHEUS_MULTIPROC_DIR`)"
-    ))
+    )
 }
 
 /// Adds up the samples of one name.
@@ -133,6 +162,8 @@ nv_inference_exec_count{model="unet",version="1"} 1.25e2
     #[test]
     fn a_counter_that_falls_is_that_of_another_process() {
         assert_eq!(since(3.0, 11.0, "runs"), Ok(8.0));
+        assert_eq!(same(3.0, 3.0, "runs"), Ok(()));
+        assert!(same(3.0, 4.0, "runs").is_err());
         let error = since(11.0, 3.0, "runs").unwrap_err();
         assert!(
             error.contains("another process") && error.contains("PROMETHEUS_MULTIPROC_DIR"),

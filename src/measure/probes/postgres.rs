@@ -9,10 +9,15 @@ use sqlx::{Connection, PgConnection, Row};
 
 use crate::model::evidence::Statement;
 
+/// Where the extension is: it need not be in the search path.
+const SCHEMA: &str = "/* tollgate */ select quote_ident(nspname::text) from pg_extension \
+     join pg_namespace on pg_namespace.oid = extnamespace where extname = 'pg_stat_statements'";
+/// What stands for that schema in [`COUNTERS`].
+const IN_SCHEMA: &str = "{schema}";
 /// Reads the counters of every statement of the current database but our own.
 const COUNTERS: &str = "/* tollgate */ select query, sum(calls)::float8, sum(total_exec_time)::float8, sum(rows)::float8, \
      sum(shared_blks_hit + shared_blks_read + local_blks_hit + local_blks_read)::float8 \
-     from pg_stat_statements where dbid = (select oid from pg_database where datname = current_database()) \
+     from {schema}.pg_stat_statements where dbid = (select oid from pg_database where datname = current_database()) \
      and query not like '/* tollgate */%' group by query";
 
 /// The counters of one statement.
@@ -46,13 +51,39 @@ pub enum Unread {
     Failed(String),
 }
 
+impl Unread {
+    /// The same, with the name of the database it is about.
+    pub fn of(self, database: &str) -> Self {
+        match self {
+            Self::NotOffered => Self::NotOffered,
+            Self::Failed(why) => Self::Failed(format!("{database}: {why}")),
+        }
+    }
+}
+
 impl From<sqlx::Error> for Unread {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code());
-        match code.as_deref() {
-            Some("42P01" | "55000") => Self::NotOffered,
-            Some(_) | None => Self::Failed(error.to_string()),
+        Self::Failed(error.to_string())
+    }
+}
+
+/// The counters of two databases. What only one of them offers is a hole and no note: the counts of
+/// the other are no answer for both.
+pub fn together(
+    one: Result<Counters, Unread>,
+    other: Result<Counters, Unread>,
+) -> Result<Counters, Unread> {
+    match (one, other) {
+        (Ok(mut sum), Ok(more)) => {
+            add(&mut sum, &more);
+            Ok(sum)
         }
+        (Err(Unread::NotOffered), Err(Unread::NotOffered)) => Err(Unread::NotOffered),
+        (Err(Unread::NotOffered), Ok(_)) | (Ok(_), Err(Unread::NotOffered)) => {
+            let why = Unread::NotOffered;
+            Err(Unread::Failed(format!("in one of the databases {why}")))
+        }
+        (Err(Unread::Failed(why)), _) | (_, Err(Unread::Failed(why))) => Err(Unread::Failed(why)),
     }
 }
 
@@ -60,22 +91,37 @@ impl From<sqlx::Error> for Unread {
 #[derive(Debug)]
 pub struct Probe {
     connection: PgConnection,
+    /// Reads the counters.
+    question: String,
 }
 
 impl Probe {
     /// Connects, and fails with the reason when the counters cannot be read.
     pub async fn connect(url: &str) -> Result<Self, Unread> {
-        let connection = PgConnection::connect(url).await?;
-        let mut probe = Self { connection };
+        let mut connection = PgConnection::connect(url).await?;
+        let schema = sqlx::query(SCHEMA).fetch_optional(&mut connection).await?;
+        let schema: String = schema.ok_or(Unread::NotOffered)?.try_get(0)?;
+        let mut probe = Self {
+            connection,
+            question: COUNTERS.replace(IN_SCHEMA, &schema),
+        };
         probe.read().await?;
         Ok(probe)
     }
 
     /// The counters now.
     pub async fn read(&mut self) -> Result<Counters, Unread> {
-        let rows = sqlx::query(COUNTERS)
+        let asked = sqlx::query(sqlx::AssertSqlSafe(self.question.clone()))
             .fetch_all(&mut self.connection)
-            .await?;
+            .await;
+        let rows = asked.map_err(|error| {
+            let code = error.as_database_error().and_then(|error| error.code());
+            // The extension is there, the library that counts for it was not loaded.
+            match code.as_deref() {
+                Some("55000") => Unread::NotOffered,
+                Some(_) | None => Unread::from(error),
+            }
+        })?;
         rows.iter()
             .map(|row| {
                 let counter = Counter {
@@ -218,6 +264,31 @@ mod tests {
     fn counts_parameters() {
         assert_eq!(parameter_count("select 1"), 0);
         assert_eq!(parameter_count("select $1, $12 from a where b = $2"), 12);
+    }
+
+    #[test]
+    fn what_only_one_of_two_databases_offers_is_a_hole() {
+        let counter = Counter {
+            calls: 5.0,
+            ..Counter::default()
+        };
+        let counted = || Ok(Counters::from([("a".into(), counter)]));
+        let none = || Err(Unread::NotOffered);
+        let failed = || Err(Unread::Failed("connection refused".to_owned()));
+        assert_eq!(together(none(), none()), none());
+        for (one, other) in [(counted(), none()), (none(), counted())] {
+            let why = together(one, other).unwrap_err().to_string();
+            assert!(why.starts_with("in one of the databases `pg_stat"), "{why}");
+        }
+        for (one, other) in [
+            (none(), failed()),
+            (failed(), none()),
+            (failed(), counted()),
+        ] {
+            assert_eq!(together(one, other), failed());
+        }
+        let both = together(counted(), counted()).unwrap();
+        assert!((both["a"].calls - 10.0).abs() < 1e-9);
     }
 
     #[test]

@@ -871,18 +871,18 @@ impl Stack {
                     .map_err(engine_error(service))?,
             );
         }
-        if !service.models.is_empty() && files::are_hidden() {
+        let asked = mounts.len();
+        if !service.models.is_empty() && files::are_hidden(engine) {
             let places = self.places_of_models(engine, service, container, &image);
             let copied = places.await.map(|places| {
                 mounts.extend(places.mounts());
                 places.files
             });
-            let mut all = self.copied.lock().unwrap_or_else(PoisonError::into_inner);
-            all.insert(service.name.clone(), copied);
+            self.remember_copies(service, copied);
         }
         let environment = filled(&values, &container.environment).into_iter();
         let arm = self.arm.name();
-        let spec = Spec {
+        let mut spec = Spec {
             service: &service.name,
             image: &image,
             planned: container,
@@ -899,8 +899,21 @@ impl Stack {
             labels: engine.labels(arm),
         };
         let log = self.log_of(service);
-        let started = containers::Running::start(engine, arm, &spec, log).await;
+        let mut started = containers::Running::start(engine, arm, &spec, log.clone()).await;
+        if let Err(error) = &started
+            && spec.mounts.len() > asked
+        {
+            // An engine on another machine does not have our copies. Without them it may start.
+            self.remember_copies(service, Err(error.to_string()));
+            spec.mounts.truncate(asked);
+            started = containers::Running::start(engine, arm, &spec, log).await;
+        }
         Ok(Running::Container(started.map_err(engine_error(service))?))
+    }
+
+    fn remember_copies(&self, service: &Service, copied: Result<Vec<PathBuf>, String>) {
+        let mut all = self.copied.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(service.name.clone(), copied);
     }
 
     /// Where the models of a container can be watched that cannot be looked into; copied on the way.
@@ -913,17 +926,17 @@ impl Stack {
     ) -> Result<Places, String> {
         let folder = match &container.working_dir {
             Some(folder) => PathBuf::from(folder),
-            None => files::working_dir(engine, image).await,
+            None => files::working_dir(engine, image).await?,
         };
-        let (models, own) = (
-            &service.models,
-            self.data.join("models").join(&service.name),
-        );
+        // A dot: neither a service nor a folder of the project has such a name here.
+        let own = self.data.join(".copied-models").join(&service.name);
+        let models = &service.models;
         let outside = |path: &Path| self.folder_of(path).join(path);
         let places = Places::of(models, &folder, &container.volumes, &own, outside)?;
         let missing = places.missing();
+        let of = (self.arm.name(), service.name.as_str());
         if !missing.is_empty() {
-            let copied = files::copy_out(engine, self.arm.name(), image, &missing).await;
+            let copied = files::copy_out(engine, of, image, &missing).await;
             copied.map_err(|error| error.to_string())?;
         }
         Ok(places)
