@@ -1,11 +1,13 @@
 //! `tollgate baseline`: measures revisions into the store, and shows what is kept.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::letting::{Merged, SetAside};
 use super::references::MOST_STORED;
 use super::refreshing::{self, Before};
 use super::session::{interruptible, interruptible_blocking, load, supervisor};
@@ -209,12 +211,17 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
         return Ok(());
     };
     let name = &config.plan.project;
-    let ancestors = Repository::of(&folder)?.ancestors(&run.revision.commit)?;
+    let repository = Repository::of(&folder)?;
+    let ancestors = repository.ancestors(&run.revision.commit)?;
     let store = BaselineStore::connect(&config.store).await?;
     let last = store.nearest(name, &ancestors).await?;
     let series = store.series(name, &ancestors, MOST_STORED).await?;
     let pinned = store.pinned(name).await?;
-    let mut accepted = since(last.as_ref(), store.accepted(name).await?);
+    let (mut accepted, set_aside) = match &last {
+        Some(last) => since(last, run, store.accepted(name).await?, &repository)?,
+        // Nothing is worse than a night that was not.
+        None => Default::default(),
+    };
     let new = accept
         .iter()
         .map(|metric| accepted_here(metric, because.as_deref(), run))
@@ -227,11 +234,20 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
             series: &series,
             pinned: &pinned,
             accepted: &accepted,
+            set_aside: &set_aside,
         },
         &config.policy,
     );
     for line in &night.told {
         output::print(line);
+    }
+    let new_ones = set_aside
+        .iter()
+        .filter(|one| last.as_ref().is_some_and(|last| is_news(one, last)));
+    for line in new_ones.map(refreshing::does_not_count) {
+        if !night.told.contains(&line) {
+            output::print(&line);
+        }
     }
     if !night.refused.is_empty() {
         store.close().await;
@@ -279,15 +295,30 @@ async fn night(config: &Config, folder: &Path, revision: &str) -> Result<Run, Fa
     Ok(run)
 }
 
-/// What was accepted since the last night: what was accepted before it is part of it.
-fn since(last: Option<&model::Baseline>, accepted: Vec<AcceptedOnce>) -> Vec<AcceptedOnce> {
-    let Some(last) = last else {
-        return accepted;
-    };
+/// What was accepted and counts tonight, and what does not.
+fn since(
+    last: &model::Baseline,
+    run: &Run,
+    accepted: Vec<AcceptedOnce>,
+    repository: &Repository,
+) -> Result<(Vec<AcceptedOnce>, Vec<SetAside>), Failure> {
+    let last = &last.run.revision.commit;
+    let new = repository.since(last, &run.revision.commit)?;
+    let commits: BTreeSet<String> = new.all.into_iter().collect();
+    let named = accepted
+        .iter()
+        .flat_map(|one| [Some(&one.commit), one.merged_as.as_ref()]);
+    let mut earlier: BTreeSet<String> = named.flatten().cloned().collect();
+    earlier.retain(|commit| !commits.contains(commit) && repository.is_ancestor(commit, last));
+    let subjects = new.subjects.iter().map(String::as_str);
+    let merged = Merged::new(commits, subjects, earlier, repository.is_shallow());
+    Ok(merged.divide(accepted))
+}
+
+/// Whether nobody has been told yet that an acceptance does not count: it is newer than the last night.
+fn is_news(one: &SetAside, last: &model::Baseline) -> bool {
     let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
-    let then = time(&last.run.measured_at);
-    let is_new = |one: &AcceptedOnce| time(&one.at) > then;
-    accepted.into_iter().filter(is_new).collect()
+    !one.is_done && time(&one.accepted.at) > time(&last.run.measured_at)
 }
 
 /// What the command line accepts.
@@ -305,6 +336,9 @@ fn accepted_here(metric: &str, because: Option<&str>, run: &Run) -> Result<Accep
         by: report::plain(&who.unwrap_or_else(|| "somebody".to_owned())),
         because: report::plain(because.unwrap_or_default()),
         at: now.format(&Rfc3339).unwrap_or_default(),
+        pull_request: None,
+        measured: None,
+        merged_as: None,
     })
 }
 

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod explain;
 mod judging;
 mod leaving_out;
+mod letting;
 pub mod merge;
 mod merging;
 mod output;

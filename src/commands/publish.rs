@@ -400,6 +400,9 @@ async fn record(
             by: one.by.clone(),
             because: one.because.clone(),
             at: now.format(&Rfc3339).unwrap_or_default(),
+            pull_request: None,
+            measured: None,
+            merged_as: None,
         };
         store.record(&config.plan.project, &kept).await?;
     }

@@ -4,6 +4,7 @@
 //! the new usual: it becomes one only when somebody says so, and that stays visible. Must not
 //! measure, store or ask anybody; no clock.
 
+use super::letting::SetAside;
 use crate::compare::{self, Policy};
 use crate::model::{Baseline, Class, Comparison, MetricId, Reference, Run, Samples, Verdict};
 use crate::store::AcceptedOnce;
@@ -17,8 +18,10 @@ pub(super) struct Before<'a> {
     pub(super) series: &'a [Run],
     /// References of releases.
     pub(super) pinned: &'a [(String, Run)],
-    /// What was let through since the last night.
+    /// What was let through, and has become part of the branch since the last night.
     pub(super) accepted: &'a [AcceptedOnce],
+    /// What was let through and does not count tonight.
+    pub(super) set_aside: &'a [SetAside],
 }
 
 /// What becomes of a night.
@@ -117,18 +120,51 @@ fn against_last(
             change * 100.0,
             last.run.revision.short(),
         );
-        let letting = before.accepted.iter().find(|accepted| {
-            accepted.metric == id.to_string()
-                && accepted.ceiling.is_none_or(|ceiling| change <= ceiling)
-        });
-        match letting {
+        let spread = comparison.tolerance.map_or(0.0, |one| one.relative);
+        let of_metric = || {
+            let metric = id.to_string();
+            before
+                .accepted
+                .iter()
+                .filter(move |one| one.metric == metric)
+        };
+        match of_metric().find(|one| change <= limit(one, spread)) {
             Some(accepted) => night.told.push(format!(
                 "{what}: `{}` accepted it because {}",
                 accepted.by, accepted.because
             )),
-            None => night.refused.push(what),
+            None => {
+                let too_little = of_metric().map(|one| {
+                    let up_to = limit(one, spread) * 100.0;
+                    format!("; `{}` accepted it up to {up_to:.1} %", one.by)
+                });
+                night.refused.push(what + &too_little.collect::<String>());
+                let aside = before.set_aside.iter();
+                let of_metric = aside.filter(|one| one.accepted.metric == id.to_string());
+                night.told.extend(of_metric.map(does_not_count));
+            }
         }
     }
+}
+
+/// The largest change that an acceptance lets through. Without a ceiling it is what was measured where
+/// it was accepted, and as much more as may differ between two measurements of the same.
+fn limit(accepted: &AcceptedOnce, spread: f64) -> f64 {
+    match (accepted.ceiling, accepted.measured) {
+        (Some(ceiling), _) => ceiling,
+        (None, Some(measured)) => (1.0 + measured) * (1.0 + spread) - 1.0,
+        (None, None) => f64::INFINITY,
+    }
+}
+
+/// An acceptance by name, and why it lets nothing through tonight.
+pub(super) fn does_not_count(one: &SetAside) -> String {
+    format!(
+        "{} was accepted by {}, which does not count: {}",
+        one.accepted.metric,
+        one.whose(),
+        one.why
+    )
 }
 
 fn against_release(run: &Run, name_of: &str, release: &Run, policy: &Policy) -> Vec<String> {
@@ -222,6 +258,15 @@ mod tests {
     }
 
     fn judged(nights: &[Run], pinned: &[(String, Run)], accepted: &[AcceptedOnce]) -> Night {
+        judged_with(nights, pinned, accepted, &[])
+    }
+
+    fn judged_with(
+        nights: &[Run],
+        pinned: &[(String, Run)],
+        accepted: &[AcceptedOnce],
+        set_aside: &[SetAside],
+    ) -> Night {
         let last = Baseline {
             run: run(),
             distance: 1,
@@ -231,6 +276,7 @@ mod tests {
             series: &[run()],
             pinned,
             accepted,
+            set_aside,
         };
         judge(nights, &before, &Policy::default())
     }
@@ -243,6 +289,9 @@ mod tests {
             by: "ada".to_owned(),
             because: "the page shows more".to_owned(),
             at: "2026-11-23T03:00:00Z".to_owned(),
+            pull_request: Some(7),
+            measured: None,
+            merged_as: None,
         }
     }
 
@@ -268,6 +317,43 @@ mod tests {
         // Nor by an acceptance of less than it is.
         let small = judged(std::slice::from_ref(&worse), &[], &[accepted(Some(0.08))]);
         assert_eq!(small.refused.len(), 1);
+        assert!(
+            small.refused[0].ends_with("; `ada` accepted it up to 8.0 %"),
+            "{small:?}"
+        );
+    }
+
+    #[test]
+    fn without_a_ceiling_no_more_is_let_through_than_was_measured() {
+        let worse = [times(&run(), &queries(), 2.0)];
+        let measured = |measured| AcceptedOnce {
+            measured: Some(measured),
+            ..accepted(None)
+        };
+        assert_eq!(judged(&worse, &[], &[measured(1.0)]).refused, [""; 0]);
+        // Another regression came on top of the one that was accepted.
+        let more = judged(&worse, &[], &[measured(0.5)]);
+        assert_eq!(more.refused.len(), 1, "{more:?}");
+        assert!(more.refused[0].contains("; `ada` accepted it up to 5"));
+    }
+
+    #[test]
+    fn what_does_not_count_is_said_by_name() {
+        let worse = [times(&run(), &queries(), 2.0)];
+        let aside = SetAside {
+            accepted: accepted(None),
+            why: "it was never merged".to_owned(),
+            is_done: false,
+        };
+        let night = judged_with(&worse, &[], &[], std::slice::from_ref(&aside));
+        assert_eq!(night.refused.len(), 1, "{night:?}");
+        assert_eq!(night.told, [does_not_count(&aside)]);
+        assert!(
+            night.told[0].ends_with(
+                "by `ada` on pull request #7 for aaaaaaaaaa, which does not count: it was never merged"
+            ),
+            "{night:?}"
+        );
     }
 
     #[test]
@@ -300,6 +386,7 @@ mod tests {
             series: &[],
             pinned: &[],
             accepted: &[],
+            set_aside: &[],
         };
         let night = judge(&[run()], &before, &Policy::default());
         assert_eq!(night.refused, [""; 0]);

@@ -193,6 +193,29 @@ impl Repository {
         Ok(list.lines().map(str::to_owned).collect())
     }
 
+    /// What the history of `to` has and that of `from` has not.
+    pub fn since(&self, from: &str, to: &str) -> Result<NewCommits, CheckoutError> {
+        let range = format!("{from}..{to}");
+        let all = self.git(&["rev-list", "--end-of-options", &range])?;
+        let subjects = self.git(&[
+            "log",
+            "--first-parent",
+            "--no-show-signature",
+            "--format=%s",
+            "--end-of-options",
+            &range,
+        ])?;
+        Ok(NewCommits {
+            all: all.lines().map(str::to_owned).collect(),
+            subjects: subjects.lines().map(str::to_owned).collect(),
+        })
+    }
+
+    /// Whether a commit is in the history of another; one that is not here is not.
+    pub fn is_ancestor(&self, commit: &str, of: &str) -> bool {
+        self.has(commit) && self.git(&["merge-base", "--is-ancestor", commit, of]).is_ok()
+    }
+
     /// Files that differ between base and head, relative to the top of the repository; none are
     /// known of a patch.
     pub fn changed_files(&self, base: &Base, head: &Head) -> Result<Vec<String>, CheckoutError> {
@@ -239,7 +262,8 @@ impl Repository {
         })
     }
 
-    fn is_shallow(&self) -> bool {
+    /// Whether this clone lacks older commits.
+    pub fn is_shallow(&self) -> bool {
         self.git(&["rev-parse", "--is-shallow-repository"])
             .is_ok_and(|answer| answer == "true")
     }
@@ -277,6 +301,15 @@ impl Repository {
             &identity,
         )
     }
+}
+
+/// What was added to a branch.
+#[derive(Debug)]
+pub struct NewCommits {
+    /// Every commit, those of merged branches too.
+    pub all: Vec<String>,
+    /// The first lines of the commits of the branch itself.
+    pub subjects: Vec<String>,
 }
 
 /// One checked-out arm.
