@@ -1,6 +1,6 @@
 //! `tollgate baseline`: measures revisions into the store, and shows what is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -15,14 +15,17 @@ use super::{explain, output, publish, snapshot};
 use crate::cli::{Baseline, ListFormat, Project};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::github::Client;
 use crate::github::event::Context;
+use crate::github::{Client, pulls};
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
 use crate::model::{self, MetricId, PhaseKind, Run};
 use crate::report;
 use crate::store::{AcceptedOnce, BaselineStore, Point, StoredRun};
+
+/// The newest so many pull requests that are not known to be merged are asked for.
+const MOST_ASKED: usize = 50;
 
 /// Runs one of the baseline commands.
 pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
@@ -94,10 +97,15 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
         Baseline::Pull { project, branch } => {
             let client = client(branch.token.as_ref())?;
             let (config, store) = opened(project).await?;
-            let number = snapshot::pull(&store, &config.plan.project, &client, branch).await;
+            let name = &config.plan.project;
+            let number = snapshot::pull(&store, name, &client, branch).await;
+            let asked = match &number {
+                Ok(_) => ask_what_was_merged(&client, &store, name).await,
+                Err(_) => Ok(()),
+            };
             store.close().await;
             output::print(&format!("{} new runs of `{}`", number?, branch.branch));
-            Ok(())
+            asked
         }
         Baseline::Push {
             project,
@@ -146,13 +154,30 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             output::print(&format!("{} runs in `{}`", number?, file.display()));
             Ok(())
         }
-        Baseline::Import { project, file } => {
+        Baseline::Import {
+            project,
+            file,
+            from_branch,
+            path,
+        } => {
             let (config, folder) = load(project)?;
             checkout::home(&folder)?;
+            let name = &config.plan.project;
             let store = BaselineStore::connect(&config.store).await?;
-            let number = snapshot::import(&store, &config.plan.project, file).await;
+            let said = match (file, from_branch) {
+                (Some(file), _) => {
+                    let number = snapshot::import(&store, name, file).await;
+                    number.map(|number| format!("{number} new runs of `{}`", file.display()))
+                }
+                (None, Some(branch)) => {
+                    let repository = Repository::of(&folder)?;
+                    let number = snapshot::import_from(&store, name, &repository, branch, path);
+                    number.await.map(|number| imported_from(branch, number))
+                }
+                (None, None) => Err(Failure::Usage("say which file".to_owned())),
+            };
             store.close().await;
-            output::print(&format!("{} new runs of `{}`", number?, file.display()));
+            output::print(&said?);
             Ok(())
         }
         Baseline::Show { project, run } => {
@@ -170,6 +195,59 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn imported_from(branch: &str, number: Option<usize>) -> String {
+    match number {
+        Some(number) => format!("{number} new runs of `{branch}`"),
+        None => format!(
+            "there is no branch `{branch}` in this clone, so nothing is imported: a clone of all \
+             branches (`fetch-depth: 0`) has it once a night was kept"
+        ),
+    }
+}
+
+/// Asks GitHub as which commits the pull requests were merged on which something was accepted: where it
+/// rebases them, no commit says so.
+async fn ask_what_was_merged(
+    client: &Client,
+    store: &BaselineStore,
+    project: &str,
+) -> Result<(), Failure> {
+    let mut asked: BTreeMap<i64, Option<String>> = BTreeMap::new();
+    for mut one in store.accepted(project).await? {
+        let (Some(number), None) = (one.pull_request, &one.merged_as) else {
+            continue;
+        };
+        let Ok(pull) = u64::try_from(number) else {
+            continue;
+        };
+        if asked.len() == MOST_ASKED && !asked.contains_key(&number) {
+            break;
+        }
+        let known = match asked.get(&number) {
+            Some(known) => known.clone(),
+            None => match pulls::get(client, pull).await {
+                Ok(pull) => pull.merge_commit_sha.filter(|_| pull.merged),
+                Err(error) if error.is_forbidden() => {
+                    note(&format!(
+                        "whether #{number} was merged is not known: {error}"
+                    ));
+                    if let Some(hint) = error.hint() {
+                        note(&format!("hint: {hint}"));
+                    }
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        asked.insert(number, known.clone());
+        if known.is_some() {
+            one.merged_as = known;
+            store.record(project, &one).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The configuration, and its store.

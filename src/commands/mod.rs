@@ -10,6 +10,7 @@ pub mod compare;
 pub mod doctor;
 pub mod explain;
 mod judging;
+mod kept;
 mod leaving_out;
 mod letting;
 pub mod merge;
