@@ -4,6 +4,8 @@
 //! the new usual: it becomes one only when somebody says so, and that stays visible. Must not
 //! measure, store or ask anybody; no clock.
 
+use std::collections::BTreeMap;
+
 use super::letting::SetAside;
 use crate::compare::{self, Policy};
 use crate::model::{Baseline, Class, Comparison, MetricId, Reference, Run, Samples, Verdict};
@@ -128,12 +130,22 @@ fn against_last(
                 .iter()
                 .filter(move |one| one.metric == metric)
         };
-        match of_metric().find(|one| change <= limit(one, spread)) {
-            Some(accepted) => night.told.push(format!(
-                "{what}: `{}` accepted it because {}",
-                accepted.by, accepted.because
-            )),
-            None => {
+        let alone = of_metric().find(|one| change <= limit(one, spread));
+        let together = change <= limit_together(of_metric(), spread);
+        let letting: Vec<&AcceptedOnce> = match alone {
+            Some(one) => vec![one],
+            None if together => of_metric().collect(),
+            None => Vec::new(),
+        };
+        match letting.as_slice() {
+            [_, ..] => {
+                let who = letting
+                    .iter()
+                    .map(|one| format!("`{}` accepted it because {}", one.by, one.because));
+                let who: Vec<String> = who.collect();
+                night.told.push(format!("{what}: {}", who.join("; ")));
+            }
+            [] => {
                 let too_little = of_metric().map(|one| {
                     let up_to = limit(one, spread) * 100.0;
                     format!("; `{}` accepted it up to {up_to:.1} %", one.by)
@@ -155,6 +167,22 @@ fn limit(accepted: &AcceptedOnce, spread: f64) -> f64 {
         (None, Some(measured)) => (1.0 + measured) * (1.0 + spread) - 1.0,
         (None, None) => f64::INFINITY,
     }
+}
+
+/// The largest change that several let through together: what two pull requests make worse comes one on
+/// top of the other. Of one commit, the largest counts once.
+fn limit_together<'a>(accepted: impl Iterator<Item = &'a AcceptedOnce>, spread: f64) -> f64 {
+    let mut of_commit: BTreeMap<(Option<i64>, &str), f64> = BTreeMap::new();
+    for one in accepted {
+        let key = match one.pull_request {
+            Some(number) => (Some(number), ""),
+            None => (None, one.commit.as_str()),
+        };
+        let largest = of_commit.entry(key).or_insert(0.0);
+        *largest = largest.max(limit(one, spread));
+    }
+    let all = of_commit.values().map(|limit| 1.0 + limit);
+    all.product::<f64>() - 1.0
 }
 
 /// An acceptance by name, and why it lets nothing through tonight.
@@ -335,6 +363,24 @@ mod tests {
         let more = judged(&worse, &[], &[measured(0.5)]);
         assert_eq!(more.refused.len(), 1, "{more:?}");
         assert!(more.refused[0].contains("; `ada` accepted it up to 5"));
+    }
+
+    #[test]
+    fn what_two_pull_requests_make_worse_adds_up() {
+        let worse = [times(&run(), &queries(), 2.0)];
+        let on = |number, ceiling, by: &str| AcceptedOnce {
+            pull_request: Some(number),
+            by: by.to_owned(),
+            ..accepted(Some(ceiling))
+        };
+        let two = judged(&worse, &[], &[on(7, 0.5, "ada"), on(8, 0.4, "bob")]);
+        assert_eq!(two.refused, [""; 0]);
+        assert!(two.told[0].contains("`ada` accepted it") && two.told[0].contains("; `bob` "));
+        // Twice on one pull request is no more than the larger of the two.
+        let one = judged(&worse, &[], &[on(7, 0.5, "ada"), on(7, 0.9, "bob")]);
+        assert_eq!(one.refused.len(), 1, "{one:?}");
+        let too_little = judged(&worse, &[], &[on(7, 0.5, "ada"), on(8, 0.3, "bob")]);
+        assert_eq!(too_little.refused.len(), 1, "{too_little:?}");
     }
 
     #[test]

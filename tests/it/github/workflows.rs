@@ -583,6 +583,30 @@ fn a_damaged_history_is_never_a_success() {
     assert!(comments.contains(words), "{comments}");
 }
 
+#[test]
+fn a_damaged_history_is_never_a_success_of_a_fork() {
+    let (project, head) = Project::with_growth(0);
+    project.github.pull(&head, FORK);
+    let (_, said) = project.measure(&pull_request(&head, FORK));
+    assert!(
+        project
+            .sandbox
+            .outside("artifacts/tollgate-run/run.json")
+            .exists(),
+        "{said}"
+    );
+    project.keep_nights(b"{\"format\":");
+
+    let event = measured_elsewhere(&head, "success");
+    let (passed, said) = project.act("workflow_run", "publish.yml", &event);
+
+    assert!(!passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("error"), "{said}");
+    let comments = project.comments().concat();
+    let words = "the stored baselines could not be read";
+    assert!(comments.contains(words), "{comments}");
+}
+
 /// What a run of the measuring workflow on a fork's commit ended like.
 fn measured_elsewhere(head: &str, conclusion: &str) -> Value {
     let mut publishing = event("workflow_run.completed");
