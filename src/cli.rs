@@ -221,6 +221,19 @@ pub struct Publish {
         conflicts_with = "begin"
     )]
     pub skipped: Option<String>,
+    /// Records what was accepted on this branch of baselines as well, where nights find it: beside the
+    /// runs, for what is accepted in a comment or by a label. Takes `contents: write`.
+    #[arg(long, value_name = "NAME", value_parser = on_branch, env = "TOLLGATE_ACCEPTED_ON")]
+    pub accepted_on: Option<String>,
+    /// The file of the runs on that branch.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "main.json",
+        value_parser = on_branch,
+        requires = "accepted_on"
+    )]
+    pub accepted_beside: String,
     /// The exit code of `tollgate check`: says why there is nothing to judge.
     #[arg(long, value_name = "CODE", env = "TOLLGATE_CHECK_EXIT")]
     pub check_exit: Option<u8>,
@@ -452,8 +465,15 @@ pub enum Baseline {
         #[command(flatten)]
         project: Project,
         /// The file.
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        #[arg(value_name = "FILE", required_unless_present = "from_branch")]
+        file: Option<PathBuf>,
+        /// Takes what is kept on this branch, as it is in the clone: without a token. Where there is
+        /// no such branch, nothing is imported.
+        #[arg(long, value_name = "NAME", value_parser = on_branch, conflicts_with = "file")]
+        from_branch: Option<String>,
+        /// The file on that branch.
+        #[arg(long, value_name = "NAME", default_value = "main.json", value_parser = on_branch)]
+        path: String,
     },
     /// Shows a stored run as JSON.
     Show {

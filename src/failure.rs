@@ -27,7 +27,7 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// Head could not be measured: a broken build is not a regression.
     pub const NOT_MEASURED: u8 = 3;
-    /// The store or GitHub could not be reached.
+    /// The store or GitHub could not be reached, or what is stored is damaged.
     pub const UNREACHABLE: u8 = 4;
     /// Inconclusive, and policy says that this blocks.
     pub const INCONCLUSIVE: u8 = 5;
@@ -56,6 +56,9 @@ pub enum Failure {
     /// A run file cannot be judged.
     #[error(transparent)]
     RunFile(#[from] RunFileError),
+    /// What is kept on a branch of baselines is damaged.
+    #[error(transparent)]
+    Kept(RunFileError),
     /// Base and head could not be checked out.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
@@ -122,7 +125,7 @@ impl Failure {
             Self::Store(StoreError::ShortReference { .. } | StoreError::Ambiguous { .. }) => {
                 exit::USAGE
             }
-            Self::Store(_) | Self::Github(_) => exit::UNREACHABLE,
+            Self::Kept(_) | Self::Store(_) | Self::Github(_) => exit::UNREACHABLE,
             Self::Interrupted => exit::INTERRUPTED,
         })
     }
@@ -130,7 +133,7 @@ impl Failure {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::RunFile(error) => error.hint().map(str::to_owned),
+            Self::RunFile(error) | Self::Kept(error) => error.hint().map(str::to_owned),
             Self::Checkout(error) => checkout_hint(error),
             Self::Measure(error) => measure_hint(error),
             Self::Store(error) => error.hint().map(str::to_owned),

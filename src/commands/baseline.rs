@@ -1,11 +1,13 @@
 //! `tollgate baseline`: measures revisions into the store, and shows what is kept.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::letting::{Merged, SetAside};
 use super::references::MOST_STORED;
 use super::refreshing::{self, Before};
 use super::session::{interruptible, interruptible_blocking, load, supervisor};
@@ -13,14 +15,17 @@ use super::{explain, output, publish, snapshot};
 use crate::cli::{Baseline, ListFormat, Project};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::github::Client;
 use crate::github::event::Context;
+use crate::github::{Client, pulls};
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
 use crate::model::{self, MetricId, PhaseKind, Run};
 use crate::report;
 use crate::store::{AcceptedOnce, BaselineStore, Point, StoredRun};
+
+/// The newest so many pull requests that are not known to be merged are asked for.
+const MOST_ASKED: usize = 50;
 
 /// Runs one of the baseline commands.
 pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
@@ -92,10 +97,15 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
         Baseline::Pull { project, branch } => {
             let client = client(branch.token.as_ref())?;
             let (config, store) = opened(project).await?;
-            let number = snapshot::pull(&store, &config.plan.project, &client, branch).await;
+            let name = &config.plan.project;
+            let number = snapshot::pull(&store, name, &client, branch).await;
+            let asked = match &number {
+                Ok(_) => ask_what_was_merged(&client, &store, name).await,
+                Err(_) => Ok(()),
+            };
             store.close().await;
             output::print(&format!("{} new runs of `{}`", number?, branch.branch));
-            Ok(())
+            asked
         }
         Baseline::Push {
             project,
@@ -144,13 +154,30 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             output::print(&format!("{} runs in `{}`", number?, file.display()));
             Ok(())
         }
-        Baseline::Import { project, file } => {
+        Baseline::Import {
+            project,
+            file,
+            from_branch,
+            path,
+        } => {
             let (config, folder) = load(project)?;
             checkout::home(&folder)?;
+            let name = &config.plan.project;
             let store = BaselineStore::connect(&config.store).await?;
-            let number = snapshot::import(&store, &config.plan.project, file).await;
+            let said = match (file, from_branch) {
+                (Some(file), _) => {
+                    let number = snapshot::import(&store, name, file).await;
+                    number.map(|number| format!("{number} new runs of `{}`", file.display()))
+                }
+                (None, Some(branch)) => {
+                    let repository = Repository::of(&folder)?;
+                    let number = snapshot::import_from(&store, name, &repository, branch, path);
+                    number.await.map(|number| imported_from(branch, number))
+                }
+                (None, None) => Err(Failure::Usage("say which file".to_owned())),
+            };
             store.close().await;
-            output::print(&format!("{} new runs of `{}`", number?, file.display()));
+            output::print(&said?);
             Ok(())
         }
         Baseline::Show { project, run } => {
@@ -168,6 +195,59 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn imported_from(branch: &str, number: Option<usize>) -> String {
+    match number {
+        Some(number) => format!("{number} new runs of `{branch}`"),
+        None => format!(
+            "there is no branch `{branch}` in this clone, so nothing is imported: a clone of all \
+             branches (`fetch-depth: 0`) has it once a night was kept"
+        ),
+    }
+}
+
+/// Asks GitHub as which commits the pull requests were merged on which something was accepted: where it
+/// rebases them, no commit says so.
+async fn ask_what_was_merged(
+    client: &Client,
+    store: &BaselineStore,
+    project: &str,
+) -> Result<(), Failure> {
+    let mut asked: BTreeMap<i64, Option<String>> = BTreeMap::new();
+    for mut one in store.accepted(project).await? {
+        let (Some(number), None) = (one.pull_request, &one.merged_as) else {
+            continue;
+        };
+        let Ok(pull) = u64::try_from(number) else {
+            continue;
+        };
+        if asked.len() == MOST_ASKED && !asked.contains_key(&number) {
+            break;
+        }
+        let known = match asked.get(&number) {
+            Some(known) => known.clone(),
+            None => match pulls::get(client, pull).await {
+                Ok(pull) => pull.merge_commit_sha.filter(|_| pull.merged),
+                Err(error) if error.is_forbidden() => {
+                    note(&format!(
+                        "whether #{number} was merged is not known: {error}"
+                    ));
+                    if let Some(hint) = error.hint() {
+                        note(&format!("hint: {hint}"));
+                    }
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        asked.insert(number, known.clone());
+        if known.is_some() {
+            one.merged_as = known;
+            store.record(project, &one).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The configuration, and its store.
@@ -209,12 +289,17 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
         return Ok(());
     };
     let name = &config.plan.project;
-    let ancestors = Repository::of(&folder)?.ancestors(&run.revision.commit)?;
+    let repository = Repository::of(&folder)?;
+    let ancestors = repository.ancestors(&run.revision.commit)?;
     let store = BaselineStore::connect(&config.store).await?;
     let last = store.nearest(name, &ancestors).await?;
     let series = store.series(name, &ancestors, MOST_STORED).await?;
     let pinned = store.pinned(name).await?;
-    let mut accepted = since(last.as_ref(), store.accepted(name).await?);
+    let (mut accepted, set_aside) = match &last {
+        Some(last) => since(last, run, store.accepted(name).await?, &repository)?,
+        // Nothing is worse than a night that was not.
+        None => Default::default(),
+    };
     let new = accept
         .iter()
         .map(|metric| accepted_here(metric, because.as_deref(), run))
@@ -227,11 +312,20 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
             series: &series,
             pinned: &pinned,
             accepted: &accepted,
+            set_aside: &set_aside,
         },
         &config.policy,
     );
     for line in &night.told {
         output::print(line);
+    }
+    let new_ones = set_aside
+        .iter()
+        .filter(|one| last.as_ref().is_some_and(|last| is_news(one, last)));
+    for line in new_ones.map(refreshing::does_not_count) {
+        if !night.told.contains(&line) {
+            output::print(&line);
+        }
     }
     if !night.refused.is_empty() {
         store.close().await;
@@ -279,15 +373,30 @@ async fn night(config: &Config, folder: &Path, revision: &str) -> Result<Run, Fa
     Ok(run)
 }
 
-/// What was accepted since the last night: what was accepted before it is part of it.
-fn since(last: Option<&model::Baseline>, accepted: Vec<AcceptedOnce>) -> Vec<AcceptedOnce> {
-    let Some(last) = last else {
-        return accepted;
-    };
+/// What was accepted and counts tonight, and what does not.
+fn since(
+    last: &model::Baseline,
+    run: &Run,
+    accepted: Vec<AcceptedOnce>,
+    repository: &Repository,
+) -> Result<(Vec<AcceptedOnce>, Vec<SetAside>), Failure> {
+    let last = &last.run.revision.commit;
+    let new = repository.since(last, &run.revision.commit)?;
+    let commits: BTreeSet<String> = new.all.into_iter().collect();
+    let named = accepted
+        .iter()
+        .flat_map(|one| [Some(&one.commit), one.merged_as.as_ref()]);
+    let mut earlier: BTreeSet<String> = named.flatten().cloned().collect();
+    earlier.retain(|commit| !commits.contains(commit) && repository.is_ancestor(commit, last));
+    let subjects = new.subjects.iter().map(String::as_str);
+    let merged = Merged::new(commits, subjects, earlier, repository.is_shallow());
+    Ok(merged.divide(accepted))
+}
+
+/// Whether nobody has been told yet that an acceptance does not count: it is newer than the last night.
+fn is_news(one: &SetAside, last: &model::Baseline) -> bool {
     let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
-    let then = time(&last.run.measured_at);
-    let is_new = |one: &AcceptedOnce| time(&one.at) > then;
-    accepted.into_iter().filter(is_new).collect()
+    !one.is_done && time(&one.accepted.at) > time(&last.run.measured_at)
 }
 
 /// What the command line accepts.
@@ -305,6 +414,9 @@ fn accepted_here(metric: &str, because: Option<&str>, run: &Run) -> Result<Accep
         by: report::plain(&who.unwrap_or_else(|| "somebody".to_owned())),
         because: report::plain(because.unwrap_or_default()),
         at: now.format(&Rfc3339).unwrap_or_default(),
+        pull_request: None,
+        measured: None,
+        merged_as: None,
     })
 }
 

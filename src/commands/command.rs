@@ -5,8 +5,9 @@
 use super::publish;
 use crate::cli;
 use crate::failure::Failure;
-use crate::github::commands::{self, Accepted, Command};
-use crate::github::event::{Context, Situation};
+use crate::github::acceptances::{self, Accepted};
+use crate::github::commands::{self, Command};
+use crate::github::event::{Context, Said, Situation};
 use crate::github::{Client, pulls, workflow};
 use crate::measure::progress::note;
 use crate::report;
@@ -31,6 +32,7 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
     let Situation::Comment {
         number,
         author,
+        said,
         body,
     } = &context.situation
     else {
@@ -53,38 +55,71 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
     };
     let pull = pulls::get(&client, *number).await?;
     let us = publish::login(&client).await;
-    let shown = commands::shown(&client, *number, &arguments.id, &us).await?;
+    let shown = commands::shown(&client, &pull, &arguments.id, &us).await?;
     let Some(shown) = shown else {
         let why = "nothing was measured yet, so there is nothing to accept or to run again";
         return refuse(&client, *number, why).await;
     };
-    match command {
-        Command::Rerun => {
-            commands::rerun(&client, shown.order.run).await?;
-            Ok(None)
-        }
-        Command::Accept { .. } if shown.head != pull.head.sha => {
-            let why = "there is a newer commit than the one that was measured; wait for its result";
-            refuse(&client, *number, why).await
-        }
-        Command::Accept {
-            metric,
-            up_to,
-            because,
-        } => {
-            let accepted = Accepted {
-                id: arguments.id.clone(),
-                head: pull.head.sha,
-                metric,
-                up_to,
-                by: author.clone(),
-                because,
-            };
-            let words = in_words(&accepted);
-            commands::record(&client, *number, &accepted, &words).await?;
-            Ok(Some(shown.order.run))
-        }
+    let Command::Accept {
+        metric,
+        up_to,
+        because,
+    } = command
+    else {
+        commands::rerun(&client, shown.marker.order.run).await?;
+        return Ok(None);
+    };
+    if shown.marker.head != pull.head.sha {
+        let why = "there is a newer commit than the one that was measured; wait for its result";
+        return refuse(&client, *number, why).await;
     }
+    let words = match acceptances::said(&client, *number, said, author).await? {
+        Ok(words) => words,
+        Err(why) => return refuse(&client, *number, &format!("nothing is accepted: {why}")).await,
+    };
+    let before = acceptances::of(&client, *number, &arguments.id, &pull.head.sha, &us).await?;
+    if !is_for(said, &pull.head.sha)
+        || !commands::was_seen(&client, &shown, words.at, &before.standing).await?
+    {
+        let why = unseen(said, &pull.head.sha);
+        return refuse(&client, *number, &why).await;
+    }
+    let accepted = Accepted {
+        id: arguments.id.clone(),
+        head: pull.head.sha,
+        metric,
+        up_to,
+        by: author.clone(),
+        because,
+        source: words.source,
+    };
+    if let Err(why) = acceptances::when(&client, *number, &accepted).await? {
+        return refuse(&client, *number, &format!("nothing is accepted: {why}")).await;
+    }
+    let words = in_words(&accepted);
+    acceptances::record(&client, *number, &accepted, &words).await?;
+    Ok(Some(shown.marker.order.run))
+}
+
+/// Whether what was said can be about a commit: a label says which one was there.
+fn is_for(said: &Said, commit: &str) -> bool {
+    match said {
+        Said::Label { head, .. } => head == commit,
+        Said::Comment { .. } => true,
+    }
+}
+
+/// Why something was not accepted whose result came after it was said.
+fn unseen(said: &Said, commit: &str) -> String {
+    let again = match said {
+        Said::Comment { .. } => "write it again",
+        Said::Label { .. } => "take the label away and put it there again",
+    };
+    let commit = commit.get(..10).unwrap_or(commit);
+    format!(
+        "the result of the newest commit {commit} was not there yet when this was said; look at it, and \
+         {again} if it still holds"
+    )
 }
 
 async fn refuse(client: &Client, pull: u64, why: &str) -> Result<Option<u64>, Failure> {

@@ -6,23 +6,23 @@
 
 use std::path::Path;
 
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
-use super::{annotating, explain, leaving_out, references, vetting};
+use super::{annotating, explain, kept, leaving_out, references, vetting};
 use crate::cli::{GateOn, Publish};
 use crate::config::Config;
 use crate::failure::{Failure, exit, exit_code};
-use crate::github::commands::{self, Accepted};
+use crate::github::acceptances::{self, Standing};
+use crate::github::commands;
 use crate::github::event::{Context, Measured, ReadOnly, Situation};
 use crate::github::publication::{self, Ending, Gate, Publication, Published, Target};
 use crate::github::{Client, GithubError, Pace, pulls, workflow};
 use crate::measure::checkout::Repository;
 use crate::measure::progress::note;
-use crate::model::{Acceptance, Outcome, Reference, RunFile};
+use crate::model::{Acceptance, Outcome, Reference, RunFile, Verdict};
 use crate::report;
 use crate::store::{AcceptedOnce, BaselineStore, Location, StoreError};
 
@@ -51,7 +51,7 @@ struct Case<'a> {
     arguments: &'a Publish,
     config: &'a Config,
     project: &'a Path,
-    accepted: &'a [Accepted],
+    accepted: &'a [Standing],
 }
 
 /// Publishes; returns the exit code.
@@ -100,7 +100,9 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
         project: &project,
         accepted: &accepted,
     };
-    let (publication, code) = result(&case, &path, Origin::Own).await?;
+    let Ended {
+        publication, code, ..
+    } = result(&case, &path, Origin::Own).await?;
     if let Some(why) = read_only {
         note(read_only_note(why));
         return Ok(code);
@@ -117,7 +119,7 @@ async fn accepted_before(
     context: &Context,
     pull: u64,
     head: Option<&str>,
-) -> Vec<Accepted> {
+) -> Vec<Standing> {
     let Ok(client) = client(&arguments.token, context) else {
         return Vec::new();
     };
@@ -127,12 +129,27 @@ async fn accepted_before(
             Some(head) => head.to_owned(),
             None => pulls::get(&client, pull).await?.head.sha,
         };
-        commands::accepted(&client, pull, &arguments.id, &newest, &us).await
+        standing(&client, pull, &arguments.id, &newest, &us).await
     };
     accepted.await.unwrap_or_else(|error| {
         note(&format!("what was accepted is not known: {error}"));
         Vec::new()
     })
+}
+
+/// What stands of what was accepted for a commit; what does not is said.
+async fn standing(
+    client: &Client,
+    pull: u64,
+    id: &str,
+    head: &str,
+    author: &str,
+) -> Result<Vec<Standing>, GithubError> {
+    let records = acceptances::of(client, pull, id, head, author).await?;
+    for line in &records.fallen {
+        note(&report::plain(line));
+    }
+    Ok(records.standing)
 }
 
 /// Publishes what another workflow measured.
@@ -186,9 +203,7 @@ async fn elsewhere(
         let origin = Origin::Foreign(&merge);
         let us = login(&client).await;
         let accepted = match number {
-            Some(number) => {
-                commands::accepted(&client, number, &arguments.id, &merge.head, &us).await?
-            }
+            Some(number) => standing(&client, number, &arguments.id, &merge.head, &us).await?,
             None => Vec::new(),
         };
         let case = Case {
@@ -197,8 +212,7 @@ async fn elsewhere(
             project,
             accepted: &accepted,
         };
-        let (publication, _) = result(&case, path, origin).await?;
-        publication
+        result(&case, path, origin).await?.publication
     };
     if let Err(error) = workflow::summarise(&publication.full) {
         note(&format!("the job summary could not be written: {error}"));
@@ -222,7 +236,8 @@ async fn again(
     let client = client(&arguments.token, &context)?;
     let us = login(&client).await;
     let pull = pulls::get(&client, number).await?;
-    let shown = commands::shown(&client, number, &arguments.id, &us).await?;
+    let shown = commands::shown(&client, &pull, &arguments.id, &us).await?;
+    let shown = shown.map(|shown| shown.marker);
     let Some(shown) = shown.filter(|shown| shown.head == pull.head.sha) else {
         note("nothing to publish: the newest commit was not measured yet");
         return Ok(exit::PASSED);
@@ -236,22 +251,58 @@ async fn again(
         ),
         head: pull.head.sha,
     };
-    let accepted = commands::accepted(&client, number, &arguments.id, &merge.head, &us).await?;
+    let accepted = standing(&client, number, &arguments.id, &merge.head, &us).await?;
     let case = Case {
         arguments,
         config,
         project,
         accepted: &accepted,
     };
-    let (publication, _) = result(&case, path, Origin::Foreign(&merge)).await?;
+    let ended = result(&case, path, Origin::Foreign(&merge)).await?;
     let mut target = target(&context, &merge.head, Some(number));
     // It speaks for the job whose run this is.
     target.job = shown.job;
     let gate = gate(arguments.gate);
-    let published = publication::publish(&client, &target, &publication, gate).await;
+    let mut published = publication::publish(&client, &target, &ended.publication, gate).await;
+    let kept = keep(arguments, &client, &config.plan.project, &ended.kept).await;
+    let damaged = match kept {
+        Ok(()) => None,
+        Err(Failure::Github(error)) => {
+            published.troubles.push(error);
+            None
+        }
+        Err(failure) => Some(failure),
+    };
     let failed = (!published.troubles.is_empty()).then_some(exit::UNREACHABLE);
     say(&published, false);
-    Ok(failed.unwrap_or(exit::PASSED))
+    match damaged {
+        Some(failure) => Err(failure),
+        None => Ok(failed.unwrap_or(exit::PASSED)),
+    }
+}
+
+/// Records what was accepted where the nights are kept.
+async fn keep(
+    arguments: &Publish,
+    client: &Client,
+    project: &str,
+    accepted: &[AcceptedOnce],
+) -> Result<(), Failure> {
+    let Some(branch) = arguments.accepted_on.as_deref() else {
+        return Ok(());
+    };
+    if accepted.is_empty() {
+        return Ok(());
+    }
+    let runs = &arguments.accepted_beside;
+    let is_new = kept::keep(client, project, branch, runs, accepted).await?;
+    let file = kept::beside(runs);
+    note(&if is_new {
+        format!("what was accepted is recorded in `{file}` on the branch `{branch}`")
+    } else {
+        format!("what was accepted is in `{file}` on the branch `{branch}` already")
+    });
+    Ok(())
 }
 
 /// Who the token belongs to.
@@ -260,27 +311,46 @@ pub(super) async fn login(client: &Client) -> String {
     login.unwrap_or_else(|_| publication::ACTIONS.to_owned())
 }
 
-/// What there is to publish, and the exit code where the job is the gate.
-async fn result(
-    case: &Case<'_>,
-    path: &Path,
-    origin: Origin<'_>,
-) -> Result<(Publication, u8), Failure> {
+/// What came of a run.
+struct Ended {
+    /// What there is to publish.
+    publication: Publication,
+    /// The exit code where the job is the gate.
+    code: u8,
+    /// What was accepted of it.
+    kept: Vec<AcceptedOnce>,
+}
+
+impl Ended {
+    fn without_verdict(publication: Publication, code: u8) -> Self {
+        Self {
+            publication,
+            code,
+            kept: Vec::new(),
+        }
+    }
+}
+
+/// What there is to publish.
+async fn result(case: &Case<'_>, path: &Path, origin: Origin<'_>) -> Result<Ended, Failure> {
     let arguments = case.arguments;
     if let Some(why) = arguments.skipped.as_deref().filter(|why| !why.is_empty()) {
         let title = format!("not measured: {}", report::plain(why));
-        return Ok((unjudged(arguments, Ending::Skipped, &title), exit::PASSED));
+        let skipped = unjudged(arguments, Ending::Skipped, &title);
+        return Ok(Ended::without_verdict(skipped, exit::PASSED));
     }
     let home = path.parent().unwrap_or(case.project);
     if let (Origin::Own, Some(why)) = (origin, leaving_out::told(home)) {
         let title = format!("not measured: {}", report::plain(&why));
-        return Ok((unjudged(arguments, Ending::Skipped, &title), exit::PASSED));
+        let skipped = unjudged(arguments, Ending::Skipped, &title);
+        return Ok(Ended::without_verdict(skipped, exit::PASSED));
     }
     if let Some(code) = arguments.check_exit
         && ![exit::PASSED, exit::FAILED, exit::INCONCLUSIVE].contains(&code)
     {
         let (ending, why) = not_measured(code);
-        return Ok((unjudged(arguments, ending, why), code));
+        let publication = unjudged(arguments, ending, why);
+        return Ok(Ended::without_verdict(publication, code));
     }
     let name = &case.config.plan.project;
     let vetted = match origin {
@@ -294,7 +364,7 @@ async fn result(
         Err(why) => {
             let why = format!("could not verify: {why}");
             let publication = unjudged(arguments, Ending::NotVerified, &why);
-            Ok((publication, exit::NOT_MEASURED))
+            Ok(Ended::without_verdict(publication, exit::NOT_MEASURED))
         }
     }
 }
@@ -309,11 +379,7 @@ fn own(path: &Path, project: &str) -> Result<RunFile, String> {
     Ok(run.file)
 }
 
-async fn judged(
-    case: &Case<'_>,
-    file: &RunFile,
-    origin: Origin<'_>,
-) -> Result<(Publication, u8), Failure> {
+async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<Ended, Failure> {
     let Case {
         arguments,
         config,
@@ -329,8 +395,10 @@ async fn judged(
     let base = base.filter(|base| repository.has(base)).unwrap_or("HEAD");
     let (reference, against) = references::find(file, config, &repository, base).await?;
     let mut rules = Rules::of(config);
-    rules.accepted = accepted_in(accepted, file, &reference, &rules);
-    if let Err(error) = record(&rules.accepted, file, config).await {
+    let found = accepted_in(accepted, file, &reference, &rules);
+    rules.accepted = found.iter().map(|one| one.acceptance.clone()).collect();
+    let kept: Vec<AcceptedOnce> = found.into_iter().map(|one| one.kept).collect();
+    if let Err(error) = record(&kept, config).await {
         note(&format!("what was accepted is not in the store: {error}"));
     }
     let Judged {
@@ -348,41 +416,73 @@ async fn judged(
         full: pages.comment,
         annotations: annotating::of(&findings, outcome, &prefix),
     };
-    Ok((publication, exit_code(outcome)))
+    Ok(Ended {
+        publication,
+        code: exit_code(outcome),
+        kept,
+    })
+}
+
+/// Something accepted, by the metric of the run that it is about.
+struct Found {
+    /// For the verdict.
+    acceptance: Acceptance,
+    /// For the history.
+    kept: AcceptedOnce,
 }
 
 /// What was accepted, by the metrics of the run.
 fn accepted_in(
-    accepted: &[Accepted],
+    accepted: &[Standing],
     file: &RunFile,
     reference: &Reference,
     rules: &Rules,
-) -> Vec<Acceptance> {
+) -> Vec<Found> {
     if accepted.is_empty() {
         return Vec::new();
     }
     let weighed = judging::weigh(&file.head, reference, rules);
     let mut found = Vec::new();
     for one in accepted {
-        match explain::find(&one.metric, &weighed.comparisons) {
-            Ok(id) => found.push(Acceptance {
-                id: id.clone(),
-                up_to: one.up_to,
-                by: one.by.clone(),
-                because: one.because.clone(),
-            }),
-            Err(error) => note(&format!("an acceptance is of no use: {error}")),
-        }
+        let said = &one.accepted;
+        let id = match explain::find(&said.metric, &weighed.comparisons) {
+            Ok(id) => id.clone(),
+            Err(error) => {
+                note(&format!("an acceptance is of no use: {error}"));
+                continue;
+            }
+        };
+        let comparison = weighed.comparisons.iter().find(|one| one.id == id);
+        let measured = match comparison.map(|one| &one.verdict) {
+            Some(Verdict::Regressed(change)) => change.worse_by.point,
+            // It got no worse, so nothing worse is let through either.
+            _ => 0.0,
+        };
+        found.push(Found {
+            kept: AcceptedOnce {
+                commit: said.head.clone(),
+                metric: id.to_string(),
+                ceiling: said.up_to,
+                by: said.by.clone(),
+                because: said.because.clone(),
+                at: one.at.format(&Rfc3339).unwrap_or_default(),
+                pull_request: i64::try_from(one.pull).ok(),
+                measured: Some(measured),
+                merged_as: None,
+            },
+            acceptance: Acceptance {
+                id,
+                up_to: said.up_to,
+                by: said.by.clone(),
+                because: said.because.clone(),
+            },
+        });
     }
     found
 }
 
 /// Keeps what was accepted where the history is: on a server, or in a file that is there already.
-async fn record(
-    accepted: &[Acceptance],
-    file: &RunFile,
-    config: &Config,
-) -> Result<(), StoreError> {
+async fn record(accepted: &[AcceptedOnce], config: &Config) -> Result<(), StoreError> {
     let is_kept = match &config.store {
         Location::Sqlite(path) => path.exists(),
         Location::Postgres(_) => true,
@@ -391,17 +491,8 @@ async fn record(
         return Ok(());
     }
     let store = BaselineStore::connect(&config.store).await?;
-    let now = OffsetDateTime::now_utc().truncate_to_second();
     for one in accepted {
-        let kept = AcceptedOnce {
-            commit: file.head.revision.commit.clone(),
-            metric: one.id.to_string(),
-            ceiling: one.up_to,
-            by: one.by.clone(),
-            because: one.because.clone(),
-            at: now.format(&Rfc3339).unwrap_or_default(),
-        };
-        store.record(&config.plan.project, &kept).await?;
+        store.record(&config.plan.project, one).await?;
     }
     store.close().await;
     Ok(())
@@ -461,7 +552,10 @@ fn not_measured(code: u8) -> (Ending, &'static str) {
             Ending::NotVerified,
             "head could not be built, started or measured, see the log of the job",
         ),
-        exit::UNREACHABLE => (Ending::NotVerified, "the store could not be reached"),
+        exit::UNREACHABLE => (
+            Ending::NotVerified,
+            "the stored baselines could not be read, see the log of the job",
+        ),
         exit::INTERRUPTED => (Ending::Cancelled, "the job was cancelled"),
         _ => (
             Ending::NotVerified,

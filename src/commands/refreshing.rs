@@ -4,6 +4,9 @@
 //! the new usual: it becomes one only when somebody says so, and that stays visible. Must not
 //! measure, store or ask anybody; no clock.
 
+use std::collections::BTreeMap;
+
+use super::letting::SetAside;
 use crate::compare::{self, Policy};
 use crate::model::{Baseline, Class, Comparison, MetricId, Reference, Run, Samples, Verdict};
 use crate::store::AcceptedOnce;
@@ -17,8 +20,10 @@ pub(super) struct Before<'a> {
     pub(super) series: &'a [Run],
     /// References of releases.
     pub(super) pinned: &'a [(String, Run)],
-    /// What was let through since the last night.
+    /// What was let through, and has become part of the branch since the last night.
     pub(super) accepted: &'a [AcceptedOnce],
+    /// What was let through and does not count tonight.
+    pub(super) set_aside: &'a [SetAside],
 }
 
 /// What becomes of a night.
@@ -126,18 +131,77 @@ fn against_last(
             change * 100.0,
             last.run.revision.short(),
         );
-        let letting = before.accepted.iter().find(|accepted| {
-            accepted.metric == id.to_string()
-                && accepted.ceiling.is_none_or(|ceiling| change <= ceiling)
-        });
-        match letting {
-            Some(accepted) => night.told.push(format!(
-                "{what}: `{}` accepted it because {}",
-                accepted.by, accepted.because
-            )),
-            None => night.refused.push(what),
+        let spread = comparison.tolerance.map_or(0.0, |one| one.relative);
+        let of_metric = || {
+            let metric = id.to_string();
+            before
+                .accepted
+                .iter()
+                .filter(move |one| one.metric == metric)
+        };
+        let alone = of_metric().find(|one| change <= limit(one, spread));
+        let together = change <= limit_together(of_metric(), spread);
+        let letting: Vec<&AcceptedOnce> = match alone {
+            Some(one) => vec![one],
+            None if together => of_metric().collect(),
+            None => Vec::new(),
+        };
+        match letting.as_slice() {
+            [_, ..] => {
+                let who = letting
+                    .iter()
+                    .map(|one| format!("`{}` accepted it because {}", one.by, one.because));
+                let who: Vec<String> = who.collect();
+                night.told.push(format!("{what}: {}", who.join("; ")));
+            }
+            [] => {
+                let too_little = of_metric().map(|one| {
+                    let up_to = limit(one, spread) * 100.0;
+                    format!("; `{}` accepted it up to {up_to:.1} %", one.by)
+                });
+                night.refused.push(what + &too_little.collect::<String>());
+                let aside = before.set_aside.iter();
+                let of_metric = aside.filter(|one| one.accepted.metric == id.to_string());
+                night.told.extend(of_metric.map(does_not_count));
+            }
         }
     }
+}
+
+/// The largest change that an acceptance lets through. Without a ceiling it is what was measured where
+/// it was accepted, and as much more as may differ between two measurements of the same.
+fn limit(accepted: &AcceptedOnce, spread: f64) -> f64 {
+    match (accepted.ceiling, accepted.measured) {
+        (Some(ceiling), _) => ceiling,
+        (None, Some(measured)) => (1.0 + measured) * (1.0 + spread) - 1.0,
+        (None, None) => f64::INFINITY,
+    }
+}
+
+/// The largest change that several let through together: what two pull requests make worse comes one on
+/// top of the other. Of one commit, the largest counts once.
+fn limit_together<'a>(accepted: impl Iterator<Item = &'a AcceptedOnce>, spread: f64) -> f64 {
+    let mut of_commit: BTreeMap<(Option<i64>, &str), f64> = BTreeMap::new();
+    for one in accepted {
+        let key = match one.pull_request {
+            Some(number) => (Some(number), ""),
+            None => (None, one.commit.as_str()),
+        };
+        let largest = of_commit.entry(key).or_insert(0.0);
+        *largest = largest.max(limit(one, spread));
+    }
+    let all = of_commit.values().map(|limit| 1.0 + limit);
+    all.product::<f64>() - 1.0
+}
+
+/// An acceptance by name, and why it lets nothing through tonight.
+pub(super) fn does_not_count(one: &SetAside) -> String {
+    format!(
+        "{} was accepted by {}, which does not count: {}",
+        one.accepted.metric,
+        one.whose(),
+        one.why
+    )
 }
 
 fn against_release(run: &Run, name_of: &str, release: &Run, policy: &Policy) -> Vec<String> {
@@ -231,6 +295,15 @@ mod tests {
     }
 
     fn judged(nights: &[Run], pinned: &[(String, Run)], accepted: &[AcceptedOnce]) -> Night {
+        judged_with(nights, pinned, accepted, &[])
+    }
+
+    fn judged_with(
+        nights: &[Run],
+        pinned: &[(String, Run)],
+        accepted: &[AcceptedOnce],
+        set_aside: &[SetAside],
+    ) -> Night {
         let last = Baseline {
             run: run(),
             distance: 1,
@@ -240,6 +313,7 @@ mod tests {
             series: &[run()],
             pinned,
             accepted,
+            set_aside,
         };
         judge(nights, &before, &Policy::default())
     }
@@ -252,6 +326,9 @@ mod tests {
             by: "ada".to_owned(),
             because: "the page shows more".to_owned(),
             at: "2026-11-23T03:00:00Z".to_owned(),
+            pull_request: Some(7),
+            measured: None,
+            merged_as: None,
         }
     }
 
@@ -277,6 +354,61 @@ mod tests {
         // Nor by an acceptance of less than it is.
         let small = judged(std::slice::from_ref(&worse), &[], &[accepted(Some(0.08))]);
         assert_eq!(small.refused.len(), 1);
+        assert!(
+            small.refused[0].ends_with("; `ada` accepted it up to 8.0 %"),
+            "{small:?}"
+        );
+    }
+
+    #[test]
+    fn without_a_ceiling_no_more_is_let_through_than_was_measured() {
+        let worse = [times(&run(), &queries(), 2.0)];
+        let measured = |measured| AcceptedOnce {
+            measured: Some(measured),
+            ..accepted(None)
+        };
+        assert_eq!(judged(&worse, &[], &[measured(1.0)]).refused, [""; 0]);
+        // Another regression came on top of the one that was accepted.
+        let more = judged(&worse, &[], &[measured(0.5)]);
+        assert_eq!(more.refused.len(), 1, "{more:?}");
+        assert!(more.refused[0].contains("; `ada` accepted it up to 5"));
+    }
+
+    #[test]
+    fn what_two_pull_requests_make_worse_adds_up() {
+        let worse = [times(&run(), &queries(), 2.0)];
+        let on = |number, ceiling, by: &str| AcceptedOnce {
+            pull_request: Some(number),
+            by: by.to_owned(),
+            ..accepted(Some(ceiling))
+        };
+        let two = judged(&worse, &[], &[on(7, 0.5, "ada"), on(8, 0.4, "bob")]);
+        assert_eq!(two.refused, [""; 0]);
+        assert!(two.told[0].contains("`ada` accepted it") && two.told[0].contains("; `bob` "));
+        // Twice on one pull request is no more than the larger of the two.
+        let one = judged(&worse, &[], &[on(7, 0.5, "ada"), on(7, 0.9, "bob")]);
+        assert_eq!(one.refused.len(), 1, "{one:?}");
+        let too_little = judged(&worse, &[], &[on(7, 0.5, "ada"), on(8, 0.3, "bob")]);
+        assert_eq!(too_little.refused.len(), 1, "{too_little:?}");
+    }
+
+    #[test]
+    fn what_does_not_count_is_said_by_name() {
+        let worse = [times(&run(), &queries(), 2.0)];
+        let aside = SetAside {
+            accepted: accepted(None),
+            why: "it was never merged".to_owned(),
+            is_done: false,
+        };
+        let night = judged_with(&worse, &[], &[], std::slice::from_ref(&aside));
+        assert_eq!(night.refused.len(), 1, "{night:?}");
+        assert_eq!(night.told, [does_not_count(&aside)]);
+        assert!(
+            night.told[0].ends_with(
+                "by `ada` on pull request #7 for aaaaaaaaaa, which does not count: it was never merged"
+            ),
+            "{night:?}"
+        );
     }
 
     #[test]
@@ -321,6 +453,7 @@ mod tests {
             series: &[],
             pinned: &[],
             accepted: &[],
+            set_aside: &[],
         };
         let night = judge(&[run()], &before, &Policy::default());
         assert_eq!(night.refused, [""; 0]);

@@ -77,6 +77,14 @@ pub enum RunFileError {
         /// What is wrong, with line and column.
         why: String,
     },
+    /// It does not say what was accepted.
+    #[error("`{name}` is no list of what was accepted: {why}")]
+    NotAccepted {
+        /// The file.
+        name: String,
+        /// What is wrong, with line and column.
+        why: String,
+    },
     /// A later version wrote it.
     #[error(
         "`{name}` has format {format}; this version reads up to {}",
@@ -183,6 +191,9 @@ impl RunFileError {
             Self::NotASnapshot { .. } => {
                 Some("`tollgate baseline export` writes one; nothing was imported")
             }
+            Self::NotAccepted { .. } => Some(
+                "take the file from an older commit of that branch; nothing was imported or changed",
+            ),
             Self::Newer { .. } => Some("update Tollgate to at least the version that wrote it"),
             Self::Twice { .. } => Some("name each run once"),
             Self::OtherProject { .. } => {

@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::output;
 use super::run_files::RunFileError;
+use super::{kept, output};
 use crate::cli;
 use crate::failure::Failure;
 use crate::github::{Client, GithubError, branch};
+use crate::measure::checkout::Repository;
 use crate::measure::progress::note;
 use crate::model::{Run, RunFile};
 use crate::report;
@@ -28,7 +29,7 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 const ATTEMPTS: u32 = 8;
 
 /// The file.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Snapshot {
     /// Version of the format of its runs.
@@ -53,12 +54,7 @@ impl Snapshot {
         self.runs
             .extend(new.filter(|run| known.insert(identity(run))));
         self.pinned.extend(other.pinned);
-        for accepted in other.accepted {
-            if !self.accepted.contains(&accepted) {
-                self.accepted.push(accepted);
-            }
-        }
-        self.accepted.sort_by(|one, other| one.at.cmp(&other.at));
+        kept::join(&mut self.accepted, other.accepted);
         self.format = RunFile::FORMAT;
         in_order(&mut self.runs);
         let old = self.runs.len().saturating_sub(limit);
@@ -126,16 +122,62 @@ pub(super) async fn import(
     add(store, project, &read(path, project)?).await
 }
 
-/// Adds what is kept in a file on GitHub; returns how many runs are new.
+/// Adds what is kept on a branch on GitHub; returns how many runs are new.
 pub(super) async fn pull(
     store: &BaselineStore,
     project: &str,
     client: &Client,
     place: &cli::Branch,
 ) -> Result<usize, Failure> {
-    let version = branch::read(client, &place.branch, &place.path).await?;
-    match version.content {
-        Some(bytes) => add(store, project, &parsed(&bytes, &named(place), project)?).await,
+    let mut files = Vec::new();
+    for file in [&place.path, &kept::beside(&place.path)] {
+        let version = branch::read(client, &place.branch, file).await?;
+        files.push(version.content);
+    }
+    let [runs, accepted] = [files.remove(0), files.remove(0)];
+    add_both(store, project, &place.branch, &place.path, runs, accepted).await
+}
+
+/// Adds what is kept on a branch of this clone, which takes no token; returns how many runs are new,
+/// none where there is no such branch.
+pub(super) async fn import_from(
+    store: &BaselineStore,
+    project: &str,
+    repository: &Repository,
+    branch: &str,
+    path: &str,
+) -> Result<Option<usize>, Failure> {
+    let Some(commit) = repository.branch(branch) else {
+        return Ok(None);
+    };
+    let runs = repository.file(&commit, path, LARGEST)?;
+    let accepted = repository.file(&commit, &kept::beside(path), LARGEST)?;
+    let added = add_both(store, project, branch, path, runs, accepted).await?;
+    Ok(Some(added))
+}
+
+/// Adds what is in both files of a branch. Neither counts where one of them is damaged.
+async fn add_both(
+    store: &BaselineStore,
+    project: &str,
+    branch: &str,
+    path: &str,
+    runs: Option<Vec<u8>>,
+    accepted: Option<Vec<u8>>,
+) -> Result<usize, Failure> {
+    let named = |file: &str| format!("{branch}:{file}");
+    let snapshot = match runs {
+        Some(bytes) => Some(parsed(&bytes, &named(path), project).map_err(Failure::Kept)?),
+        None => None,
+    };
+    if let Some(bytes) = accepted {
+        let name = named(&kept::beside(path));
+        for one in kept::parsed(&bytes, &name, project).map_err(Failure::Kept)? {
+            store.record(project, &one).await?;
+        }
+    }
+    match snapshot {
+        Some(snapshot) => add(store, project, &snapshot).await,
         None => Ok(0),
     }
 }
@@ -149,23 +191,39 @@ pub(super) async fn push(
     limit: u32,
     path: &Path,
 ) -> Result<bool, Failure> {
-    for attempt in 1..=ATTEMPTS {
-        let ours = read(path, project)?;
-        let version = branch::read(client, &place.branch, &place.path).await?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let joined = match &version.content {
-            Some(bytes) => parsed(bytes, &named(place), project)?.with(ours, limit),
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (name, file) = (&place.branch, &place.path);
+    let ours = read(path, project)?;
+    change(client, name, file, "Add a night", |known| {
+        let ours = ours.clone();
+        Ok(match known {
+            Some(bytes) => parsed(bytes, &format!("{name}:{file}"), project)?.with(ours, limit),
             None => ours,
-        };
-        let bytes = serde_json::to_vec_pretty(&joined).map_err(|error| Failure::Write {
-            path: place.path.clone().into(),
+        })
+    })
+    .await
+}
+
+/// Changes a file on a branch on GitHub, again on what others leave where they are faster. Returns
+/// whether anything is new in it.
+pub(super) async fn change<T: Serialize>(
+    client: &Client,
+    name: &str,
+    file: &str,
+    message: &str,
+    changed: impl Fn(Option<&[u8]>) -> Result<T, RunFileError>,
+) -> Result<bool, Failure> {
+    for attempt in 1..=ATTEMPTS {
+        let version = branch::read(client, name, file).await?;
+        let content = changed(version.content.as_deref()).map_err(Failure::Kept)?;
+        let bytes = serde_json::to_vec_pretty(&content).map_err(|error| Failure::Write {
+            path: file.into(),
             source: error.into(),
         })?;
         if version.content.as_ref() == Some(&bytes) {
             return Ok(false);
         }
-        let (name, file) = (&place.branch, &place.path);
-        if branch::write(client, name, file, &bytes, "Add a night", &version).await? {
+        if branch::write(client, name, file, &bytes, message, &version).await? {
             return Ok(true);
         }
         note(&format!(
@@ -173,10 +231,6 @@ pub(super) async fn push(
         ));
     }
     Err(GithubError::Contended.into())
-}
-
-fn named(place: &cli::Branch) -> String {
-    format!("{}:{}", place.branch, place.path)
 }
 
 async fn add(store: &BaselineStore, project: &str, snapshot: &Snapshot) -> Result<usize, Failure> {

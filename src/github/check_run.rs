@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
+use super::acceptances;
 use super::annotations::{self, Annotation};
 use super::client::Client;
 use super::error::GithubError;
@@ -72,6 +74,7 @@ struct Existing {
     status: String,
     conclusion: Option<String>,
     details_url: Option<String>,
+    started_at: Option<String>,
     output: Output,
 }
 
@@ -274,15 +277,37 @@ fn is_newer(all: &[Existing], run: &CheckRun<'_>) -> bool {
 }
 
 async fn list(client: &Client, run: &CheckRun<'_>) -> Result<Vec<Existing>, GithubError> {
-    let query: String = form_urlencoded::byte_serialize(run.name.as_bytes()).collect();
-    let route = format!(
-        "/commits/{}/check-runs?check_name={query}&filter=all&per_page=100",
-        run.sha
-    );
+    of_commit(client, run.sha, run.name).await
+}
+
+async fn of_commit(client: &Client, sha: &str, name: &str) -> Result<Vec<Existing>, GithubError> {
+    let query: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    let route = format!("/commits/{sha}/check-runs?check_name={query}&filter=all&per_page=100");
     let page: Page = client.get(LIST, &route).await?.read(LIST)?;
     let mut named = page.check_runs;
-    named.retain(|one| one.name == run.name);
+    named.retain(|one| one.name == name);
     Ok(named)
+}
+
+/// Whether a commit had a check run of this name before a time, by GitHub's clock. Where the token may
+/// not see check runs, there is none.
+pub async fn was_there(
+    client: &Client,
+    sha: &str,
+    name: &str,
+    before: OffsetDateTime,
+) -> Result<bool, GithubError> {
+    let existing = match of_commit(client, sha, name).await {
+        Ok(existing) => existing,
+        Err(error) if error.is_forbidden() => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    for at in existing.iter().filter_map(|one| one.started_at.as_deref()) {
+        if acceptances::time(at)? < before {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn with(run: &CheckRun<'_>, mut body: Value) -> Value {

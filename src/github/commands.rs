@@ -1,29 +1,28 @@
-//! What people tell Tollgate in a comment, and the record of what they accepted.
+//! What people tell Tollgate in a comment, and what they had before their eyes when they did.
 //!
 //! Must not decide who may: that is asked of GitHub.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
+use time::OffsetDateTime;
 
+use super::acceptances::{self, Standing};
 use super::client::Client;
 use super::comment::{self, Comment};
 use super::error::GithubError;
 use super::marker::Marker;
+use super::pulls::{self, PullRequest};
+use super::{publication, status};
 
 /// What a command starts with.
 const CALL: &str = "/tollgate";
-/// What the record of an acceptance starts with, before the record itself.
-const OPEN: &str = "<!-- tollgate:accepted:v1 ";
-/// What it ends with.
-const CLOSE: &str = " -->";
 /// The longest reason, in characters.
 const REASON: usize = 300;
 /// The longest name of a metric, in characters.
 const METRIC: usize = 200;
 const PERMISSION: &str = "say what the author of the comment may do";
 const WRITE: &str = "answer the comment";
+const FIND: &str = "find the run that measured";
 const RERUN: &str = "run the workflow again";
 
 /// A command.
@@ -44,24 +43,6 @@ pub enum Command {
 
 /// How commands are written.
 pub const USAGE: &str = "`/tollgate accept METRIC [up to 8%] because REASON` or `/tollgate rerun`";
-
-/// A regression that somebody let through, for one commit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Accepted {
-    /// Name of the report.
-    pub id: String,
-    /// The commit it holds for.
-    pub head: String,
-    /// The metric, in words that only one has.
-    pub metric: String,
-    /// The largest relative change that is accepted.
-    pub up_to: Option<f64>,
-    /// Who accepted it.
-    pub by: String,
-    /// Why.
-    pub because: String,
-}
 
 /// The command in a comment: its first line. None when it is no command, an error in words when it
 /// is none that is known.
@@ -125,32 +106,76 @@ pub async fn may_write(client: &Client, login: &str) -> Result<bool, GithubError
     Ok(["admin", "maintain", "write"].contains(&has.permission.as_str()))
 }
 
-/// The newest result that is shown on a pull request.
-pub async fn shown(
-    client: &Client,
-    pull: u64,
-    id: &str,
-    author: &str,
-) -> Result<Option<Marker>, GithubError> {
-    let ours = comment::by(client, pull, author).await?;
-    let markers = ours.iter().filter_map(|comment| Marker::of(&comment.body));
-    let of_report = markers.filter(|marker| marker.id == id);
-    Ok(of_report.max_by_key(|marker| marker.order))
+/// A result that is shown on a pull request.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Which.
+    pub marker: Marker,
+    /// Since when it is shown as it is, by GitHub's clock.
+    pub since: OffsetDateTime,
 }
 
-/// Records an acceptance where everybody sees it.
-pub async fn record(
+/// The newest result that is shown on a pull request, of those that a run of it has: what somebody
+/// made the same bot post names none.
+pub async fn shown(
     client: &Client,
-    pull: u64,
-    accepted: &Accepted,
-    words: &str,
-) -> Result<(), GithubError> {
-    let record = serde_json::to_string(accepted).map_err(|error| GithubError::Form {
-        what: WRITE,
-        why: error.to_string(),
-    })?;
-    let body = format!("{OPEN}{}{CLOSE}\n{words}", STANDARD.encode(record));
-    answer(client, pull, &body).await
+    pull: &PullRequest,
+    id: &str,
+    author: &str,
+) -> Result<Option<Shown>, GithubError> {
+    let ours = comment::by(client, pull.number, author).await?;
+    let mut markers: Vec<(Marker, &Comment)> = ours
+        .iter()
+        .filter_map(|comment| Some((Marker::of(&comment.body)?, comment)))
+        .filter(|(marker, _)| marker.id == id)
+        .collect();
+    markers.sort_by_key(|(marker, _)| std::cmp::Reverse(marker.order));
+    for (marker, comment) in markers {
+        if is_run_of(client, &marker, pull).await? {
+            let since = acceptances::time(&comment.updated_at)?;
+            return Ok(Some(Shown { marker, since }));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the run that a marker names ran for the commit that it names, of this pull request.
+async fn is_run_of(
+    client: &Client,
+    marker: &Marker,
+    pull: &PullRequest,
+) -> Result<bool, GithubError> {
+    #[derive(Deserialize)]
+    struct Run {
+        head_sha: String,
+        event: String,
+        head_repository: Option<pulls::Repository>,
+    }
+    let route = format!("/actions/runs/{}", marker.order.run);
+    let run: Run = match client.get(FIND, &route).await {
+        Ok(answer) => answer.read(FIND)?,
+        Err(error) if error.status() == Some(404) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let from = |repository: &Option<pulls::Repository>| repository.as_ref().map(|one| one.id);
+    Ok(run.head_sha == marker.head
+        && run.event == "pull_request"
+        && from(&run.head_repository) == from(&pull.head.repo))
+}
+
+/// Whether the result of a commit was there to be seen at a time: in the comment that shows it, on the
+/// commit, or because something was accepted of it before.
+pub async fn was_seen(
+    client: &Client,
+    shown: &Shown,
+    at: OffsetDateTime,
+    accepted: &[Standing],
+) -> Result<bool, GithubError> {
+    let Marker { id, head, .. } = &shown.marker;
+    if shown.since < at || accepted.iter().any(|one| one.at < at) {
+        return Ok(true);
+    }
+    status::was_there(client, head, &publication::context(id), at, true).await
 }
 
 /// Answers in a comment.
@@ -158,27 +183,6 @@ pub async fn answer(client: &Client, pull: u64, body: &str) -> Result<(), Github
     let route = format!("/issues/{pull}/comments");
     let body = json!({ "body": body });
     client.post(WRITE, &route, &body).await.map(drop)
-}
-
-/// What was accepted for a commit of a pull request; only our own records count.
-pub async fn accepted(
-    client: &Client,
-    pull: u64,
-    id: &str,
-    head: &str,
-    author: &str,
-) -> Result<Vec<Accepted>, GithubError> {
-    let ours = comment::by(client, pull, author).await?;
-    let records = ours.iter().filter_map(record_in);
-    Ok(records
-        .filter(|record| record.id == id && record.head == head)
-        .collect())
-}
-
-fn record_in(comment: &Comment) -> Option<Accepted> {
-    let line = comment.body.lines().next()?;
-    let record = line.strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
-    serde_json::from_slice(&STANDARD.decode(record).ok()?).ok()
 }
 
 /// Runs the workflow again that measured.
@@ -237,27 +241,5 @@ mod tests {
         ] {
             assert!(matches!(parse(text), Some(Err(_))), "{text}");
         }
-    }
-
-    #[test]
-    fn a_record_is_read_as_it_was_written() {
-        let accepted = Accepted {
-            id: "tollgate".to_owned(),
-            head: "a".repeat(40),
-            metric: "p50 -->".to_owned(),
-            up_to: Some(0.08),
-            by: "ada".to_owned(),
-            because: "-->\n@team".to_owned(),
-        };
-        let record = STANDARD.encode(serde_json::to_string(&accepted).unwrap());
-        let comment = |body: String| Comment {
-            id: 1,
-            body,
-            user: None,
-        };
-        let good = format!("{OPEN}{record}{CLOSE}\nwords");
-        assert_eq!(record_in(&comment(good.clone())), Some(accepted));
-        assert_eq!(record_in(&comment(format!("> {good}"))), None);
-        assert_eq!(record_in(&comment(good.replace(&record, "e30="))), None);
     }
 }

@@ -56,17 +56,22 @@ struct Ours {
     body: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: u64,
     #[serde(default)]
     pub(super) body: String,
     pub(super) user: Option<User>,
+    /// When it was written and when it was last changed, as RFC 3339.
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+    /// The pull request in the words of the API.
+    pub(super) issue_url: String,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct User {
-    login: String,
+    pub(super) login: String,
     #[serde(rename = "type")]
     kind: String,
 }

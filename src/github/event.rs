@@ -87,18 +87,37 @@ pub enum Situation {
         /// The pull request that it adds to what is before it in the queue.
         pull: Option<u64>,
     },
-    /// Somebody wrote a comment on a pull request.
+    /// Somebody wrote a comment on a pull request, or put a label on it.
     Comment {
         /// The pull request.
         number: u64,
-        /// Who wrote it.
+        /// Who did.
         author: String,
-        /// What.
+        /// Where it stands.
+        said: Said,
+        /// What they say by it.
         body: String,
     },
     /// A push, a schedule, a start by hand: a commit and no pull request.
     Commit {
         /// Which one.
+        head: String,
+    },
+}
+
+/// Where somebody says something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// In a comment.
+    Comment {
+        /// Its number.
+        number: u64,
+    },
+    /// By a label.
+    Label {
+        /// Its name.
+        name: String,
+        /// The newest commit of the pull request when it was put there.
         head: String,
     },
 }
@@ -210,6 +229,7 @@ struct MergeGroup {
 #[derive(Deserialize)]
 struct LabelEvent {
     number: u64,
+    pull_request: Pull,
     label: Label,
     sender: User,
 }
@@ -224,7 +244,7 @@ struct Label {
 struct CommentEvent {
     action: String,
     issue: Issue,
-    comment: Said,
+    comment: CommentOf,
 }
 
 #[derive(Deserialize)]
@@ -234,7 +254,8 @@ struct Issue {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct CommentOf {
+    id: u64,
     user: User,
     body: String,
 }
@@ -381,15 +402,25 @@ fn is_labelled(event: &[u8]) -> bool {
 /// A label is a command with its description as the reason: `tollgate accept list p50 up to 8%`.
 fn labelled(event: &[u8]) -> Result<Situation, EventError> {
     let event: LabelEvent = parse(event)?;
-    let because = match event.label.description.as_deref().map(str::trim) {
-        Some(text) if !text.is_empty() => text.to_owned(),
-        Some(_) | None => "of the label".to_owned(),
-    };
+    let label = event.label;
     Ok(Situation::Comment {
         number: event.number,
         author: event.sender.login,
-        body: format!("/{} because {because}", event.label.name.trim()),
+        body: of_label(&label.name, label.description.as_deref()),
+        said: Said::Label {
+            name: label.name,
+            head: commit("pull_request.head.sha", event.pull_request.head.sha)?,
+        },
     })
+}
+
+/// What a label says.
+pub(super) fn of_label(name: &str, description: Option<&str>) -> String {
+    let because = match description.map(str::trim) {
+        Some(text) if !text.is_empty() => text,
+        Some(_) | None => "of the label",
+    };
+    format!("/{} because {because}", name.trim())
 }
 
 fn said(event: &[u8]) -> Result<Situation, EventError> {
@@ -403,6 +434,9 @@ fn said(event: &[u8]) -> Result<Situation, EventError> {
     Ok(Situation::Comment {
         number: event.issue.number,
         author: event.comment.user.login,
+        said: Said::Comment {
+            number: event.comment.id,
+        },
         body: event.comment.body,
     })
 }
@@ -539,14 +573,21 @@ mod tests {
 
     #[test]
     fn a_label_is_a_comment_by_who_put_it_there() {
-        let event = r#"{"action":"labeled","number":3,"sender":{"login":"ada"},
-            "label":{"name":"tollgate accept list p50 up to 8%","description":"it shows more"}}"#;
-        let situation = context("pull_request_target", event).unwrap().situation;
+        let event = format!(
+            r#"{{"action":"labeled","number":3,"sender":{{"login":"ada"}},
+            "pull_request":{{"head":{{"sha":"{HEAD}","repo":null}}}},
+            "label":{{"name":"tollgate accept list p50 up to 8%","description":"it shows more"}}}}"#
+        );
+        let situation = context("pull_request_target", &event).unwrap().situation;
         let body = "/tollgate accept list p50 up to 8% because it shows more".to_owned();
         let author = "ada".to_owned();
         let expected = Situation::Comment {
             number: 3,
             author,
+            said: Said::Label {
+                name: "tollgate accept list p50 up to 8%".to_owned(),
+                head: HEAD.to_owned(),
+            },
             body,
         };
         assert_eq!(situation, expected);

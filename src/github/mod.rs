@@ -4,6 +4,7 @@
 //! Must not judge, and must not decide what a report says: finished texts come in, and where they
 //! went comes out.
 
+pub mod acceptances;
 pub mod against;
 pub mod annotations;
 pub mod branch;

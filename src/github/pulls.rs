@@ -20,10 +20,27 @@ pub struct PullRequest {
     /// Whether comments are closed.
     #[serde(default)]
     pub locked: bool,
+    /// The labels that are on it.
+    #[serde(default)]
+    pub labels: Vec<Label>,
+    /// Whether it was merged; a list does not say.
+    #[serde(default)]
+    pub merged: bool,
+    /// The commit that it was merged as, or would be.
+    pub merge_commit_sha: Option<String>,
     /// What it brings.
     pub head: Side,
     /// Where it goes.
     pub base: Side,
+}
+
+/// A label.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Label {
+    /// Its name.
+    pub name: String,
+    /// Its description.
+    pub description: Option<String>,
 }
 
 /// A branch in a repository.

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
+use super::acceptances;
 use super::client::Client;
 use super::error::GithubError;
 use super::limits;
@@ -66,6 +68,7 @@ struct Existing {
     state: String,
     description: Option<String>,
     target_url: Option<String>,
+    created_at: String,
 }
 
 /// Fresh looks before giving up. Each needs another run that writes at the same moment.
@@ -163,10 +166,42 @@ fn other_job(existing: &[Existing], status: &Status<'_>) -> Option<String> {
 
 /// The statuses of its context, the last one first.
 async fn list(client: &Client, status: &Status<'_>) -> Result<Vec<Existing>, GithubError> {
-    let route = format!("/commits/{}/statuses", status.sha);
+    of_commit(client, status.sha, status.context).await
+}
+
+async fn of_commit(
+    client: &Client,
+    sha: &str,
+    context: &str,
+) -> Result<Vec<Existing>, GithubError> {
+    let route = format!("/commits/{sha}/statuses");
     let mut existing: Vec<Existing> = client.list(LIST, &route).await?;
-    existing.retain(|one| one.context == status.context);
+    existing.retain(|one| one.context == context);
     Ok(existing)
+}
+
+/// Whether a commit had such a status before a time, by GitHub's clock; with `judged` only a verdict is
+/// one. Where the token may not see statuses, there is none.
+pub async fn was_there(
+    client: &Client,
+    sha: &str,
+    context: &str,
+    before: OffsetDateTime,
+    judged: bool,
+) -> Result<bool, GithubError> {
+    let existing = match of_commit(client, sha, context).await {
+        Ok(existing) => existing,
+        Err(error) if error.is_forbidden() => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let verdicts = [State::Success.word(), State::Failure.word()];
+    let counts = |one: &&Existing| !judged || verdicts.contains(&one.state.as_str());
+    for one in existing.iter().filter(counts) {
+        if acceptances::time(&one.created_at)? < before {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Writes one and returns its number. Setting it twice is setting it.
@@ -222,6 +257,7 @@ mod tests {
     #[test]
     fn the_newest_run_counts_and_its_end_more_than_its_beginning() {
         let said = |id, run: u64, state: &str| Existing {
+            created_at: String::new(),
             id,
             context: "tollgate".to_owned(),
             state: state.to_owned(),

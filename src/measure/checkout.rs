@@ -193,6 +193,67 @@ impl Repository {
         Ok(list.lines().map(str::to_owned).collect())
     }
 
+    /// What the history of `to` has and that of `from` has not.
+    pub fn since(&self, from: &str, to: &str) -> Result<NewCommits, CheckoutError> {
+        let range = format!("{from}..{to}");
+        let all = self.git(&["rev-list", "--end-of-options", &range])?;
+        let subjects = self.git(&[
+            "log",
+            "--first-parent",
+            "--no-show-signature",
+            "--format=%s",
+            "--end-of-options",
+            &range,
+        ])?;
+        Ok(NewCommits {
+            all: all.lines().map(str::to_owned).collect(),
+            subjects: subjects.lines().map(str::to_owned).collect(),
+        })
+    }
+
+    /// Whether a commit is in the history of another; one that is not here is not.
+    pub fn is_ancestor(&self, commit: &str, of: &str) -> bool {
+        self.has(commit)
+            && self
+                .git(&["merge-base", "--is-ancestor", commit, of])
+                .is_ok()
+    }
+
+    /// The newest commit of a branch, as it is at `origin` or here.
+    pub fn branch(&self, name: &str) -> Option<String> {
+        let names = [
+            format!("refs/remotes/origin/{name}"),
+            format!("refs/heads/{name}"),
+        ];
+        names.iter().find_map(|name| self.commit(name).ok())
+    }
+
+    /// A file at the top of the repository, as a commit has it; none where it has no such file.
+    pub fn file(
+        &self,
+        commit: &str,
+        file: &str,
+        largest: u64,
+    ) -> Result<Option<Vec<u8>>, CheckoutError> {
+        let object = format!("{commit}:{file}");
+        let Ok(object) = self.git(&["rev-parse", "--verify", "--quiet", &object]) else {
+            return Ok(None);
+        };
+        let size = self.git(&["cat-file", "-s", &object])?;
+        let failed = |why: String| CheckoutError::Git {
+            command: format!("cat-file blob {object}"),
+            why,
+        };
+        if size.parse().is_ok_and(|size: u64| size > largest) {
+            return Err(failed(format!("`{file}` has {size} bytes")));
+        }
+        let output = git_output(&self.project, &["cat-file", "blob", &object], &[])?;
+        if !output.status.success() {
+            return Err(failed(text(&output.stderr)));
+        }
+        Ok(Some(output.stdout))
+    }
+
     /// Files that differ between base and head, relative to the top of the repository; none are
     /// known of a patch.
     pub fn changed_files(&self, base: &Base, head: &Head) -> Result<Vec<String>, CheckoutError> {
@@ -239,7 +300,8 @@ impl Repository {
         })
     }
 
-    fn is_shallow(&self) -> bool {
+    /// Whether this clone lacks older commits.
+    pub fn is_shallow(&self) -> bool {
         self.git(&["rev-parse", "--is-shallow-repository"])
             .is_ok_and(|answer| answer == "true")
     }
@@ -277,6 +339,15 @@ impl Repository {
             &identity,
         )
     }
+}
+
+/// What was added to a branch.
+#[derive(Debug)]
+pub struct NewCommits {
+    /// Every commit, those of merged branches too.
+    pub all: Vec<String>,
+    /// The first lines of the commits of the branch itself.
+    pub subjects: Vec<String>,
 }
 
 /// One checked-out arm.

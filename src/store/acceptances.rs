@@ -26,33 +26,84 @@ pub struct AcceptedOnce {
     /// When it was recorded, as RFC 3339 in UTC.
     #[sqlx(rename = "accepted_at")]
     pub at: String,
+    /// On which pull request; none for what a command line let through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<i64>,
+    /// How much worse it was measured on that commit, as a share: what is let through where there
+    /// is no ceiling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<f64>,
+    /// The commit that GitHub merged the pull request as, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_as: Option<String>,
+}
+
+impl AcceptedOnce {
+    /// Whether both are one acceptance, seen twice.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.commit == other.commit
+            && self.metric == other.metric
+            && self.ceiling == other.ceiling
+            && self.by == other.by
+            && self.because == other.because
+    }
+
+    /// Takes over what is only known of the same acceptance seen elsewhere.
+    pub fn learn(&mut self, other: &Self) {
+        self.pull_request = self.pull_request.or(other.pull_request);
+        self.measured = self.measured.or(other.measured);
+        self.merged_as = self.merged_as.take().or_else(|| other.merged_as.clone());
+    }
 }
 
 impl BaselineStore {
-    /// Records it, unless it is recorded already.
+    /// Records it, or what is new of one that is recorded already.
     pub async fn record(&self, project: &str, accepted: &AcceptedOnce) -> Result<(), StoreError> {
-        sqlx::query(
-            "insert into acceptances \
-             (project, commit_hash, metric, ceiling, accepted_by, reason, accepted_at) \
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
-        )
-        .bind(project)
-        .bind(&accepted.commit)
-        .bind(&accepted.metric)
-        .bind(accepted.ceiling)
-        .bind(&accepted.by)
-        .bind(&accepted.because)
-        .bind(&accepted.at)
-        .execute(&self.pool)
-        .await
-        .map_err(|source| self.failed("record an acceptance in", source))?;
-        Ok(())
+        let recorded = async {
+            let mut transaction = self.begin().await?;
+            sqlx::query(
+                "insert into acceptances \
+                 (project, commit_hash, metric, ceiling, accepted_by, reason, accepted_at) \
+                 values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+            )
+            .bind(project)
+            .bind(&accepted.commit)
+            .bind(&accepted.metric)
+            .bind(accepted.ceiling)
+            .bind(&accepted.by)
+            .bind(&accepted.because)
+            .bind(&accepted.at)
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query(
+                "update acceptances set pull_request = coalesce(pull_request, $7), \
+                 measured = coalesce(measured, $8), merged_as = coalesce(merged_as, $9) \
+                 where project = $1 and commit_hash = $2 and metric = $3 and accepted_by = $4 \
+                 and reason = $5 and coalesce(ceiling, -1.0) = $6",
+            )
+            .bind(project)
+            .bind(&accepted.commit)
+            .bind(&accepted.metric)
+            .bind(&accepted.by)
+            .bind(&accepted.because)
+            .bind(accepted.ceiling.unwrap_or(-1.0))
+            .bind(accepted.pull_request)
+            .bind(accepted.measured)
+            .bind(&accepted.merged_as)
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await
+        };
+        recorded
+            .await
+            .map_err(|source| self.failed("record an acceptance in", source))
     }
 
     /// What was accepted in a project, newest first.
     pub async fn accepted(&self, project: &str) -> Result<Vec<AcceptedOnce>, StoreError> {
         sqlx::query_as(
-            "select commit_hash, metric, ceiling, accepted_by, reason, accepted_at \
+            "select commit_hash, metric, ceiling, accepted_by, reason, accepted_at, \
+             pull_request, measured, merged_as \
              from acceptances where project = $1 order by accepted_at desc, id desc",
         )
         .bind(project)

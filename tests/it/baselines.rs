@@ -117,6 +117,73 @@ fn a_history_survives_as_a_file() {
         .says("is a run of project `shop`");
 }
 
+/// Commits files to a branch that has nothing else.
+fn keep(project: &Sandbox, name: &str, files: &[(&str, &str)]) {
+    let index = project.outside("kept.index");
+    let _earlier = std::fs::remove_file(&index);
+    let git = |arguments: &[&str]| {
+        let mut git = project.command("git");
+        let output = git.args(arguments).env("GIT_INDEX_FILE", &index).output();
+        let output = output.expect("git can be run");
+        assert!(output.status.success(), "{arguments:?}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        text.trim().to_owned()
+    };
+    for (file, text) in files {
+        let path = project.outside("kept");
+        std::fs::write(&path, text).expect("a file");
+        let blob = git(&["hash-object", "-w", path.to_str().expect("a path")]);
+        let entry = format!("100644,{blob},{file}");
+        git(&["update-index", "--add", "--cacheinfo", &entry]);
+    }
+    let tree = git(&["write-tree"]);
+    let commit = git(&["commit-tree", &tree, "-m", "a night"]);
+    git(&["update-ref", name, &commit]);
+}
+
+#[test]
+fn nights_come_out_of_the_clone_without_a_token() {
+    let project = project();
+    let import = ["baseline", "import", "--from-branch", "tollgate-baselines"];
+    project
+        .run(&import)
+        .exits(0)
+        .prints("there is no branch `tollgate-baselines` in this clone");
+    project.run(&["baseline", "refresh"]).exits(0);
+    let path = project.outside("main.json");
+    let file = path.to_str().unwrap();
+    project.run(&["baseline", "export", file]).exits(0);
+    let runs = std::fs::read_to_string(&path).unwrap();
+    let accepted = r#"{"format":1,"project":"sandbox","accepted":[{"commit":"aaaa","metric":
+        "bundle/web/total","ceiling":null,"by":"ada","because":"icons","at":"2026-11-23T03:00:00Z"}]}"#;
+    let remote = "refs/remotes/origin/tollgate-baselines";
+
+    std::fs::remove_file(project.result("baselines.db")).unwrap();
+    keep(&project, remote, &[("other.txt", "x")]);
+    project.run(&import).exits(0).prints("0 new runs");
+    keep(
+        &project,
+        remote,
+        &[("main.json", &runs), ("main.accepted.json", accepted)],
+    );
+    project.run(&import).exits(0).prints("1 new runs");
+    project.run(&import).exits(0).prints("0 new runs");
+    project
+        .run(&["baseline", "accepted"])
+        .prints("`ada` because icons");
+    assert_eq!(project.git(&["status", "--porcelain"]), "");
+
+    // What is damaged is no shorter history.
+    for (file, text) in [
+        ("main.json", &runs[..runs.len() / 2]),
+        ("main.accepted.json", &accepted[..90]),
+    ] {
+        keep(&project, remote, &[(file, text)]);
+        let words = format!("`tollgate-baselines:{file}` is no ");
+        project.run(&import).exits(4).says(&words);
+    }
+}
+
 #[test]
 fn a_run_that_is_not_stored_is_wrong_usage() {
     let project = project();

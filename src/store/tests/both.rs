@@ -135,6 +135,9 @@ async fn in_a_file_and_on_a_server_alike() {
     for place in places(&server, &folder, "four").await {
         a_damaged_run_is_an_error(&place).await;
     }
+    for place in places(&server, &folder, "five").await {
+        an_old_acceptance_migrates(&place).await;
+    }
     a_server_that_is_away_is_named_without_password(&server).await;
 }
 
@@ -209,17 +212,33 @@ async fn finds_what_it_keeps(place: &Location) {
         by: "ada".to_owned(),
         because: "the index costs writes".to_owned(),
         at: at(4),
+        pull_request: Some(3),
+        measured: Some(0.05),
+        merged_as: None,
     };
-    for ceiling in [Some(0.08), None] {
+    // Seen twice it is one; with another ceiling it is another.
+    for ceiling in [Some(0.08), Some(0.12), None] {
         accepted.ceiling = ceiling;
-        accepted.because = format!("{ceiling:?}");
         for _ in 0..2 {
             store.record(PROJECT, &accepted).await.unwrap();
         }
     }
     let recorded = store.accepted(PROJECT).await.unwrap();
-    assert_eq!(recorded.len(), 2);
+    assert_eq!(recorded.len(), 3);
     assert_eq!(recorded[0], accepted);
+    // What became known later is added, and nothing is forgotten.
+    let later = AcceptedOnce {
+        merged_as: Some(ancestors[0].clone()),
+        pull_request: None,
+        measured: None,
+        ..accepted.clone()
+    };
+    store.record(PROJECT, &later).await.unwrap();
+    accepted.learn(&later);
+    let recorded = store.accepted(PROJECT).await.unwrap();
+    assert_eq!(recorded.len(), 3);
+    assert_eq!(recorded[0], accepted);
+    assert_eq!(recorded[0].merged_as, Some(ancestors[0].clone()));
     store.close().await;
     let store = BaselineStore::connect(place).await.unwrap();
     assert_eq!(store.list(PROJECT, 10).await.unwrap().len(), 2);
@@ -296,7 +315,7 @@ async fn writer_that_dies() {
 
 async fn a_newer_schema_is_refused(place: &Location) {
     let store = BaselineStore::connect(place).await.unwrap();
-    sqlx::query("update _sqlx_migrations set version = 9999 where version = 2")
+    sqlx::query("update _sqlx_migrations set version = 9999 where version = 3")
         .execute(&store.pool)
         .await
         .unwrap();
@@ -327,6 +346,36 @@ async fn an_old_database_migrates(place: &Location) {
     let p50 = MetricId::endpoint("list projects", Metric::LatencyP50);
     let points = store.history(PROJECT, &p50, 10).await.unwrap();
     assert_eq!(points.len(), 1, "what was stored before has a summary too");
+    store.close().await;
+}
+
+/// As the second version made it, with an acceptance in it.
+async fn an_old_acceptance_migrates(place: &Location) {
+    let pool = open::open_old(place, 2).await;
+    sqlx::query(
+        "insert into acceptances (project, commit_hash, metric, ceiling, accepted_by, reason, \
+         accepted_at) values ($1, 'aaaa1111', 'bundle/web/total', 0.08, 'ada', 'icons', $2)",
+    )
+    .bind(PROJECT)
+    .bind(at(0))
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    let store = BaselineStore::connect(place).await.unwrap();
+    let accepted = store.accepted(PROJECT).await.unwrap();
+    let expected = AcceptedOnce {
+        commit: "aaaa1111".to_owned(),
+        metric: "bundle/web/total".to_owned(),
+        ceiling: Some(0.08),
+        by: "ada".to_owned(),
+        because: "icons".to_owned(),
+        at: at(0),
+        pull_request: None,
+        measured: None,
+        merged_as: None,
+    };
+    assert_eq!(accepted, [expected]);
     store.close().await;
 }
 

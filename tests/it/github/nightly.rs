@@ -68,6 +68,11 @@ impl Nights {
         said(self.push(snapshot))
     }
 
+    fn pulled(&self) {
+        let (code, told) = said(self.command(&["pull"]).spawn().expect("it starts"));
+        assert_eq!(code, Some(0), "{told}");
+    }
+
     fn file(&self) -> Option<Vec<u8>> {
         self.github
             .look(|world| world.git.file(BRANCH, "main.json"))
@@ -164,6 +169,14 @@ fn a_damaged_history_is_never_replaced() {
     for damaged in [half, b"", b"{}", other.to_string().as_bytes()] {
         nights
             .github
+            .look(|world| world.git.commit(BRANCH, "main.accepted.json", damaged));
+        let fresh = nights.project.outside("fresh.db").display().to_string();
+        let pull = nights.command(&["pull", "--store", &fresh]).spawn();
+        let (code, told) = said(pull.expect("it starts"));
+        assert_eq!(code, Some(4), "{told}");
+        assert!(told.contains("main.accepted.json` is"), "{told}");
+        nights
+            .github
             .look(|world| world.git.commit(BRANCH, "main.json", damaged));
         let (code, told) = nights.pushed(&snapshot);
         assert_ne!(code, Some(0), "{told}");
@@ -172,6 +185,109 @@ fn a_damaged_history_is_never_replaced() {
         let pull = nights.command(&["pull", "--store", &fresh]).spawn();
         assert_ne!(said(pull.expect("it starts")).0, Some(0));
     }
+}
+
+/// Every metric of a stored run, accepted on pull request 3 for a commit.
+fn accepted(project: &Sandbox, commit: &str) -> Value {
+    let run = project.run(&["baseline", "show", "1"]);
+    let run: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let metrics = run["samples"].as_object().expect("samples").keys();
+    let accepted = metrics.map(|metric| {
+        json!({
+            "commit": commit, "metric": metric, "ceiling": 10.0, "by": "ada", "because": "icons",
+            "at": "2030-01-01T00:00:00Z", "pull-request": 3, "measured": 0.5,
+        })
+    });
+    let accepted: Vec<Value> = accepted.collect();
+    assert!(!accepted.is_empty());
+    json!({ "format": 1, "project": "sandbox", "accepted": accepted })
+}
+
+/// A night, a pull request on which everything was accepted that it makes worse, and the main branch
+/// that has become worse in the same way; the commit of the pull request.
+fn grown() -> (Nights, String) {
+    let nights = Nights::new();
+    let project = &nights.project;
+    project.run(&["baseline", "refresh"]).exits(0);
+    let grow = || project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=90");
+    project.git(&["checkout", "--quiet", "-b", "topic"]);
+    grow();
+    let head = project.commit("more");
+    project.git(&["checkout", "--quiet", "main"]);
+    let kept = accepted(project, &head).to_string();
+    nights.github.pull(&head, 186_853_002);
+    nights.github.look(|world| {
+        let kept = kept.as_bytes();
+        world.git.commit(BRANCH, "main.accepted.json", kept);
+    });
+    nights.pulled();
+    grow();
+    (nights, head)
+}
+
+#[test]
+fn what_was_accepted_and_never_merged_lets_no_night_through() {
+    let (nights, head) = grown();
+    let project = &nights.project;
+    project.commit("more, by another way");
+
+    let refused = project.run(&["baseline", "refresh"]);
+
+    refused.exits(1).says("worse than in the last night");
+    let said = format!(
+        "bundle/web/total was accepted by `ada` on pull request #3 for {}, which does not count: \
+         nothing since the last night says that #3 was merged",
+        &head[..10]
+    );
+    refused.prints(&said);
+}
+
+#[test]
+fn what_was_accepted_lets_a_night_through_once_it_is_squashed_into_the_branch() {
+    let (nights, _) = grown();
+    nights.project.commit("Show more (#3)");
+    let stored = nights.project.run(&["baseline", "refresh"]);
+    stored.exits(0).prints("`ada` accepted it because icons");
+    // What it was for is done: what comes after it is not let through by it.
+    let project = &nights.project;
+    project.edit("build.sh", "extra_kilobytes=90", "extra_kilobytes=180");
+    project.commit("and more");
+    let refused = project.run(&["baseline", "refresh"]);
+    refused
+        .exits(1)
+        .prints("which does not count: nothing since");
+}
+
+#[test]
+fn what_was_accepted_lets_a_night_through_once_its_commit_is_in_the_history() {
+    let (nights, head) = grown();
+    let project = &nights.project;
+    project.git(&["checkout", "--quiet", "--", "."]);
+    project.git(&["merge", "--quiet", "--no-ff", "-m", "topic", "topic"]);
+    let stored = project.run(&["baseline", "refresh"]);
+    stored.exits(0).prints("`ada` accepted it because icons");
+    project.edit("build.sh", "extra_kilobytes=90", "extra_kilobytes=180");
+    project.commit("and more");
+    let refused = project.run(&["baseline", "refresh"]);
+    refused
+        .exits(1)
+        .prints("which does not count: it was part of the last night already");
+    assert_eq!(head.len(), 40);
+}
+
+#[test]
+fn what_was_rebased_is_known_from_github() {
+    let (nights, _) = grown();
+    let merged = nights.project.commit("more");
+    // GitHub names a commit for one that is not merged too.
+    nights.pulled();
+    nights.project.run(&["baseline", "refresh"]).exits(1);
+    nights
+        .github
+        .look(|world| world.pulls[0].merged_as = Some(merged));
+    nights.pulled();
+    let stored = nights.project.run(&["baseline", "refresh"]);
+    stored.exits(0).prints("`ada` accepted it because icons");
 }
 
 #[test]

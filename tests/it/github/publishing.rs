@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::github::{Fault, Github, REPOSITORY};
+use crate::support::github::{Fault, Github, REPOSITORY, RunOf};
 use crate::support::{FIRST_FORMAT, Finished, Sandbox};
 
 const EVENTS: &str = include_str!("../../fixtures/github/events.json");
@@ -20,7 +20,7 @@ const OURS: u64 = 186_853_002;
 /// That of a fork.
 const FORK: u64 = 99;
 
-fn head() -> String {
+pub(super) fn head() -> String {
     "a".repeat(40)
 }
 
@@ -28,12 +28,12 @@ fn head() -> String {
 type Change = fn(&mut Value);
 
 /// A job on GitHub: a checkout with a recorded run, an event, and GitHub itself.
-struct Job {
-    sandbox: Sandbox,
-    github: Github,
-    event: Value,
-    name: &'static str,
-    run: u64,
+pub(super) struct Job {
+    pub(super) sandbox: Sandbox,
+    pub(super) github: Github,
+    pub(super) event: Value,
+    pub(super) name: &'static str,
+    pub(super) run: u64,
     attempt: u32,
     /// What stands before the API's paths.
     api: &'static str,
@@ -70,7 +70,7 @@ impl Job {
     }
 
     /// A pull request of a branch of the repository, number 3.
-    fn on_pull_request() -> Self {
+    pub(super) fn on_pull_request() -> Self {
         let job = Self::on("pull_request", "pull_request.opened", |event| {
             pull_event(event, OURS);
         });
@@ -107,7 +107,7 @@ impl Job {
     }
 
     /// Writes the run file of the sample app with an N+1 query, changed.
-    fn record(&self, change: impl FnOnce(&mut Value)) {
+    pub(super) fn record(&self, change: impl FnOnce(&mut Value)) {
         let mut run: Value = serde_json::from_str(FIRST_FORMAT).expect("a fixture is JSON");
         change(&mut run);
         self.sandbox.write(".tollgate/run.json", &run.to_string());
@@ -115,18 +115,42 @@ impl Job {
         self.sandbox.write(".tollgate/.gitignore", "*\n");
     }
 
-    fn publish(&self, arguments: &[&str]) -> Finished<'_> {
+    pub(super) fn publish(&self, arguments: &[&str]) -> Finished<'_> {
         self.start(&[&["publish"], arguments].concat())
     }
 
     /// Somebody writes a comment; the outputs of `tollgate command`.
-    fn say(&mut self, author: &str, body: &str) -> String {
+    pub(super) fn say(&mut self, author: &str, body: &str) -> String {
+        self.write_comment(author, body);
+        self.obey()
+    }
+
+    /// Somebody writes a comment, and the workflow of commands is about to run.
+    pub(super) fn write_comment(&mut self, author: &str, body: &str) -> u64 {
         self.name = "issue_comment";
         self.event = event("issue_comment.created");
         self.event["issue"]["number"] = 3.into();
         self.event["issue"]["pull_request"] = json!({ "url": "https://api.github.com" });
         self.event["comment"]["user"]["login"] = author.into();
         self.event["comment"]["body"] = body.into();
+        let number = self.github.look(|world| world.comment(3, author, body));
+        self.event["comment"]["id"] = number.into();
+        number
+    }
+
+    /// The pull request's own workflow runs for its newest commit.
+    pub(super) fn measures(&mut self, run: u64, head: &str) {
+        self.name = "pull_request";
+        self.event = event("pull_request.opened");
+        pull_event(&mut self.event, OURS);
+        self.event["pull_request"]["head"]["sha"] = head.into();
+        self.github
+            .look(|world| head.clone_into(&mut world.pulls[0].head));
+        self.run = run;
+    }
+
+    /// The outputs of `tollgate command` for what was said.
+    pub(super) fn obey(&self) -> String {
         let _earlier = fs::remove_file(self.sandbox.outside("outputs"));
         self.start(&["command"]).exits(0);
         let outputs = fs::read_to_string(self.sandbox.outside("outputs"));
@@ -138,6 +162,15 @@ impl Job {
         fs::write(outside("event.json"), self.event.to_string()).expect("a file");
         let text = |text: &str| PathBuf::from(text);
         let api = format!("{}{}", self.github.url(), self.api);
+        let pull = &self.event["pull_request"]["head"];
+        let of = |head: &Value| RunOf {
+            head: head.as_str().expect("a commit").to_owned(),
+            repository: pull["repo"]["id"].as_u64().expect("a number"),
+        };
+        if self.name == "pull_request" && pull["repo"].is_object() {
+            let run = of(&pull["sha"]);
+            self.github.look(|world| world.runs.insert(self.run, run));
+        }
         let into = match self.name {
             "pull_request" => "main",
             _ => "",
@@ -174,21 +207,21 @@ impl Job {
     }
 
     /// State and description of the status `tollgate` on a commit.
-    fn status(&self, sha: &str) -> Option<(String, String)> {
+    pub(super) fn status(&self, sha: &str) -> Option<(String, String)> {
         self.github.look(|world| {
             let status = world.status(sha, "tollgate");
             status.map(|(state, text)| (state.to_owned(), text.to_owned()))
         })
     }
 
-    fn state(&self) -> String {
+    pub(super) fn state(&self) -> String {
         self.status(&head()).expect("a status").0
     }
 
-    fn comments(&self) -> Vec<String> {
+    pub(super) fn comments(&self) -> Vec<String> {
         self.github.look(|world| {
-            let comments = world.comments.iter();
-            comments.map(|comment| comment.body.clone()).collect()
+            let bots = world.comments.iter().filter(|one| one.kind == "Bot");
+            bots.map(|comment| comment.body.clone()).collect()
         })
     }
 
@@ -198,13 +231,13 @@ impl Job {
     }
 }
 
-fn event(key: &str) -> Value {
+pub(super) fn event(key: &str) -> Value {
     let events: Value = serde_json::from_str(EVENTS).expect("a fixture is JSON");
     assert!(events[key].is_object(), "there is no event {key}");
     events[key].clone()
 }
 
-fn pull_event(event: &mut Value, repository: u64) {
+pub(super) fn pull_event(event: &mut Value, repository: u64) {
     event["number"] = 3.into();
     event["repository"]["id"] = OURS.into();
     event["pull_request"]["head"]["sha"] = head().into();
@@ -212,7 +245,7 @@ fn pull_event(event: &mut Value, repository: u64) {
 }
 
 /// As GitHub says it was measured.
-fn measured(run: &mut Value) {
+pub(super) fn measured(run: &mut Value) {
     run["head"]["revision"]["commit"] = head().into();
     run["base"]["measured"]["revision"]["commit"] = "b".repeat(40).into();
 }
@@ -647,7 +680,7 @@ fn outside_github_actions_it_says_so() {
 }
 
 /// Every metric that regressed in the recorded run.
-fn regressed(job: &Job) -> Vec<String> {
+pub(super) fn regressed(job: &Job) -> Vec<String> {
     let compare = job
         .sandbox
         .run(&["compare", "--format", "json", ".tollgate/run.json"]);

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::github::{Github, REPOSITORY};
+use crate::support::github::{Github, REPOSITORY, RunOf, World};
 use crate::support::{Sandbox, python};
 
 const EVENTS: &str = include_str!("../../fixtures/github/events.json");
@@ -63,6 +63,7 @@ impl Project {
             "publish.yml",
             "commands.yml",
             "sharded.yml",
+            "nightly.yml",
         ] {
             project.workflow(workflow);
         }
@@ -203,6 +204,30 @@ impl Project {
         folder
     }
 
+    /// Runs a workflow that measures a pull request: run 7.
+    fn measure(&self, event: &Value) -> (bool, String) {
+        let head = &event["pull_request"]["head"];
+        let run = RunOf {
+            head: head["sha"].as_str().expect("a commit").to_owned(),
+            repository: head["repo"]["id"].as_u64().expect("a number"),
+        };
+        self.github.look(|world| world.runs.insert(7, run));
+        self.act("pull_request", "pull-request.yml", event)
+    }
+
+    /// The nights so far become a branch of the repository, as a workflow has pushed it.
+    fn keep_nights(&self, history: &[u8]) {
+        let path = self.sandbox.outside("night.json");
+        fs::write(&path, history).expect("a file");
+        let sandbox = &self.sandbox;
+        sandbox.git(&["checkout", "--quiet", "--orphan", "tollgate-baselines"]);
+        sandbox.git(&["rm", "--quiet", "-r", "--force", "."]);
+        fs::copy(&path, sandbox.project().join("main.json")).expect("a copy");
+        sandbox.git(&["add", "main.json"]);
+        sandbox.git(&["commit", "--quiet", "-m", "Add a night"]);
+        sandbox.git(&["checkout", "--quiet", "main"]);
+    }
+
     fn state(&self, head: &str) -> Option<String> {
         self.github.look(|world| {
             let status = world.status(head, "tollgate");
@@ -220,8 +245,8 @@ impl Project {
 
     fn comments(&self) -> Vec<String> {
         self.github.look(|world| {
-            let comments = world.comments.iter();
-            comments.map(|comment| comment.body.clone()).collect()
+            let bots = world.comments.iter().filter(|one| one.kind == "Bot");
+            bots.map(|comment| comment.body.clone()).collect()
         })
     }
 }
@@ -349,18 +374,7 @@ fn a_fork_is_measured_without_rights_and_published_by_the_second_workflow() {
         .github
         .look(|world| assert!(world.log.is_empty(), "{:?}", world.log));
 
-    let mut publishing = event("workflow_run.completed");
-    let run = &mut publishing["workflow_run"];
-    run["id"] = 7.into();
-    run["run_attempt"] = 1.into();
-    run["event"] = "pull_request".into();
-    run["conclusion"] = "failure".into();
-    run["head_sha"] = head.as_str().into();
-    run["head_branch"] = "topic".into();
-    run["pull_requests"] = json!([]);
-    run["head_repository"]["id"] = FORK.into();
-    run["head_repository"]["full_name"] = "eve/octo-repo".into();
-    run["head_repository"]["owner"]["login"] = "eve".into();
+    let publishing = measured_elsewhere(&head, "failure");
     let (passed, said) = project.act("workflow_run", "publish.yml", &publishing);
 
     assert!(passed, "{said}");
@@ -410,8 +424,7 @@ fn an_accepted_regression_is_published_by_the_workflow_of_commands() {
     project.github.look(|world| {
         world.people.insert("ada".to_owned(), "write");
     });
-    let measuring = pull_request(&head, OURS);
-    project.act("pull_request", "pull-request.yml", &measuring);
+    project.measure(&pull_request(&head, OURS));
     assert_eq!(project.state(&head).as_deref(), Some("failure"));
 
     let mut said = event("issue_comment.created");
@@ -419,12 +432,19 @@ fn an_accepted_regression_is_published_by_the_workflow_of_commands() {
     said["issue"]["pull_request"] = json!({ "url": "https://api.github.com" });
     said["comment"]["user"]["login"] = "ada".into();
     said["repository"]["default_branch"] = "main".into();
-    said["comment"]["body"] = "/tollgate accept web/initial-js because we need the map".into();
+    let words = "/tollgate accept web/initial-js because we need the map";
+    said["comment"]["body"] = words.into();
+    let number = project.github.look(|world| world.comment(3, "ada", words));
+    said["comment"]["id"] = number.into();
     let (passed, log) = project.act("issue_comment", "commands.yml", &said);
     assert!(passed, "{log}");
     assert_eq!(project.state(&head).as_deref(), Some("failure"), "{log}");
 
     // A label says the same.
+    let name = "tollgate accept web/total";
+    project
+        .github
+        .look(|world| world.label(3, "ada", name, "the map is large"));
     let mut labelled = pull_request(&head, OURS);
     labelled["action"] = "labeled".into();
     labelled["label"] = json!({
@@ -446,6 +466,197 @@ fn an_accepted_regression_is_published_by_the_workflow_of_commands() {
         comments[0].contains("`ada` accepted the regression because the map is large"),
         "{comments:#?}"
     );
+    // Both are where the next night finds them.
+    let kept = project.github.look(|world| {
+        let kept = world.git.file("tollgate-baselines", "main.accepted.json");
+        String::from_utf8(kept.expect("a file")).expect("text")
+    });
+    for metric in ["bundle/web/initial-js", "bundle/web/total"] {
+        assert!(kept.contains(metric), "{kept}");
+    }
+}
+
+#[test]
+fn a_night_is_measured_and_kept_and_what_got_worse_is_not() {
+    let (project, head) = Project::with_growth(50);
+    let night = |project: &Project| project.act("schedule", "nightly.yml", &json!({}));
+
+    let (passed, said) = night(&project);
+    assert!(passed, "{said}");
+    assert!(said.contains("the first night"), "{said}");
+    let history = |project: &Project| {
+        let file = |world: &mut World| world.git.file("tollgate-baselines", "main.json");
+        let bytes = project.github.look(file).expect("a night was kept");
+        serde_json::from_slice::<Value>(&bytes).expect("JSON")
+    };
+    let runs = |project: &Project| history(project)["runs"].as_array().map(Vec::len);
+    assert_eq!(runs(&project), Some(1));
+    let (passed, said) = night(&project);
+    assert!(passed, "{said}");
+    assert_eq!(
+        runs(&project),
+        Some(2),
+        "it starts from what was kept: {said}"
+    );
+
+    // The pull request is merged, and nobody has accepted what it makes worse.
+    let sandbox = &project.sandbox;
+    sandbox.git(&["merge", "--quiet", "--no-ff", "-m", "topic", "topic"]);
+    let (passed, said) = night(&project);
+    assert!(!passed, "{said}");
+    assert!(said.contains("worse than in the last night"), "{said}");
+    assert_eq!(runs(&project), Some(2), "{said}");
+
+    // Accepted on the pull request, it is let through.
+    let bundle = |metric: &str| {
+        json!({
+            "commit": head, "metric": metric, "ceiling": null, "by": "ada", "because": "maps",
+            "at": "2030-01-01T00:00:00Z", "pull-request": 3, "measured": 10.0,
+        })
+    };
+    let samples = &history(&project)["runs"][0]["samples"];
+    let metrics = samples.as_object().expect("samples").keys();
+    let accepted: Vec<Value> = metrics.map(|metric| bundle(metric)).collect();
+    let kept = json!({ "format": 1, "project": "sandbox", "accepted": accepted }).to_string();
+    let runs_kept = history(&project).to_string();
+    project.github.pull(&head, OURS);
+    project.github.look(|world| {
+        let files = [
+            ("main.json", runs_kept.as_bytes()),
+            ("main.accepted.json", kept.as_bytes()),
+        ];
+        world.git.commit_all("tollgate-baselines", &files);
+    });
+    let (passed, said) = night(&project);
+    assert!(passed, "{said}");
+    assert!(said.contains("`ada` accepted it because maps"), "{said}");
+    assert_eq!(runs(&project), Some(3), "{said}");
+}
+
+#[test]
+fn a_night_that_is_kept_stands_in_for_a_base_that_cannot_be_built() {
+    let (project, _) = Project::with_growth(0);
+    let (passed, said) = project.act("schedule", "nightly.yml", &json!({}));
+    assert!(passed, "{said}");
+    let kept = project
+        .github
+        .look(|world| world.git.file("tollgate-baselines", "main.json"));
+    let kept = kept.expect("a night was kept");
+    let sandbox = &project.sandbox;
+    let good = sandbox.git(&["rev-parse", "main"]);
+    sandbox.edit("build.sh", "set -eu", "exit 4");
+    sandbox.commit("it does not build");
+    sandbox.git(&["checkout", "--quiet", "-B", "topic"]);
+    sandbox.edit("build.sh", "exit 4", "set -eu");
+    sandbox.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=50");
+    let head = sandbox.commit("it builds, and is larger");
+    sandbox.git(&["checkout", "--quiet", "main"]);
+    project.github.pull(&head, OURS);
+
+    // Without a night there is nothing but targets, and that is said.
+    let (_, said) = project.measure(&pull_request(&head, OURS));
+    let missing = "there is no branch `tollgate-baselines` in this clone";
+    assert!(said.contains(missing), "{said}");
+    assert_ne!(project.state(&head).as_deref(), Some("failure"), "{said}");
+
+    project.keep_nights(&kept);
+    let (passed, said) = project.measure(&pull_request(&head, OURS));
+    assert!(!passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("failure"), "{said}");
+    let comments = project.comments();
+    let stored = format!("the stored run of {}", &good[..10]);
+    assert!(comments[0].contains(&stored), "{comments:#?}");
+}
+
+#[test]
+fn a_damaged_history_is_never_a_success() {
+    let (project, head) = Project::with_growth(0);
+    project.github.pull(&head, OURS);
+    project.keep_nights(b"{\"format\":");
+
+    let (passed, said) = project.measure(&pull_request(&head, OURS));
+
+    assert!(!passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("error"), "{said}");
+    let comments = project.comments().concat();
+    let words = "the stored baselines could not be read";
+    assert!(comments.contains(words), "{comments}");
+}
+
+#[test]
+fn a_damaged_history_is_never_a_success_of_a_fork() {
+    let (project, head) = Project::with_growth(0);
+    project.github.pull(&head, FORK);
+    let (_, said) = project.measure(&pull_request(&head, FORK));
+    assert!(
+        project
+            .sandbox
+            .outside("artifacts/tollgate-run/run.json")
+            .exists(),
+        "{said}"
+    );
+    project.keep_nights(b"{\"format\":");
+
+    let event = measured_elsewhere(&head, "success");
+    let (passed, said) = project.act("workflow_run", "publish.yml", &event);
+
+    assert!(!passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("error"), "{said}");
+    let comments = project.comments().concat();
+    let words = "the stored baselines could not be read";
+    assert!(comments.contains(words), "{comments}");
+}
+
+/// What a run of the measuring workflow on a fork's commit ended like.
+fn measured_elsewhere(head: &str, conclusion: &str) -> Value {
+    let mut publishing = event("workflow_run.completed");
+    let run = &mut publishing["workflow_run"];
+    run["id"] = 7.into();
+    run["run_attempt"] = 1.into();
+    run["event"] = "pull_request".into();
+    run["conclusion"] = conclusion.into();
+    run["head_sha"] = head.into();
+    run["head_branch"] = "topic".into();
+    run["pull_requests"] = json!([]);
+    run["head_repository"]["id"] = FORK.into();
+    run["head_repository"]["full_name"] = "eve/octo-repo".into();
+    run["head_repository"]["owner"]["login"] = "eve".into();
+    publishing
+}
+
+#[test]
+fn a_cancelled_measurement_of_a_fork_leaves_nothing_pending_and_is_no_success() {
+    let (project, head) = Project::with_growth(0);
+    project.github.pull(&head, FORK);
+
+    let event = measured_elsewhere(&head, "cancelled");
+    let (passed, said) = project.act("workflow_run", "publish.yml", &event);
+
+    assert!(passed, "{said}");
+    assert_eq!(project.state(&head).as_deref(), Some("error"), "{said}");
+}
+
+#[test]
+fn jobs_that_are_not_for_an_event_are_skipped_and_write_nothing() {
+    let (project, head) = Project::with_growth(0);
+    project.github.pull(&head, OURS);
+
+    // What the repository's own pull request measured is published there.
+    let mut own = measured_elsewhere(&head, "success");
+    own["workflow_run"]["head_repository"]["full_name"] = REPOSITORY.into();
+    own["workflow_run"]["actor"]["login"] = "ada".into();
+    own["repository"]["full_name"] = REPOSITORY.into();
+    let (passed, said) = project.act("workflow_run", "publish.yml", &own);
+    assert!(passed, "{said}");
+    // A comment that is no command.
+    let mut comment = event("issue_comment.created");
+    comment["issue"]["pull_request"] = json!({ "url": "https://api.github.com" });
+    comment["comment"]["body"] = "well done".into();
+    let (passed, said) = project.act("issue_comment", "commands.yml", &comment);
+    assert!(passed, "{said}");
+
+    let log = project.github.look(|world| world.log.clone());
+    assert!(log.is_empty(), "{log:?}");
 }
 
 #[test]

@@ -42,9 +42,18 @@ impl Git {
 
     /// Somebody else commits a file.
     pub(crate) fn commit(&mut self, branch: &str, file: &str, content: &[u8]) {
-        let blob = sha(content);
-        self.blobs.insert(blob.clone(), content.to_vec());
-        let tree = self.tree(BTreeMap::from([(file.to_owned(), blob)]));
+        self.commit_all(branch, &[(file, content)]);
+    }
+
+    /// Somebody else commits these files and no others.
+    pub(crate) fn commit_all(&mut self, branch: &str, files: &[(&str, &[u8])]) {
+        let mut entries = BTreeMap::new();
+        for (file, content) in files {
+            let blob = sha(content);
+            self.blobs.insert(blob.clone(), content.to_vec());
+            entries.insert((*file).to_owned(), blob);
+        }
+        let tree = self.tree(entries);
         let name = format!("heads/{branch}");
         let parents: Vec<String> = self.branches.get(&name).cloned().into_iter().collect();
         let commit = self.add(tree, parents);

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use description::Description;
-pub(crate) use world::{Fault, World};
+pub(crate) use world::{Fault, RunOf, World};
 use world::{Identity, Pull};
 use world::{Reply, refused};
 
@@ -26,7 +26,7 @@ use world::{Reply, refused};
 pub(crate) const REPOSITORY: &str = "octo-org/octo-repo";
 
 /// The routes below a repository: what a segment in braces matches is anything.
-const ROUTES: [&str; 26] = [
+const ROUTES: [&str; 28] = [
     "GET /git/ref/{ref}",
     "POST /git/refs",
     "PATCH /git/refs/{ref}",
@@ -38,6 +38,8 @@ const ROUTES: [&str; 26] = [
     "GET /git/commits/{commit_sha}",
     "GET /collaborators/{username}/permission",
     "POST /actions/runs/{run_id}/rerun",
+    "GET /actions/runs/{run_id}",
+    "GET /issues/{issue_number}/events",
     "GET /pulls",
     "GET /pulls/{pull_number}",
     "GET /issues/{issue_number}/comments",
@@ -146,6 +148,8 @@ impl Github {
                 base: "c".repeat(40),
                 state: "open",
                 locked: false,
+                labels: Vec::new(),
+                merged_as: None,
             });
         });
     }

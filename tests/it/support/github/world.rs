@@ -10,7 +10,6 @@ use super::git::Git;
 const COMMENT: usize = 65_536;
 /// The same of the description of a status.
 const STATUS: usize = 140;
-const TIME: &str = "2026-11-22T12:00:00Z";
 
 /// Who a token belongs to and what it may do.
 #[derive(Debug, Clone)]
@@ -47,6 +46,8 @@ pub(crate) struct Comment {
     pub(crate) login: String,
     pub(crate) kind: &'static str,
     pub(crate) body: String,
+    /// When it was written and when it was last changed.
+    pub(crate) times: [String; 2],
     pub(crate) edits: u32,
     /// Number, login and content.
     pub(crate) reactions: Vec<(u64, String, String)>,
@@ -63,6 +64,28 @@ pub(crate) struct Pull {
     pub(crate) base: String,
     pub(crate) state: &'static str,
     pub(crate) locked: bool,
+    /// Name and description.
+    pub(crate) labels: Vec<(String, String)>,
+    /// The commit it was merged as.
+    pub(crate) merged_as: Option<String>,
+}
+
+/// Somebody has put a label on a pull request.
+#[derive(Debug)]
+struct Labelled {
+    id: u64,
+    issue: u64,
+    login: String,
+    name: String,
+    at: String,
+}
+
+/// A run of a workflow for a pull request.
+#[derive(Debug, Clone)]
+pub(crate) struct RunOf {
+    pub(crate) head: String,
+    /// The number of the head's repository.
+    pub(crate) repository: u64,
 }
 
 /// What goes wrong with a request.
@@ -96,6 +119,11 @@ pub(crate) struct World {
     pub(crate) statuses: Vec<(String, Value)>,
     /// What people may do; who is not here may read.
     pub(crate) people: BTreeMap<String, &'static str>,
+    /// Runs of workflows, by their number.
+    pub(crate) runs: BTreeMap<u64, RunOf>,
+    labelled: Vec<Labelled>,
+    /// Seconds since the first thing happened.
+    clock: u32,
     /// Runs of workflows that were to run again.
     pub(crate) reruns: Vec<u64>,
     /// The merge base of any two commits.
@@ -120,6 +148,9 @@ impl World {
             checks: Vec::new(),
             statuses: Vec::new(),
             people: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            labelled: Vec::new(),
+            clock: 0,
             reruns: Vec::new(),
             merge_base: "b".repeat(40),
             changed: Vec::new(),
@@ -130,9 +161,35 @@ impl World {
         }
     }
 
+    /// The time of something that happens: a second after what happened before.
+    pub(crate) fn now(&mut self) -> String {
+        self.clock += 1;
+        let (hours, rest) = (self.clock / 3600, self.clock % 3600);
+        assert!(hours < 12, "the day of the double is over");
+        let hour = 12 + hours;
+        format!("2026-11-22T{hour:02}:{:02}:{:02}Z", rest / 60, rest % 60)
+    }
+
+    /// Somebody puts a label on a pull request.
+    pub(crate) fn label(&mut self, issue: u64, login: &str, name: &str, description: &str) {
+        self.next += 1;
+        let at = self.now();
+        self.labelled.push(Labelled {
+            id: self.next,
+            issue,
+            login: login.to_owned(),
+            name: name.to_owned(),
+            at,
+        });
+        let pull = self.pulls.iter_mut().find(|pull| pull.number == issue);
+        let labels = &mut pull.expect("a pull request").labels;
+        labels.push((name.to_owned(), description.to_owned()));
+    }
+
     /// Adds a comment by anybody.
     pub(crate) fn comment(&mut self, issue: u64, login: &str, body: &str) -> u64 {
         self.next += 1;
+        let at = self.now();
         let kind = if login.ends_with("[bot]") {
             "Bot"
         } else {
@@ -144,6 +201,7 @@ impl World {
             login: login.to_owned(),
             kind,
             body: body.to_owned(),
+            times: [at.clone(), at],
             edits: 0,
             reactions: Vec::new(),
         });
@@ -248,6 +306,7 @@ impl World {
                 self.next += 1;
                 let mut status = body.clone();
                 status["id"] = self.next.into();
+                status["created_at"] = self.now().into();
                 self.statuses.push(((*sha).to_owned(), status.clone()));
                 created(overlaid(&example, &status))
             }
@@ -262,6 +321,35 @@ impl World {
             ("POST", ["actions", "runs", run, "rerun"]) => {
                 self.reruns.push(run.parse().unwrap_or_default());
                 created(json!({}))
+            }
+            ("GET", ["actions", "runs", run]) => {
+                let run = run.parse().unwrap_or_default();
+                let Some(known) = self.runs.get(&run) else {
+                    return missing();
+                };
+                let mut answer = example;
+                answer["id"] = run.into();
+                answer["event"] = "pull_request".into();
+                answer["head_sha"] = known.head.as_str().into();
+                answer["head_repository"]["id"] = known.repository.into();
+                ok(answer)
+            }
+            ("GET", ["issues", number, "events"]) => {
+                let of = |one: &&Labelled| one.issue.to_string() == **number;
+                let json = |one: &Labelled| {
+                    let mut event = example.clone();
+                    event["id"] = one.id.into();
+                    event["event"] = "labeled".into();
+                    event["actor"]["login"] = one.login.as_str().into();
+                    event["created_at"] = one.at.as_str().into();
+                    event["label"]["name"] = one.name.as_str().into();
+                    event
+                };
+                // What else happens to an issue has no label.
+                let mut other = example.clone();
+                other.as_object_mut().expect("an event").remove("label");
+                let labels = self.labelled.iter().filter(of).map(json);
+                ok(std::iter::once(other).chain(labels).collect())
             }
             ("GET", ["compare", _]) => {
                 let mut answer = example;
@@ -308,6 +396,7 @@ impl World {
         example: Value,
     ) -> Reply {
         self.next += 1;
+        let now = self.now();
         let comment = &mut self.comments[at];
         let is_own = comment.login == by.login;
         match (method, rest) {
@@ -321,6 +410,7 @@ impl World {
                     return refusal;
                 }
                 text.clone_into(&mut comment.body);
+                comment.times[1] = now;
                 comment.edits += 1;
                 ok(comment_json(comment, example))
             }
@@ -363,6 +453,7 @@ impl World {
         self.next += 1;
         let mut check = body.clone();
         check["id"] = self.next.into();
+        check["started_at"] = self.now().into();
         self.checks.push(check.clone());
         created(check_json(&check, example))
     }
@@ -465,7 +556,12 @@ fn comment_json(comment: &Comment, mut example: Value) -> Value {
     example["body"] = comment.body.as_str().into();
     example["user"]["login"] = comment.login.as_str().into();
     example["user"]["type"] = comment.kind.into();
-    example["created_at"] = TIME.into();
+    let [created, updated] = &comment.times;
+    example["created_at"] = created.as_str().into();
+    example["updated_at"] = updated.as_str().into();
+    let place = example["issue_url"].as_str().unwrap_or_default();
+    let (start, _) = place.rsplit_once('/').expect("a place");
+    example["issue_url"] = format!("{start}/{}", comment.issue).into();
     example
 }
 
@@ -489,6 +585,21 @@ fn pull_json(pull: &Pull, mut example: Value) -> Value {
     example["head"]["repo"]["full_name"] = format!("{owner}/octo-repo").into();
     example["base"]["sha"] = pull.base.as_str().into();
     example["base"]["repo"]["full_name"] = "octo-org/octo-repo".into();
+    let label = example["labels"][0].clone();
+    let labels = pull.labels.iter().map(|(name, description)| {
+        let mut label = label.clone();
+        label["name"] = name.as_str().into();
+        label["description"] = description.as_str().into();
+        label
+    });
+    example["labels"] = labels.collect();
+    // Only a whole pull request says it.
+    if example.get("merged").is_some() {
+        example["merged"] = pull.merged_as.is_some().into();
+    }
+    // One that is not merged has the commit that tries it out.
+    let merged_as = pull.merged_as.clone();
+    example["merge_commit_sha"] = merged_as.unwrap_or_else(|| "9".repeat(40)).into();
     example
 }
 
@@ -501,6 +612,7 @@ fn check_json(check: &Value, example: &Value) -> Value {
         "external_id",
         "status",
         "conclusion",
+        "started_at",
     ] {
         answer[key] = check[key].clone();
     }
