@@ -260,7 +260,7 @@ fn what_was_accepted_lets_a_night_through_once_it_is_squashed_into_the_branch() 
 
 #[test]
 fn what_was_accepted_lets_a_night_through_once_its_commit_is_in_the_history() {
-    let (nights, head) = grown();
+    let (nights, _) = grown();
     let project = &nights.project;
     project.git(&["checkout", "--quiet", "--", "."]);
     project.git(&["merge", "--quiet", "--no-ff", "-m", "topic", "topic"]);
@@ -272,13 +272,13 @@ fn what_was_accepted_lets_a_night_through_once_its_commit_is_in_the_history() {
     refused
         .exits(1)
         .prints("which does not count: it was part of the last night already");
-    assert_eq!(head.len(), 40);
 }
 
 #[test]
 fn what_was_rebased_is_known_from_github() {
     let (nights, _) = grown();
-    let merged = nights.project.commit("more");
+    // Another commit than the accepted one, as a rebase makes it.
+    let merged = nights.project.commit("more, on what is there now");
     // GitHub names a commit for one that is not merged too.
     nights.pulled();
     nights.project.run(&["baseline", "refresh"]).exits(1);

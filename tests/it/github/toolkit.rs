@@ -160,7 +160,7 @@ fn outputs_are_the_bytes_of_the_toolkit() {
     let payload = json!({
         "action": "created",
         "issue": { "number": 3, "pull_request": {} },
-        "comment": { "body": "hello", "user": { "login": "ada" } },
+        "comment": { "id": 5, "body": "hello", "user": { "login": "ada" } },
     });
     fs::write(&event, payload.to_string()).expect("a file");
     let outputs = sandbox.outside("ours");
