@@ -249,7 +249,7 @@ fn what_is_no_run_file_is_refused() {
 
     hint: `tollgate check` writes its run file to `.tollgate/run.json`
 
-    error: `newer.json` has format 99; this version reads up to 5
+    error: `newer.json` has format 99; this version reads up to 6
 
     hint: update Tollgate to at least the version that wrote it
 
