@@ -241,6 +241,9 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
         MeasureError::Build(BuildError::Weigh { .. }) => {
             "check `output`: it is the folder the build writes, relative to `directory`"
         }
+        MeasureError::Build(BuildError::Sources { .. }) => {
+            "correct it, relative to the project, or remove `sources`: then all of the project counts"
+        }
         MeasureError::Build(BuildError::Install { .. } | BuildError::Build { .. })
         | MeasureError::Install { .. }
         | MeasureError::Service(

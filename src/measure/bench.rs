@@ -143,6 +143,8 @@ pub struct Bench<'a> {
     deadline: Option<tokio::time::Instant>,
     /// How head compares so far, for who waits.
     so_far: SoFar,
+    /// Why frontends of base could not be built.
+    unbuilt: Vec<String>,
     /// Why graphics cards cannot be asked: once is enough, the answer may take long.
     no_gpu: Option<String>,
     /// What stored runs say of earlier builds: the same build is not made again.
@@ -192,6 +194,7 @@ impl<'a> Bench<'a> {
             spent: BTreeMap::new(),
             deadline: None,
             so_far: SoFar::default(),
+            unbuilt: Vec::new(),
             no_gpu: None,
             known_bundles: Vec::new(),
             progress,
@@ -212,8 +215,8 @@ impl<'a> Bench<'a> {
         Ok(bench)
     }
 
-    /// Builds and weighs the frontends of both arms. A base that cannot be built is no failure
-    /// of head: from then on there is no base.
+    /// Builds and weighs the frontends of both arms. A frontend of base that cannot be built is no
+    /// failure of head, and takes nothing from the others.
     pub async fn build(&mut self) -> Result<(), MeasureError> {
         let cache = self.cache.clone();
         let head_logs = self.logs.join(ArmName::Head.name());
@@ -230,17 +233,35 @@ impl<'a> Bench<'a> {
             let head_site = site(&self.checkout.head, &head_logs);
             let head = build::build(frontend, head_site, self.supervisor, progress).await?;
             if self.base.is_ok() {
-                let base_site = site(&self.checkout.base, &base_logs);
-                let base = build::build(frontend, base_site, self.supervisor, progress)
-                    .await
-                    .map_err(|error| error.to_string());
+                let (tree, folder) = (&self.checkout.base, &frontend.directory);
+                let base = if self.checkout.tree_hash(tree, folder).is_some() {
+                    build::build(frontend, site(tree, &base_logs), self.supervisor, progress)
+                        .await
+                        .map_err(|error| error.to_string())
+                } else {
+                    let (name, folder) = (&frontend.name, folder.display());
+                    Err(format!("frontend `{name}`: there is no folder `{folder}`"))
+                };
                 progress.phase(PhaseKind::Weigh);
                 self.weigh(&frontend.name, head, base);
             } else {
                 keep_bundle(&mut self.head.record, &frontend.name, head);
             }
         }
+        self.give_up_a_base_without_anything();
         Ok(())
+    }
+
+    /// A base of which no frontend could be built, where there is nothing else to measure, is none:
+    /// stored runs may stand in for it.
+    fn give_up_a_base_without_anything(&mut self) {
+        if let Ok(arm) = &self.base
+            && self.plan.endpoints.is_empty()
+            && arm.record.evidence.bundles.is_empty()
+            && let Some(why) = self.unbuilt.first()
+        {
+            self.base = Err(why.clone());
+        }
     }
 
     fn weigh(
@@ -254,11 +275,19 @@ impl<'a> Bench<'a> {
                 bundle::pair(&mut base.evidence, &mut head.evidence);
                 keep_bundle(&mut arm.record, frontend, base);
             }
-            (missing, Err(why)) => {
-                *missing = Err(why);
+            (Ok(arm), Err(why)) => {
                 bundle::pair(&mut head.evidence.clone(), &mut head.evidence);
+                // Only of this one there is no base.
+                for (id, _) in bundle::samples(frontend, &head.evidence) {
+                    arm.record.miss(id, why.clone());
+                }
+                self.progress.step(&format!("base cannot be built: {why}"));
+                let note = format!("only its targets are judged, base cannot be built: {why}");
+                let skipped = &mut self.head.record.evidence.skipped;
+                skipped.push(format!("{frontend}: {note}"));
+                self.unbuilt.push(why);
             }
-            (Err(_), Ok(_)) => {}
+            (Err(_), _) => {}
         }
         keep_bundle(&mut self.head.record, frontend, head);
     }

@@ -430,6 +430,26 @@ impl Checkout {
             .ok()
     }
 
+    /// The hash of the whole repository of an arm, where the project is only a part of it: what lies
+    /// beside and above it may decide what it is built from. None where the project is all of it.
+    pub fn hash_around(&self, tree: &Tree) -> Option<String> {
+        if self.repository.prefix.as_os_str().is_empty() {
+            return None;
+        }
+        let object = format!("{}^{{tree}}", tree.checked_out);
+        self.repository
+            .git(&["rev-parse", "--verify", "--quiet", &object])
+            .ok()
+    }
+
+    /// Whether a path of the project is there in one of the arms, as far as git knows.
+    pub fn is_anywhere(&self, path: &Path) -> bool {
+        let trees = [&self.base, &self.head];
+        trees
+            .iter()
+            .any(|tree| self.tree_hash(tree, path).is_some())
+    }
+
     /// The lines head changed, in files of the project.
     pub fn changed_lines(&self) -> Result<Vec<ChangedLines>, CheckoutError> {
         let diff = self.repository.git(&[

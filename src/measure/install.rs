@@ -77,13 +77,17 @@ fn key(checkout: &Checkout, tree: &Tree, request: &Request<'_>) -> String {
         hasher.update([0]);
         hasher.update(checkout.tree_hash(tree, &input).unwrap_or_default());
     }
+    // The whole project, and what it may have from around it.
+    if request.install.inputs.is_empty() {
+        hasher.update(checkout.hash_around(tree).unwrap_or_default());
+    }
     hasher.update(toolchain());
     hex(&hasher.finalize())[..24].to_owned()
 }
 
 /// The versions of the runtimes that installed and built files depend on.
 pub fn toolchain() -> String {
-    ["node", "python3"]
+    ["node", "bun", "deno", "python3"]
         .iter()
         .map(|program| {
             let output = Command::new(program).arg("--version").output();

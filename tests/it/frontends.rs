@@ -226,3 +226,87 @@ fn a_head_that_does_not_build_is_not_excused_by_a_base_that_does_not_either() {
 
     project.check().exits(3).says("disk on fire");
 }
+
+#[test]
+fn what_lies_beside_a_project_below_the_top_is_built_from_too() {
+    let project = Sandbox::empty();
+    project.write("packages/ui/a.js", "export const a = 1;\n");
+    project.write(
+        "apps/web/tollgate.yml",
+        "project: web\nfrontend:\n  - { name: web, build: sh build.sh, output: dist }\n",
+    );
+    let build = "mkdir -p dist && cp ../../packages/ui/a.js dist/a.js\n\
+                 echo '<!doctype html><script src=a.js></script>' > dist/index.html\n";
+    project.write("apps/web/build.sh", build);
+    project.commit("an app below the top");
+    let folder = project.project().join("apps/web");
+    let check = || project.start_in(&folder, &["check"]).finish();
+    check().exits(0);
+
+    let random: String = (0..30_000_u32)
+        .map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 25) as u8 % 90))
+        .collect();
+    let text = format!("// {}\n", random.replace('\\', "/"));
+    project.write("packages/ui/a.js", &text);
+    let grown = check();
+    grown.exits(1).prints("initial JS");
+}
+
+#[test]
+fn sources_that_are_nowhere_are_a_mistake() {
+    let project = Sandbox::with_frontend("    sources: [wed, build.sh]\n", "");
+
+    project
+        .check()
+        .exits(3)
+        .says("`sources` names `wed`, which git knows in neither base nor head")
+        .says("or remove `sources`");
+}
+
+#[test]
+fn a_frontend_that_base_does_not_have_takes_nothing_from_the_others() {
+    let project = Sandbox::with_frontend("", "");
+    project.write("b/build.sh", crate::support::BUILD);
+    let second = "  - { name: second, directory: b, build: sh build.sh, output: dist }\n";
+    project.edit(
+        "tollgate.yml",
+        "    output: dist\n",
+        &format!("    output: dist\n{second}"),
+    );
+    project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=50");
+
+    let check = project.check();
+
+    check.exits(1);
+    assert_eq!(check.verdict("bundle/web/total"), "regressed", "{check}");
+    assert_eq!(
+        check.verdict("bundle/second/total"),
+        "inconclusive",
+        "{check}"
+    );
+    let note = "second: only its targets are judged, base cannot be built";
+    let notes = check.run_file()["head"]["evidence"]["skipped"].to_string();
+    assert!(notes.contains(note), "{notes}");
+}
+
+#[test]
+fn a_variable_that_is_built_in_is_no_known_build() {
+    let project = Sandbox::with_frontend("", "");
+    project.edit(
+        "build.sh",
+        "* $extra_kilobytes",
+        "* $(printenv MORE || echo 0)",
+    );
+    project.commit("built from the environment");
+    let total = |check: &crate::support::Finished<'_>| {
+        let total = check.comparison("bundle/web/total");
+        assert!(total["verdict"]["unchanged"].is_object(), "{check}");
+        total["now"]["point"].as_f64().unwrap_or_default()
+    };
+
+    let small = total(project.check().exits(0));
+    let more = [("MORE", std::path::Path::new("50"))];
+    let large = total(project.run_with(&more, &["check"]).exits(0));
+
+    assert!(large > small + 30_000.0, "{small} and {large}");
+}

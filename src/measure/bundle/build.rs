@@ -4,6 +4,7 @@
 //! The user's configuration is not touched: some bundlers get a flag more (`flags.rs`).
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -21,9 +22,61 @@ use crate::model::PhaseKind;
 use crate::model::evidence::BundleEvidence;
 
 /// What is kept in the cache, and how it is found out; another number when either changes.
-const FORMAT: &str = "3";
-/// What bundlers and frameworks put into a build from the environment.
-const PREFIXES: [&str; 4] = ["VITE_", "NEXT_PUBLIC_", "REACT_APP_", "PUBLIC_"];
+const FORMAT: &str = "4";
+/// Variables that say where and when something runs, and not what is built: they differ from one run
+/// to the next. Every other may be put into a build.
+const OF_THE_RUN: [&str; 31] = [
+    "PATH",
+    "HOME",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "_",
+    "TERM",
+    "COLORTERM",
+    "COLUMNS",
+    "LINES",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "MAIL",
+    "TMPDIR",
+    "HOSTNAME",
+    "DISPLAY",
+    "EDITOR",
+    "PAGER",
+    "LS_COLORS",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "SYSTEMD_EXEC_PID",
+    "MEMORY_PRESSURE_WATCH",
+    "MEMORY_PRESSURE_WRITE",
+    "NO_COLOR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "BUILD_ID",
+    "BUILD_NUMBER",
+    "BUILD_TAG",
+    "BUILD_URL",
+];
+/// What such variables begin with: of CI services, of sessions, of this program and of cargo, which
+/// may have started it.
+const OF_RUNS: [&str; 15] = [
+    "GITHUB_",
+    "RUNNER_",
+    "ACTIONS_",
+    "INPUT_",
+    "STATE_",
+    "CI_",
+    "BUILDKITE_",
+    "CIRCLE_",
+    "JENKINS_",
+    "SSH_",
+    "XDG_",
+    "TOLLGATE_",
+    "CARGO",
+    "RUST",
+    "GIT_",
+];
 /// Bundle evidence kept in the cache.
 const KEPT: usize = 40;
 
@@ -46,6 +99,17 @@ pub enum BuildError {
         /// What failed.
         source: Box<StepError>,
     },
+    /// What decides the build, as the configuration says, is nowhere.
+    #[error(
+        "frontend `{frontend}`: `sources` names `{source_path}`, which git knows in neither base nor \
+         head: what is built would never count as changed"
+    )]
+    Sources {
+        /// Which frontend.
+        frontend: String,
+        /// What is not there.
+        source_path: String,
+    },
     /// The output could not be weighed.
     #[error("frontend `{frontend}`: {source}")]
     Weigh {
@@ -61,7 +125,7 @@ impl BuildError {
     pub fn log(&self) -> Option<&Path> {
         match self {
             Self::Install { source, .. } | Self::Build { source, .. } => Some(&source.log),
-            Self::Weigh { .. } => None,
+            Self::Sources { .. } | Self::Weigh { .. } => None,
         }
     }
 }
@@ -99,6 +163,13 @@ pub async fn build(
 ) -> Result<Built, BuildError> {
     let directory = site.tree.project.join(&frontend.directory);
     let line = flags::added(&frontend.build, &directory);
+    let mut sources = frontend.sources.iter();
+    if let Some(missing) = sources.find(|path| !site.checkout.is_anywhere(path)) {
+        return Err(BuildError::Sources {
+            frontend: frontend.name.clone(),
+            source_path: shown_path(missing),
+        });
+    }
     let key = key(frontend, site, &line);
     let kept = site.cache.join("bundle").join(format!("{key}.json"));
     if let Some(built) = read(&kept).or_else(|| stored(site.known, &key)) {
@@ -178,7 +249,8 @@ async fn run_build(
     let directory = site.tree.project.join(&frontend.directory);
     // A committed or copied output must not pass for what this build wrote.
     let _absent = fs::remove_dir_all(directory.join(&frontend.output));
-    for name in [loading::OWN_STATS, loading::OWN_METAFILE] {
+    let own = [loading::OWN_STATS, loading::OWN_METAFILE].map(Path::new);
+    for name in own.into_iter().chain(frontend.stats.as_deref()) {
         let _absent = fs::remove_file(directory.join(name));
     }
     let step = Step {
@@ -198,9 +270,12 @@ async fn run_build(
 
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
 fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
-    let sources = match frontend.sources.is_empty() {
-        true => workspace::sources(&site.tree.project, &frontend.directory),
-        false => frontend.sources.clone(),
+    let (sources, around) = match frontend.sources.is_empty() {
+        true => (
+            workspace::sources(&site.tree.project, &frontend.directory),
+            site.checkout.hash_around(site.tree),
+        ),
+        false => (frontend.sources.clone(), None),
     };
     let mut hasher = Sha256::new();
     let install = frontend.install.as_ref().map_or("", |step| &step.run);
@@ -228,8 +303,12 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
             hasher.update(format!("{}\0{hash}\0", source.display()));
         }
     }
-    for (name, value) in bundler_environment() {
-        hasher.update(format!("{name}={value}\0"));
+    hasher.update(around.unwrap_or_default());
+    for (name, value) in environment() {
+        for part in [name, value] {
+            hasher.update(part.as_encoded_bytes());
+            hasher.update([0]);
+        }
     }
     hasher.update(install::toolchain());
     hex(&hasher.finalize())[..24].to_owned()
@@ -239,12 +318,15 @@ fn shown_path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn bundler_environment() -> BTreeMap<String, String> {
-    std::env::vars()
-        .filter(|(name, _)| {
-            name == "NODE_ENV" || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        })
+/// What the environment may decide in a build, in the order of the names.
+fn environment() -> BTreeMap<OsString, OsString> {
+    let vars = std::env::vars_os();
+    vars.filter(|(name, _)| decides(&name.to_string_lossy()))
         .collect()
+}
+
+fn decides(name: &str) -> bool {
+    !OF_THE_RUN.contains(&name) && !OF_RUNS.iter().any(|start| name.starts_with(start))
 }
 
 /// What a stored run says of the same build.
@@ -272,4 +354,32 @@ fn write(path: &Path, built: &Built) {
         let _kept = fs::rename(&unfinished, path);
     }
     install::prune(folder, KEPT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_variable_may_be_put_into_a_build_but_those_of_the_run() {
+        for name in [
+            "API",
+            "VITE_KEY",
+            "NODE_ENV",
+            "CI",
+            "BASE_URL",
+            "BUILD_TARGET",
+        ] {
+            assert!(decides(name), "{name}");
+        }
+        for name in [
+            "GITHUB_RUN_ID",
+            "PATH",
+            "CI_JOB_ID",
+            "TOLLGATE_STORE",
+            "BUILD_ID",
+        ] {
+            assert!(!decides(name), "{name}");
+        }
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! Left out is only what the workspace knows to be another package that is not needed, itself or
 //! through others: folders that belong to no package count always. A package is needed where a
-//! `package.json` says so, and where a file names a path that leads into it. Must not build anything.
+//! `package.json` says so, where a file names it, its folder, or a path that leads into it or to the
+//! folder it is in, and where the configuration at the top does. When in doubt, it is needed: a build too
+//! many costs time, one too few a regression. Must not build anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,6 +19,8 @@ const LEADING: [&str; 15] = [
     "js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts", "vue", "svelte", "css", "scss", "less",
     "html", "json",
 ];
+/// Files that name every package, or what a package declares, which is read as that.
+const LISTS: [&str; 3] = ["package.json", "package-lock.json", "npm-shrinkwrap.json"];
 /// Larger files are made by programs, and lead nowhere.
 const LARGEST: u64 = 1_000_000;
 /// How deep below the project packages are looked for.
@@ -80,6 +84,15 @@ fn closure<'a>(
         .collect();
     let mut needed = BTreeSet::from([from.name.as_str()]);
     let mut open = vec![from];
+    // Aliases for all packages stand at the top.
+    let at_the_top = texts(project).flat_map(|text| named(&text, members));
+    for name in at_the_top.collect::<BTreeSet<String>>() {
+        if let Some((_, member)) = by_name.get(name.as_str())
+            && needed.insert(&member.name)
+        {
+            open.push(member);
+        }
+    }
     while let Some(member) = open.pop() {
         let folder = by_name.get(member.name.as_str()).map(|(folder, _)| *folder);
         let led_to = folder.map_or_else(BTreeSet::new, |it| led_to(project, it, members));
@@ -94,29 +107,80 @@ fn closure<'a>(
     needed
 }
 
-/// Names of packages that the files of one lead to by a path such as `../../packages/ui/src/a`, in
-/// an import, an alias or `tsconfig.json`, whether it declares them or not.
+/// Names of packages that the files of one lead to, whether it declares them or not.
 fn led_to(project: &Path, member: &Path, members: &BTreeMap<PathBuf, Member>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![member.to_owned()];
     while let Some(folder) = open.pop() {
-        open.extend(
-            folders(&project.join(&folder))
-                .into_iter()
-                .map(|it| folder.join(it)),
-        );
-        for text in texts(&project.join(&folder)) {
+        let whole = project.join(&folder);
+        open.extend(folders(&whole).into_iter().map(|it| folder.join(it)));
+        for target in linked(project, &whole) {
+            found.extend(around(&target, members));
+        }
+        for text in texts(&whole) {
             for path in paths_upwards(&text) {
                 let joined = normalise(&format!("{}/{path}", folder.to_string_lossy()));
-                let target = Path::new(&joined);
-                // The innermost package that the path leads into.
-                let leads = members.iter().filter(|(it, _)| target.starts_with(it));
-                let inner = leads.max_by_key(|(it, _)| it.components().count());
-                found.extend(inner.map(|(_, other)| other.name.clone()));
+                found.extend(around(Path::new(&joined), members));
             }
+            found.extend(named(&text, members));
         }
     }
     found
+}
+
+/// The packages that a path leads into: the innermost around it, and those below it, where it ends
+/// in a folder of several.
+fn around(target: &Path, members: &BTreeMap<PathBuf, Member>) -> Vec<String> {
+    let leads = members.iter().filter(|(it, _)| target.starts_with(it));
+    let inner = leads.max_by_key(|(it, _)| it.components().count());
+    let below = members.iter().filter(|(it, _)| it.starts_with(target));
+    let all = inner.into_iter().chain(below);
+    all.map(|(_, member)| member.name.clone()).collect()
+}
+
+/// The packages that a text names as an import does, whose folder stands in it, or that folder's last
+/// part where it climbs up in single steps (`path.resolve(dir, '..', '..', 'packages', 'ui')`).
+fn named(text: &str, members: &BTreeMap<PathBuf, Member>) -> Vec<String> {
+    let climbs = ["'..'", "\"..\"", "`..`"]
+        .iter()
+        .any(|step| text.contains(step));
+    let is_named = |(folder, member): &(&PathBuf, &Member)| {
+        let last = folder.file_name().unwrap_or_default().to_string_lossy();
+        has(text, &member.name, is_quote)
+            || has(text, &folder.to_string_lossy(), begins_a_part)
+            || climbs && has(text, &last, begins_a_part)
+    };
+    let named = members.iter().filter(is_named);
+    named.map(|(_, member)| member.name.clone()).collect()
+}
+
+/// Whether a text has a name in it that begins so, and ends where a string or a part of a path does.
+fn has(text: &str, name: &str, begins: fn(char) -> bool) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        before.ends_with(begins) && after.starts_with(begins_a_part)
+    })
+}
+
+fn is_quote(letter: char) -> bool {
+    matches!(letter, '"' | '\'' | '`')
+}
+
+fn begins_a_part(letter: char) -> bool {
+    is_quote(letter) || letter == '/'
+}
+
+/// Where the links of a folder lead, as far as that is in the project.
+fn linked(project: &Path, folder: &Path) -> Vec<PathBuf> {
+    let Ok(top) = project.canonicalize() else {
+        return Vec::new();
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+    let targets = links.filter_map(|entry| entry.path().canonicalize().ok());
+    targets
+        .filter_map(|target| Some(target.strip_prefix(&top).ok()?.to_owned()))
+        .collect()
 }
 
 /// The files of a folder that may lead somewhere else.
@@ -124,6 +188,10 @@ fn texts(folder: &Path) -> impl Iterator<Item = String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_read = |entry: &fs::DirEntry| {
         let name = entry.file_name();
+        // They list everything, needed or not.
+        if LISTS.iter().any(|list| name == **list) {
+            return false;
+        }
         let ending = Path::new(&name).extension().and_then(|it| it.to_str());
         ending.is_some_and(|ending| LEADING.contains(&ending))
             && entry
@@ -346,10 +414,46 @@ mod tests {
             fs::remove_file(folder.path().join(path)).unwrap();
         }
         // What is installed is no source, and a path to nowhere leads nowhere.
-        let text = "'../../../../../packages/other' '../'";
+        let text = "'../../../../../elsewhere/other' '../' 'other' and packages/other";
         write(folder.path(), "apps/admin/node_modules/x/i.js", text);
         write(folder.path(), "apps/admin/src/b.js", text);
         assert!(!of_admin().contains(&other), "{:?}", of_admin());
+    }
+
+    #[test]
+    fn when_in_doubt_a_package_is_needed() {
+        let folder = workspace();
+        let of_admin = || shown(folder.path(), "apps/admin");
+        let other = "packages/other".to_owned();
+        for (file, text) in [
+            // Hoisted, so it is found without being declared.
+            ("apps/admin/src/a.ts", "import { x } from '@x/other';"),
+            ("apps/admin/src/b.ts", "await import(`@x/other/deep`)"),
+            (
+                "apps/admin/tsconfig.json",
+                "{\"paths\": {\"@x/*\": [\"../../packages/*\"]}}",
+            ),
+            (
+                "apps/admin/vite.config.js",
+                "path.resolve(__dirname, '..', '..', 'packages', 'other')",
+            ),
+            (
+                "tsconfig.base.json",
+                "{\"paths\": {\"~other\": [\"packages/other/src\"]}}",
+            ),
+        ] {
+            assert!(!of_admin().contains(&other), "{file}: {:?}", of_admin());
+            write(folder.path(), file, text);
+            let sources = of_admin();
+            let is_whole = sources == [""];
+            let all = ["packages".to_owned(), other.clone()];
+            let is_in = is_whole || sources.iter().any(|it| all.contains(it));
+            assert!(is_in, "{file}: {sources:?}");
+            fs::remove_file(folder.path().join(file)).unwrap();
+        }
+        let link = folder.path().join("apps/admin/src/linked");
+        std::os::unix::fs::symlink("../../../packages/other", link).unwrap();
+        assert!(of_admin().contains(&other), "{:?}", of_admin());
     }
 
     #[test]
