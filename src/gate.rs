@@ -70,14 +70,22 @@ pub fn accept(
             Some(limit) => format!(" up to {} %", limit * 100.0),
             None => String::new(),
         };
+        let spread = comparison
+            .and_then(|one| one.tolerance)
+            .map_or(0.0, |tolerance| tolerance.relative);
+        let most = limit_of(acceptance.up_to, acceptance.measured, spread);
         let name = format!("{} of {}", id.metric.label(), id.subject.name());
         let (by, why) = (&acceptance.by, &acceptance.because);
-        let is_within = acceptance
-            .up_to
-            .is_none_or(|up_to| change.worse_by.point <= up_to);
+        let is_within = most.is_some_and(|most| change.worse_by.point <= most);
         if id.metric == Metric::ErrorRate || !is_within {
+            let then = match (acceptance.up_to, acceptance.measured) {
+                (None, Some(measured)) => {
+                    format!(" when it measured {:.1} % worse", measured * 100.0)
+                }
+                (Some(_), _) | (None, None) => String::new(),
+            };
             said.push(format!(
-                "{name} is worse than `{by}` accepted{limit}, or cannot be accepted"
+                "{name} is worse than `{by}` accepted{limit}{then}, or cannot be accepted"
             ));
             continue;
         }
@@ -104,6 +112,18 @@ pub fn accept(
     let highest = decision.reasons.first().map(|reason| reason.outcome);
     decision.outcome = highest.unwrap_or(Outcome::Pass);
     decision
+}
+
+/// The largest change that an acceptance lets through. Without a ceiling it is what was measured where
+/// it was accepted, and as much more as may differ between two measurements of the same. None where
+/// neither is known: then it lets nothing through.
+pub fn limit_of(up_to: Option<f64>, measured: Option<f64>, spread: f64) -> Option<f64> {
+    match (up_to, measured) {
+        (Some(up_to), _) => Some(up_to),
+        // (1 + measured) × (1 + spread) − 1, never rounded to less than what was measured.
+        (None, Some(measured)) => Some(measured + (1.0 + measured) * spread),
+        (None, None) => None,
+    }
 }
 
 fn reasons_of(comparison: &Comparison, policy: Policy) -> Vec<Reason> {
@@ -174,7 +194,7 @@ fn of_target(target: Target, policy: Policy) -> Option<(Outcome, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Change, Estimate, MetricId};
+    use crate::model::{Change, Estimate, MetricId, Tolerance};
 
     fn comparison(verdict: Verdict, target: Option<BudgetVerdict>) -> Comparison {
         Comparison {
@@ -231,12 +251,17 @@ mod tests {
         assert_eq!(with(BudgetVerdict::NotMeasured), Outcome::Inconclusive);
     }
 
-    fn accepted(metric: Metric, up_to: Option<f64>) -> Outcome {
+    fn accepted(metric: Metric, up_to: Option<f64>, measured: Option<f64>) -> Outcome {
         let mut worse = comparison(Verdict::Regressed(change()), None);
         worse.id = MetricId::endpoint("a", metric);
+        worse.tolerance = Some(Tolerance {
+            relative: 0.03,
+            floor: 0.0,
+        });
         let acceptance = Acceptance {
             id: worse.id.clone(),
             up_to,
+            measured,
             by: "ada".to_owned(),
             because: "it is worth it".to_owned(),
         };
@@ -247,10 +272,22 @@ mod tests {
 
     #[test]
     fn what_is_accepted_warns_up_to_its_limit() {
-        assert_eq!(accepted(Metric::LatencyP50, None), Outcome::Warn);
-        assert_eq!(accepted(Metric::LatencyP50, Some(0.1)), Outcome::Warn);
-        assert_eq!(accepted(Metric::LatencyP50, Some(0.09)), Outcome::Fail);
-        assert_eq!(accepted(Metric::ErrorRate, None), Outcome::Fail);
+        let p50 = |up_to, measured| accepted(Metric::LatencyP50, up_to, measured);
+        assert_eq!(p50(Some(0.1), None), Outcome::Warn);
+        assert_eq!(p50(Some(0.09), None), Outcome::Fail);
+        assert_eq!(p50(Some(0.09), Some(0.1)), Outcome::Fail);
+        assert_eq!(accepted(Metric::ErrorRate, None, Some(0.1)), Outcome::Fail);
+    }
+
+    #[test]
+    fn without_a_limit_no_more_is_accepted_than_was_measured_then() {
+        let p50 = |measured| accepted(Metric::LatencyP50, None, measured);
+        assert_eq!(p50(Some(0.1)), Outcome::Warn);
+        // Two measurements of the same differ.
+        assert_eq!(p50(Some(0.08)), Outcome::Warn);
+        assert_eq!(p50(Some(0.05)), Outcome::Fail);
+        assert_eq!(p50(None), Outcome::Fail);
+        assert_eq!(limit_of(None, Some(0.1), 0.0), Some(0.1));
     }
 
     #[test]
@@ -261,6 +298,7 @@ mod tests {
         let acceptance = Acceptance {
             id: all[0].id.clone(),
             up_to: None,
+            measured: Some(0.1),
             by: "ada".to_owned(),
             because: "it is worth it".to_owned(),
         };

@@ -15,16 +15,17 @@ use super::{explain, output, publish, snapshot};
 use crate::cli::{Baseline, ListFormat, Project};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::github::Client;
 use crate::github::event::Context;
-use crate::github::{Client, pulls};
+use crate::github::pulls::{self, PullRequest};
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
 use crate::model::{self, MetricId, PhaseKind, Run};
 use crate::report;
-use crate::store::{AcceptedOnce, BaselineStore, Point, StoredRun};
+use crate::store::{AcceptedOnce, BaselineStore, Merging, Point, StoredRun};
 
-/// The newest so many pull requests that are not known to be merged are asked for.
+/// So many pull requests that are not known to be merged are asked for at once.
 const MOST_ASKED: usize = 50;
 
 /// Runs one of the baseline commands.
@@ -214,9 +215,13 @@ async fn ask_what_was_merged(
     store: &BaselineStore,
     project: &str,
 ) -> Result<(), Failure> {
-    let mut asked: BTreeMap<i64, Option<String>> = BTreeMap::new();
-    for mut one in store.accepted(project).await? {
-        let (Some(number), None) = (one.pull_request, &one.merged_as) else {
+    let mut asked: BTreeMap<i64, Option<PullRequest>> = BTreeMap::new();
+    let mut all = store.accepted(project).await?;
+    all.retain(|one| !one.merging.is_final());
+    // Newest first; but those that nobody has asked for yet before all others.
+    all.sort_by_key(|one| one.merging);
+    for mut one in all {
+        let Some(number) = one.pull_request else {
             continue;
         };
         let Ok(pull) = u64::try_from(number) else {
@@ -228,7 +233,7 @@ async fn ask_what_was_merged(
         let known = match asked.get(&number) {
             Some(known) => known.clone(),
             None => match pulls::get(client, pull).await {
-                Ok(pull) => pull.merge_commit_sha.filter(|_| pull.merged),
+                Ok(pull) => Some(pull),
                 Err(error) if error.is_forbidden() => {
                     note(&format!(
                         "whether #{number} was merged is not known: {error}"
@@ -242,12 +247,25 @@ async fn ask_what_was_merged(
             },
         };
         asked.insert(number, known.clone());
-        if known.is_some() {
-            one.merged_as = known;
+        if let Some(pull) = known {
+            one.merging = merging(&pull, &one.commit);
+            if pull.merged {
+                one.merged_as = pull.merge_commit_sha;
+            }
             store.record(project, &one).await?;
         }
     }
     Ok(())
+}
+
+/// What a pull request says of a commit that was accepted on it.
+fn merging(pull: &PullRequest, commit: &str) -> Merging {
+    match (pull.merged, pull.state.as_str()) {
+        (true, _) if pull.head.sha == commit => Merging::Merged,
+        (true, _) => Merging::Superseded,
+        (false, "open") => Merging::Open,
+        (false, _) => Merging::Closed,
+    }
 }
 
 /// The configuration, and its store.
@@ -331,11 +349,24 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
         store.close().await;
         return Err(Failure::NotAdvanced { why: night.refused });
     }
-    for one in &new {
-        store.record(name, one).await?;
-    }
     let parent = ancestors.get(1).map(String::as_str);
     let id = store.append(name, run, parent).await?;
+    for one in &new {
+        match night.regressed.get(&one.metric) {
+            Some(change) => {
+                let measured = Some(*change);
+                let one = AcceptedOnce {
+                    measured,
+                    ..one.clone()
+                };
+                store.record(name, &one).await?;
+            }
+            None => output::print(&format!(
+                "{} is no worse than in the last night: there is nothing to accept",
+                one.metric
+            )),
+        }
+    }
     if let Some(release) = pin {
         store.pin(name, id, release).await?;
     }
@@ -383,14 +414,21 @@ fn since(
     let last = &last.run.revision.commit;
     let new = repository.since(last, &run.revision.commit)?;
     let commits: BTreeSet<String> = new.all.into_iter().collect();
+    let tips: BTreeSet<String> = new.tips.into_iter().collect();
     let named = accepted
         .iter()
         .flat_map(|one| [Some(&one.commit), one.merged_as.as_ref()]);
     let mut earlier: BTreeSet<String> = named.flatten().cloned().collect();
     earlier.retain(|commit| !commits.contains(commit) && repository.is_ancestor(commit, last));
     let subjects = new.subjects.iter().map(String::as_str);
-    let merged = Merged::new(commits, subjects, earlier, repository.is_shallow());
-    Ok(merged.divide(accepted))
+    let merged = Merged {
+        commits,
+        tips,
+        earlier,
+        is_shallow: repository.is_shallow(),
+        ..Merged::default()
+    };
+    Ok(merged.with(subjects).divide(accepted))
 }
 
 /// Whether nobody has been told yet that an acceptance does not count: it is newer than the last night.
@@ -399,7 +437,7 @@ fn is_news(one: &SetAside, last: &model::Baseline) -> bool {
     !one.is_done && time(&one.accepted.at) > time(&last.run.measured_at)
 }
 
-/// What the command line accepts.
+/// What the command line accepts: whatever it measures tonight.
 fn accepted_here(metric: &str, because: Option<&str>, run: &Run) -> Result<AcceptedOnce, Failure> {
     let ids: Vec<&MetricId> = run.samples.keys().collect();
     let id = explain::find_in(metric, &ids)?;
@@ -415,8 +453,9 @@ fn accepted_here(metric: &str, because: Option<&str>, run: &Run) -> Result<Accep
         because: report::plain(because.unwrap_or_default()),
         at: now.format(&Rfc3339).unwrap_or_default(),
         pull_request: None,
-        measured: None,
+        measured: Some(f64::INFINITY),
         merged_as: None,
+        merging: Merging::NotAsked,
     })
 }
 

@@ -66,8 +66,16 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
         because,
     } = command
     else {
-        commands::rerun(&client, shown.marker.order.run).await?;
-        return Ok(None);
+        let Err(error) = commands::rerun(&client, shown.marker.order.run).await else {
+            return Ok(None);
+        };
+        // A run that is too old, or still running.
+        let answered = refuse(&client, *number, &report::inert(&error.to_string())).await;
+        return if error.is_about_the_thing() {
+            answered
+        } else {
+            Err(error.into())
+        };
     };
     if shown.marker.head != pull.head.sha {
         let why = "there is a newer commit than the one that was measured; wait for its result";
@@ -92,6 +100,7 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
         by: author.clone(),
         because,
         source: words.source,
+        measured: None,
     };
     if let Err(why) = acceptances::when(&client, *number, &accepted).await? {
         return refuse(&client, *number, &format!("nothing is accepted: {why}")).await;

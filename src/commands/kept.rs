@@ -52,11 +52,10 @@ pub(super) async fn keep(
             None => Vec::new(),
         };
         join(&mut all, accepted.to_vec());
-        let old = all.len().saturating_sub(MOST);
         Ok(Kept {
             format: FORMAT,
             project: project.to_owned(),
-            accepted: all.split_off(old),
+            accepted: all,
         })
     })
     .await
@@ -93,7 +92,7 @@ pub(super) fn parsed(
     Ok(kept.accepted)
 }
 
-/// Both lists as one, each acceptance once, oldest first.
+/// Both lists as one, each acceptance once, oldest first; the newest [`MOST`] of them.
 pub(super) fn join(all: &mut Vec<AcceptedOnce>, more: Vec<AcceptedOnce>) {
     for one in more {
         match all.iter_mut().find(|known| known.is_same(&one)) {
@@ -102,11 +101,13 @@ pub(super) fn join(all: &mut Vec<AcceptedOnce>, more: Vec<AcceptedOnce>) {
         }
     }
     all.sort_by(|one, other| one.at.cmp(&other.at));
+    all.drain(..all.len().saturating_sub(MOST));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Merging;
 
     fn accepted(at: &str) -> AcceptedOnce {
         AcceptedOnce {
@@ -119,6 +120,7 @@ mod tests {
             pull_request: None,
             measured: None,
             merged_as: None,
+            merging: Merging::NotAsked,
         }
     }
 
@@ -139,6 +141,22 @@ mod tests {
             ..accepted("2026-11-23T00:00:00Z")
         };
         assert_eq!(all, [other, known]);
+    }
+
+    #[test]
+    fn only_the_newest_stay() {
+        let numbered = |number: usize| AcceptedOnce {
+            because: number.to_string(),
+            ..accepted(&format!(
+                "2026-11-23T{:02}:{:02}:00Z",
+                number / 60,
+                number % 60
+            ))
+        };
+        let mut all: Vec<_> = (0..MOST - 1000).map(numbered).collect();
+        join(&mut all, (MOST - 1000..MOST + 3).map(numbered).collect());
+        assert_eq!(all.len(), MOST);
+        assert_eq!(all[0].because, "3");
     }
 
     #[test]

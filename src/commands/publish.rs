@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
-use super::{annotating, explain, kept, leaving_out, references, vetting};
+use super::{annotating, explain, kept, leaving_out, output, references, vetting};
 use crate::cli::{GateOn, Publish};
 use crate::config::Config;
 use crate::failure::{Failure, exit, exit_code};
@@ -23,8 +23,11 @@ use crate::github::{Client, GithubError, Pace, pulls, workflow};
 use crate::measure::checkout::Repository;
 use crate::measure::progress::note;
 use crate::model::{Acceptance, Outcome, Reference, RunFile, Verdict};
-use crate::report;
-use crate::store::{AcceptedOnce, BaselineStore, Location, StoreError};
+use crate::report::{self, Pages};
+use crate::store::{AcceptedOnce, BaselineStore, Location, Merging, StoreError};
+
+/// How often what was accepted meanwhile is taken up, where several say so at once.
+const ROUNDS: u32 = 5;
 
 /// What a pull request runs for, where another workflow measured it.
 const PULL_REQUEST: &str = "pull_request";
@@ -52,6 +55,8 @@ struct Case<'a> {
     config: &'a Config,
     project: &'a Path,
     accepted: &'a [Standing],
+    /// Whether this run is what was looked at when it was accepted: then it says how much that was.
+    is_accepted_run: bool,
 }
 
 /// Publishes; returns the exit code.
@@ -87,7 +92,7 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
     if arguments.begin {
         let client = client(&arguments.token, &context)?;
         let begun = publication::begin(&client, &target, &arguments.id, gate).await;
-        return Ok(say(&begun, arguments.strict).unwrap_or(exit::PASSED));
+        return Ok(say_troubles(&begun, arguments.strict).unwrap_or(exit::PASSED));
     }
     let accepted = match (pull, read_only, queued) {
         (Some(number), None, _) => accepted_before(arguments, &context, number, Some(head)).await,
@@ -99,17 +104,44 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
         config: &config,
         project: &project,
         accepted: &accepted,
+        is_accepted_run: false,
     };
-    let Ended {
-        publication, code, ..
-    } = result(&case, &path, Origin::Own).await?;
+    let ended = result(&case, &path, Origin::Own).await?;
+    let code = ended.code;
     if let Some(why) = read_only {
         note(read_only_note(why));
+        settled();
         return Ok(code);
     }
+    tell_again(&ended, &path);
     let client = client(&arguments.token, &context)?;
-    let published = publication::publish(&client, &target, &publication, gate).await;
+    let published = publication::publish(&client, &target, &ended.publication, gate).await;
     Ok(say(&published, arguments.strict).unwrap_or(code))
+}
+
+/// What was accepted changes what `tollgate check` has said in this job: says it again.
+fn tell_again(ended: &Ended, run: &Path) {
+    let Some((pages, outcome)) = &ended.with_accepted else {
+        return;
+    };
+    let home = run.parent().unwrap_or(Path::new("."));
+    let written = output::write(&home.join("report.md"), pages.comment.as_bytes())
+        .and_then(|()| output::write(&home.join("report.json"), pages.json.as_bytes()));
+    if let Err(failure) = written {
+        note(&failure.message());
+    }
+    if let Err(error) = workflow::publish(pages, *outcome, home) {
+        note(&format!("the job summary could not be written: {error}"));
+    }
+}
+
+/// Nothing is left that a rule would wait for.
+fn settled() {
+    if let Err(error) = workflow::settled() {
+        note(&format!(
+            "the output `settled` could not be written: {error}"
+        ));
+    }
 }
 
 /// What was accepted on a pull request for this commit before it was measured again, or for its
@@ -163,6 +195,7 @@ async fn elsewhere(
 ) -> Result<u8, Failure> {
     if measured.event != PULL_REQUEST {
         note("nothing to publish: the measuring workflow did not run for a pull request");
+        settled();
         return Ok(exit::PASSED);
     }
     let client = client(&arguments.token, context)?;
@@ -188,7 +221,7 @@ async fn elsewhere(
     let gate = gate(arguments.gate);
     if arguments.begin {
         let begun = publication::begin(&client, &target, &arguments.id, gate).await;
-        return Ok(say(&begun, arguments.strict).unwrap_or(exit::PASSED));
+        return Ok(say_troubles(&begun, arguments.strict).unwrap_or(exit::PASSED));
     }
     let publication = if let Some(why) = left_out {
         let title = format!("not measured: {}", report::plain(&why));
@@ -203,7 +236,12 @@ async fn elsewhere(
         let origin = Origin::Foreign(&merge);
         let us = login(&client).await;
         let accepted = match number {
-            Some(number) => standing(&client, number, &arguments.id, &merge.head, &us).await?,
+            Some(number) => standing(&client, number, &arguments.id, &merge.head, &us)
+                .await
+                .unwrap_or_else(|error| {
+                    note(&format!("what was accepted is not known: {error}"));
+                    Vec::new()
+                }),
             None => Vec::new(),
         };
         let case = Case {
@@ -211,6 +249,7 @@ async fn elsewhere(
             config,
             project,
             accepted: &accepted,
+            is_accepted_run: false,
         };
         result(&case, path, origin).await?.publication
     };
@@ -224,7 +263,8 @@ async fn elsewhere(
     Ok(failed.unwrap_or(exit::PASSED))
 }
 
-/// Publishes what is shown on a pull request again: something of it was accepted.
+/// Publishes what is shown on a pull request again: something of it was accepted. Where that cannot be
+/// done, what is shown stays, and the pull request is told.
 async fn again(
     arguments: &Publish,
     context: Context,
@@ -251,27 +291,67 @@ async fn again(
         ),
         head: pull.head.sha,
     };
-    let accepted = standing(&client, number, &arguments.id, &merge.head, &us).await?;
-    let case = Case {
-        arguments,
-        config,
-        project,
-        accepted: &accepted,
-    };
-    let ended = result(&case, path, Origin::Foreign(&merge)).await?;
     let mut target = target(&context, &merge.head, Some(number));
     // It speaks for the job whose run this is.
     target.job = shown.job;
     let gate = gate(arguments.gate);
-    let mut published = publication::publish(&client, &target, &ended.publication, gate).await;
+    let mut accepted = standing(&client, number, &arguments.id, &merge.head, &us).await?;
+    let mut rounds = 1..=ROUNDS;
+    let (ended, mut published) = loop {
+        let case = Case {
+            arguments,
+            config,
+            project,
+            accepted: &accepted,
+            is_accepted_run: true,
+        };
+        let ended = result(&case, path, Origin::Foreign(&merge)).await?;
+        if ended.publication.ending == Ending::NotVerified {
+            let why = not_published(&ended.publication.title, arguments, path);
+            commands::answer(&client, number, &format!("❔ **Tollgate:** {why}")).await?;
+            note(&why);
+            return Ok(ended.code);
+        }
+        let mut troubles = Vec::new();
+        for (standing, measured) in &ended.to_complete {
+            troubles.extend(
+                acceptances::complete(&client, standing, *measured)
+                    .await
+                    .err(),
+            );
+        }
+        let mut published = publication::publish(&client, &target, &ended.publication, gate).await;
+        published.troubles.append(&mut troubles);
+        // Two who accept something at once must not leave the verdict of the one who knew less.
+        let now = match standing(&client, number, &arguments.id, &merge.head, &us).await {
+            Ok(now) => now,
+            Err(error) => {
+                published.troubles.push(error);
+                break (ended, published);
+            }
+        };
+        let is_settled = now.len() == accepted.len()
+            && (now.iter().zip(&accepted))
+                .all(|(one, known)| one.accepted.is_same(&known.accepted));
+        if is_settled || rounds.next().is_none() {
+            break (ended, published);
+        }
+        accepted = now;
+    };
+    tell_again(&ended, path);
     let kept = keep(arguments, &client, &config.plan.project, &ended.kept).await;
-    let damaged = match kept {
-        Ok(()) => None,
-        Err(Failure::Github(error)) => {
+    let failed = kept.err();
+    if let Some(failure) = &failed {
+        let why = not_recorded(failure);
+        let told = commands::answer(&client, number, &format!("❔ **Tollgate:** {why}")).await;
+        published.troubles.extend(told.err());
+    }
+    let damaged = match failed {
+        Some(Failure::Github(error)) => {
             published.troubles.push(error);
             None
         }
-        Err(failure) => Some(failure),
+        other => other,
     };
     let failed = (!published.troubles.is_empty()).then_some(exit::UNREACHABLE);
     say(&published, false);
@@ -279,6 +359,35 @@ async fn again(
         Some(failure) => Err(failure),
         None => Ok(failed.unwrap_or(exit::PASSED)),
     }
+}
+
+/// What the pull request is told where an acceptance cannot be published.
+fn not_published(why: &str, arguments: &Publish, run: &Path) -> String {
+    let is_whole = arguments.check_exit.is_none_or(|code| code == exit::PASSED);
+    let (what, then) = if is_whole && !run.exists() {
+        (
+            "the samples of the run are gone".to_owned(),
+            "Say `/tollgate rerun`, and once the new result is there",
+        )
+    } else {
+        (
+            report::inert(why),
+            "See the log of the job; once that is mended",
+        )
+    };
+    format!(
+        "what was accepted is neither published nor recorded: {what}. The result that is shown stays as \
+         it is. {then}, accept it again."
+    )
+}
+
+/// What the pull request is told where no night would know of an acceptance.
+fn not_recorded(failure: &Failure) -> String {
+    format!(
+        "what was accepted holds here, and is not recorded for the nights: {}. Once that is mended, \
+         accept it again, or a night refuses what this makes worse.",
+        report::inert(&failure.to_string())
+    )
 }
 
 /// Records what was accepted where the nights are kept.
@@ -319,6 +428,10 @@ struct Ended {
     code: u8,
     /// What was accepted of it.
     kept: Vec<AcceptedOnce>,
+    /// The pages and the outcome, where something was accepted.
+    with_accepted: Option<(Pages, Outcome)>,
+    /// What was accepted of which nobody has written down yet how much it is.
+    to_complete: Vec<(Standing, f64)>,
 }
 
 impl Ended {
@@ -327,6 +440,8 @@ impl Ended {
             publication,
             code,
             kept: Vec::new(),
+            with_accepted: None,
+            to_complete: Vec::new(),
         }
     }
 }
@@ -359,13 +474,29 @@ async fn result(case: &Case<'_>, path: &Path, origin: Origin<'_>) -> Result<Ende
             vetting::read(path, name).and_then(|file| measured_that(file, merge))
         }
     };
+    let not_verified = |why: &str, code| {
+        let why = format!("could not verify: {why}");
+        let publication = unjudged(arguments, Ending::NotVerified, &why);
+        Ok(Ended::without_verdict(publication, code))
+    };
     match vetted {
-        Ok(file) => judged(case, &file, origin).await,
-        Err(why) => {
-            let why = format!("could not verify: {why}");
-            let publication = unjudged(arguments, Ending::NotVerified, &why);
-            Ok(Ended::without_verdict(publication, exit::NOT_MEASURED))
-        }
+        Ok(file) => match judged(case, &file, origin).await {
+            // Nothing may be left to be waited for.
+            Err(failure @ (Failure::Store(_) | Failure::Checkout(_))) => {
+                note(&failure.message());
+                let what = if matches!(failure, Failure::Store(_)) {
+                    "the stored baselines could not be read"
+                } else {
+                    "the history of base could not be read"
+                };
+                not_verified(
+                    &format!("{what}, see the log of the job"),
+                    exit::UNREACHABLE,
+                )
+            }
+            other => other,
+        },
+        Err(why) => not_verified(&why, exit::NOT_MEASURED),
     }
 }
 
@@ -385,6 +516,7 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
         config,
         project,
         accepted,
+        is_accepted_run,
     } = case;
     let repository = Repository::of(project)?;
     let base = match origin {
@@ -395,8 +527,9 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
     let base = base.filter(|base| repository.has(base)).unwrap_or("HEAD");
     let (reference, against) = references::find(file, config, &repository, base).await?;
     let mut rules = Rules::of(config);
-    let found = accepted_in(accepted, file, &reference, &rules);
+    let found = accepted_in(accepted, file, &reference, &rules, *is_accepted_run);
     rules.accepted = found.iter().map(|one| one.acceptance.clone()).collect();
+    let to_complete = found.iter().filter_map(Found::to_complete).collect();
     let kept: Vec<AcceptedOnce> = found.into_iter().map(|one| one.kept).collect();
     if let Err(error) = record(&kept, config).await {
         note(&format!("what was accepted is not in the store: {error}"));
@@ -413,31 +546,46 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
         ending: Ending::Judged(outcome),
         title: title(outcome, &pages.headline),
         comment: (!arguments.no_comment).then_some(comment),
-        full: pages.comment,
+        full: pages.comment.clone(),
         annotations: annotating::of(&findings, outcome, &prefix),
     };
     Ok(Ended {
         publication,
         code: exit_code(outcome),
+        with_accepted: (!kept.is_empty()).then_some((pages, outcome)),
         kept,
+        to_complete,
     })
 }
 
 /// Something accepted, by the metric of the run that it is about.
-struct Found {
+struct Found<'a> {
+    /// Where it is recorded.
+    standing: &'a Standing,
     /// For the verdict.
     acceptance: Acceptance,
     /// For the history.
     kept: AcceptedOnce,
 }
 
+impl Found<'_> {
+    /// What its record does not say yet, and needs to where no limit was said.
+    fn to_complete(&self) -> Option<(Standing, f64)> {
+        let said = &self.standing.accepted;
+        let is_open = said.up_to.is_none() && said.measured.is_none();
+        let measured = self.acceptance.measured.filter(|_| is_open)?;
+        Some((self.standing.clone(), measured))
+    }
+}
+
 /// What was accepted, by the metrics of the run.
-fn accepted_in(
-    accepted: &[Standing],
+fn accepted_in<'a>(
+    accepted: &'a [Standing],
     file: &RunFile,
     reference: &Reference,
     rules: &Rules,
-) -> Vec<Found> {
+    is_accepted_run: bool,
+) -> Vec<Found<'a>> {
     if accepted.is_empty() {
         return Vec::new();
     }
@@ -453,12 +601,23 @@ fn accepted_in(
             }
         };
         let comparison = weighed.comparisons.iter().find(|one| one.id == id);
-        let measured = match comparison.map(|one| &one.verdict) {
-            Some(Verdict::Regressed(change)) => change.worse_by.point,
-            // It got no worse, so nothing worse is let through either.
-            _ => 0.0,
+        let now = match comparison.map(|one| &one.verdict) {
+            Some(Verdict::Regressed(change)) => Some(change.worse_by.point),
+            // It got no worse, so nobody knows how much worse it may be.
+            _ => None,
         };
+        let measured = said.measured.or(now.filter(|_| is_accepted_run));
+        if said.up_to.is_none() && measured.is_none() && now.is_some() {
+            note(&format!(
+                "an acceptance of `{}` by `{}` does not count: it has no limit, and how much worse it was \
+                 is not recorded; accept it again",
+                report::plain(&said.metric),
+                said.by
+            ));
+            continue;
+        }
         found.push(Found {
+            standing: one,
             kept: AcceptedOnce {
                 commit: said.head.clone(),
                 metric: id.to_string(),
@@ -467,12 +626,14 @@ fn accepted_in(
                 because: said.because.clone(),
                 at: one.at.format(&Rfc3339).unwrap_or_default(),
                 pull_request: i64::try_from(one.pull).ok(),
-                measured: Some(measured),
+                measured,
                 merged_as: None,
+                merging: Merging::NotAsked,
             },
             acceptance: Acceptance {
                 id,
                 up_to: said.up_to,
+                measured,
                 by: said.by.clone(),
                 because: said.because.clone(),
             },
@@ -605,9 +766,17 @@ fn read_only_note(why: ReadOnly) -> &'static str {
     }
 }
 
+/// Says whether anything is left to be waited for, and the rest as [`say_troubles`].
+fn say(published: &Published, strict: bool) -> Option<u8> {
+    if !published.is_open {
+        settled();
+    }
+    say_troubles(published, strict)
+}
+
 /// Says what was left out and what did not work, in the log and in the job summary. Returns an
 /// exit code where that is what the job fails for.
-fn say(published: &Published, strict: bool) -> Option<u8> {
+fn say_troubles(published: &Published, strict: bool) -> Option<u8> {
     for line in &published.notes {
         note(line);
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::letting::SetAside;
 use crate::compare::{self, Policy};
+use crate::gate::limit_of;
 use crate::model::{Baseline, Class, Comparison, MetricId, Reference, Run, Samples, Verdict};
 use crate::store::AcceptedOnce;
 
@@ -27,12 +28,14 @@ pub(super) struct Before<'a> {
 }
 
 /// What becomes of a night.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Night {
     /// Why it is no baseline; empty when it is one.
     pub(super) refused: Vec<String>,
     /// What should be known in any case.
     pub(super) told: Vec<String>,
+    /// What is worse than in the last night, and by how much.
+    pub(super) regressed: BTreeMap<String, f64>,
 }
 
 /// Judges the last of several measurements of one night.
@@ -140,6 +143,7 @@ fn against_last(
                 .filter(move |one| one.metric == metric)
         };
         let alone = of_metric().find(|one| change <= limit(one, spread));
+        night.regressed.insert(id.to_string(), change);
         let together = change <= limit_together(of_metric(), spread);
         let letting: Vec<&AcceptedOnce> = match alone {
             Some(one) => vec![one],
@@ -168,14 +172,9 @@ fn against_last(
     }
 }
 
-/// The largest change that an acceptance lets through. Without a ceiling it is what was measured where
-/// it was accepted, and as much more as may differ between two measurements of the same.
+/// The largest change that an acceptance lets through: as the gate of a pull request has it.
 fn limit(accepted: &AcceptedOnce, spread: f64) -> f64 {
-    match (accepted.ceiling, accepted.measured) {
-        (Some(ceiling), _) => ceiling,
-        (None, Some(measured)) => (1.0 + measured) * (1.0 + spread) - 1.0,
-        (None, None) => f64::INFINITY,
-    }
+    limit_of(accepted.ceiling, accepted.measured, spread).unwrap_or(0.0)
 }
 
 /// The largest change that several let through together: what two pull requests make worse comes one on
@@ -270,6 +269,7 @@ fn middle(samples: &Samples) -> f64 {
 mod tests {
     use super::*;
     use crate::model::{Metric, RunFile};
+    use crate::store::Merging;
 
     fn run() -> Run {
         let text = include_str!("../../tests/fixtures/runs/format-1.json");
@@ -329,6 +329,7 @@ mod tests {
             pull_request: Some(7),
             measured: None,
             merged_as: None,
+            merging: Merging::NotAsked,
         }
     }
 
@@ -372,6 +373,9 @@ mod tests {
         let more = judged(&worse, &[], &[measured(0.5)]);
         assert_eq!(more.refused.len(), 1, "{more:?}");
         assert!(more.refused[0].contains("; `ada` accepted it up to 5"));
+        assert_eq!(more.regressed, [(queries().to_string(), 1.0)].into());
+        // Nor anything where nobody knows how much it was.
+        assert_eq!(judged(&worse, &[], &[accepted(None)]).refused.len(), 1);
     }
 
     #[test]

@@ -213,6 +213,7 @@ pub(super) async fn change<T: Serialize>(
     message: &str,
     changed: impl Fn(Option<&[u8]>) -> Result<T, RunFileError>,
 ) -> Result<bool, Failure> {
+    let mut why = String::new();
     for attempt in 1..=ATTEMPTS {
         let version = branch::read(client, name, file).await?;
         let content = changed(version.content.as_deref()).map_err(Failure::Kept)?;
@@ -223,14 +224,16 @@ pub(super) async fn change<T: Serialize>(
         if version.content.as_ref() == Some(&bytes) {
             return Ok(false);
         }
-        if branch::write(client, name, file, &bytes, message, &version).await? {
-            return Ok(true);
+        match branch::write(client, name, file, &bytes, message, &version).await? {
+            Ok(()) => return Ok(true),
+            Err(words) => why = words,
         }
         note(&format!(
             "somebody else was faster; attempt {attempt} of {ATTEMPTS}"
         ));
     }
-    Err(GithubError::Contended.into())
+    let branch = name.to_owned();
+    Err(GithubError::NotMoved { branch, why }.into())
 }
 
 async fn add(store: &BaselineStore, project: &str, snapshot: &Snapshot) -> Result<usize, Failure> {

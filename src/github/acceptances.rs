@@ -8,6 +8,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -47,6 +48,33 @@ pub struct Accepted {
     pub because: String,
     /// Where they said so.
     pub source: Source,
+    /// How much worse it was measured when it was accepted, as a share: what is let through where there
+    /// is no limit. Unknown until the samples have been looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<f64>,
+}
+
+impl Accepted {
+    /// Whether both are records of one thing that was said.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self {
+            id,
+            head,
+            metric,
+            up_to,
+            by,
+            because,
+            source,
+            measured: _,
+        } = self;
+        *id == other.id
+            && *head == other.head
+            && *metric == other.metric
+            && *up_to == other.up_to
+            && *by == other.by
+            && *because == other.because
+            && *source == other.source
+    }
 }
 
 /// Where somebody accepted something.
@@ -64,6 +92,8 @@ pub enum Source {
 pub struct Standing {
     /// It.
     pub accepted: Accepted,
+    /// In which comment of ours it is recorded.
+    pub record: u64,
     /// On which pull request.
     pub pull: u64,
     /// When it was said, by GitHub's clock.
@@ -99,12 +129,38 @@ pub async fn record(
     accepted: &Accepted,
     words: &str,
 ) -> Result<(), GithubError> {
+    let body = format!("{}\n{words}", line(accepted)?);
+    commands::answer(client, pull, &body).await
+}
+
+/// Adds to a record how much worse it was measured, where that is not in it yet.
+pub async fn complete(
+    client: &Client,
+    standing: &Standing,
+    measured: f64,
+) -> Result<(), GithubError> {
+    let route = format!("/issues/comments/{}", standing.record);
+    let comment: Comment = client.get(READ, &route).await?.read(READ)?;
+    let is_it = |record: &Accepted| record.is_same(&standing.accepted) && record.measured.is_none();
+    let Some(accepted) = record_in(&comment).filter(is_it) else {
+        return Ok(());
+    };
+    let accepted = Accepted {
+        measured: Some(measured),
+        ..accepted
+    };
+    let words = comment.body.split_once('\n').map_or("", |(_, words)| words);
+    let body = json!({ "body": format!("{}\n{words}", line(&accepted)?) });
+    client.patch(RECORD, &route, &body).await.map(drop)
+}
+
+/// The first line of the comment of a record.
+fn line(accepted: &Accepted) -> Result<String, GithubError> {
     let record = serde_json::to_string(accepted).map_err(|error| GithubError::Form {
         what: RECORD,
         why: error.to_string(),
     })?;
-    let body = format!("{OPEN}{}{CLOSE}\n{words}", STANDARD.encode(record));
-    commands::answer(client, pull, &body).await
+    Ok(format!("{OPEN}{}{CLOSE}", STANDARD.encode(record)))
 }
 
 /// What was accepted for a commit of a pull request: records of ours, each looked into.
@@ -116,16 +172,19 @@ pub async fn of(
     author: &str,
 ) -> Result<Records, GithubError> {
     let ours = comment::by(client, pull, author).await?;
-    let mut named: Vec<Accepted> = Vec::new();
-    for record in ours.iter().filter_map(record_in) {
-        if record.id == id && record.head == head && !named.contains(&record) {
-            named.push(record);
-        }
-    }
+    let of_head = ours
+        .iter()
+        .filter_map(|comment| Some((comment.id, record_in(comment)?)))
+        .filter(|(_, record)| record.id == id && record.head == head);
     let mut records = Records::default();
-    for accepted in named.into_iter().take(MOST) {
+    for (record, accepted) in each_once(of_head).into_iter().take(MOST) {
         match when(client, pull, &accepted).await? {
-            Ok(at) => records.standing.push(Standing { accepted, pull, at }),
+            Ok(at) => records.standing.push(Standing {
+                accepted,
+                record,
+                pull,
+                at,
+            }),
             Err(why) => records.fallen.push(format!(
                 "an acceptance of `{}` by `{}` does not count: {why}",
                 accepted.metric, accepted.by
@@ -134,6 +193,22 @@ pub async fn of(
     }
     records.standing.sort_by_key(|one| one.at);
     Ok(records)
+}
+
+/// Each thing that was said once. Of several records of it the smallest measurement counts: one that
+/// somebody made the same bot post lets no more through than ours.
+fn each_once(records: impl Iterator<Item = (u64, Accepted)>) -> Vec<(u64, Accepted)> {
+    let mut once: Vec<(u64, Accepted)> = Vec::new();
+    for (comment, record) in records {
+        match once.iter_mut().find(|(_, known)| known.is_same(&record)) {
+            Some((_, known)) => {
+                let both = known.measured.into_iter().chain(record.measured);
+                known.measured = both.reduce(f64::min);
+            }
+            None => once.push((comment, record)),
+        }
+    }
+    once
 }
 
 /// When an acceptance was said, or why it does not stand.
@@ -325,7 +400,23 @@ mod tests {
             by: "ada".to_owned(),
             because: "-->\n@team".to_owned(),
             source: Source::Comment(7),
+            measured: None,
         }
+    }
+
+    #[test]
+    fn of_several_records_of_one_thing_the_smallest_measurement_counts() {
+        let with = |measured| Accepted {
+            measured,
+            ..accepted()
+        };
+        let other = Accepted {
+            source: Source::Comment(8),
+            ..accepted()
+        };
+        let records = [with(None), with(Some(0.1)), other.clone(), with(Some(9.0))];
+        let once = each_once((1..).zip(records));
+        assert_eq!(once, [(1, with(Some(0.1))), (3, other)]);
     }
 
     #[test]

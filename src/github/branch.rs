@@ -14,7 +14,7 @@ use super::error::GithubError;
 const READ: &str = "read the branch of the baselines";
 const WRITE: &str = "write to the branch of the baselines";
 /// Statuses by which GitHub says that a branch is not where it was: a conflict, or an update that
-/// is no fast-forward, or a branch that is there already.
+/// is no fast-forward, or a branch that is there already. Also where a rule forbids the push.
 const MOVED: [u16; 2] = [409, 422];
 
 /// A file as it stands on a branch.
@@ -74,6 +74,7 @@ pub async fn read(client: &Client, branch: &str, file: &str) -> Result<Version, 
     let reference = match client.get(READ, &format!("/git/ref/heads/{branch}")).await {
         Ok(answer) => answer.read::<Reference>(READ)?,
         Err(error) if error.status() == Some(404) => {
+            is_readable(client).await?;
             return Ok(Version {
                 at: None,
                 content: None,
@@ -105,6 +106,17 @@ pub async fn read(client: &Client, branch: &str, file: &str) -> Result<Version, 
     })
 }
 
+/// What a token may not see, GitHub says is not there: so no branch counts as none only where something
+/// can be seen that every repository has but an empty one.
+async fn is_readable(client: &Client) -> Result<(), GithubError> {
+    match client.get(READ, "/git/trees/HEAD").await {
+        Ok(_) => Ok(()),
+        Err(error) if error.status() == Some(409) => Ok(()),
+        Err(error) if error.status() == Some(404) => Err(GithubError::Hidden { what: READ }),
+        Err(error) => Err(error),
+    }
+}
+
 fn decoded(blob: Blob) -> Result<Vec<u8>, GithubError> {
     let form = |why: String| GithubError::Form { what: READ, why };
     if blob.encoding != "base64" {
@@ -117,7 +129,7 @@ fn decoded(blob: Blob) -> Result<Vec<u8>, GithubError> {
 }
 
 /// Puts a file at the top of a branch, unless the branch has moved on since `from` was read:
-/// then nothing changes and the answer is no.
+/// then nothing changes, and the answer is in GitHub's words.
 pub async fn write(
     client: &Client,
     branch: &str,
@@ -125,7 +137,7 @@ pub async fn write(
     content: &[u8],
     message: &str,
     from: &Version,
-) -> Result<bool, GithubError> {
+) -> Result<Result<(), String>, GithubError> {
     // Blobs, trees and commits are found by their content: the same one is never there twice.
     let create = async |route: &str, body: Value| -> Result<String, GithubError> {
         let answer = client.post_again(WRITE, route, &body).await?;
@@ -152,8 +164,10 @@ pub async fn write(
         client.post_again(WRITE, "/git/refs", &body).await
     };
     match moved {
-        Ok(_) => Ok(true),
-        Err(error) if error.status().is_some_and(|status| MOVED.contains(&status)) => Ok(false),
+        Ok(_) => Ok(Ok(())),
+        Err(GithubError::Refused {
+            status, message, ..
+        }) if MOVED.contains(&status) => Ok(Err(message)),
         Err(error) => Err(error),
     }
 }

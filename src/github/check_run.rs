@@ -100,6 +100,10 @@ impl Existing {
 
 /// Fresh looks before giving up. Each needs another run that writes at the same moment.
 const ROUNDS: u32 = 8;
+/// The most that GitHub gives at once.
+const PER_PAGE: usize = 100;
+/// GitHub keeps a thousand check runs of one name on a commit.
+const PAGES: u32 = 10;
 
 /// Says that something is being measured.
 pub async fn begin(client: &Client, run: &CheckRun<'_>) -> Result<(), GithubError> {
@@ -282,11 +286,20 @@ async fn list(client: &Client, run: &CheckRun<'_>) -> Result<Vec<Existing>, Gith
 
 async fn of_commit(client: &Client, sha: &str, name: &str) -> Result<Vec<Existing>, GithubError> {
     let query: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
-    let route = format!("/commits/{sha}/check-runs?check_name={query}&filter=all&per_page=100");
-    let page: Page = client.get(LIST, &route).await?.read(LIST)?;
-    let mut named = page.check_runs;
-    named.retain(|one| one.name == name);
-    Ok(named)
+    let mut all = Vec::new();
+    for page in 1..=PAGES {
+        let route = format!(
+            "/commits/{sha}/check-runs?check_name={query}&filter=all&per_page={PER_PAGE}&page={page}"
+        );
+        let found: Page = client.get(LIST, &route).await?.read(LIST)?;
+        let is_last = found.check_runs.len() < PER_PAGE;
+        all.extend(found.check_runs);
+        if is_last {
+            break;
+        }
+    }
+    all.retain(|one| one.name == name);
+    Ok(all)
 }
 
 /// Whether a commit had a check run of this name before a time, by GitHub's clock. Where the token may

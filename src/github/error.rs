@@ -55,6 +55,20 @@ pub enum GithubError {
         /// The other one.
         theirs: String,
     },
+    /// It shows the token nothing, not even what must be there.
+    #[error("GitHub shows this token nothing of the repository when asked to {what}")]
+    Hidden {
+        /// What was asked.
+        what: &'static str,
+    },
+    /// Every attempt to move a branch on was turned away.
+    #[error("GitHub did not move the branch `{branch}` on: {why}")]
+    NotMoved {
+        /// Which branch.
+        branch: String,
+        /// Its words.
+        why: String,
+    },
     /// Several runs kept changing the same comment.
     #[error("other runs kept changing the comment; it was left as it is")]
     Contended,
@@ -73,6 +87,8 @@ impl GithubError {
             | Self::RateLimited { .. }
             | Self::Form { .. }
             | Self::TwoJobs { .. }
+            | Self::Hidden { .. }
+            | Self::NotMoved { .. }
             | Self::Contended => None,
         }
     }
@@ -85,6 +101,17 @@ impl GithubError {
     /// Whether the token lacks a permission. What a token may not see, GitHub says is not there.
     pub fn is_forbidden(&self) -> bool {
         matches!(self.status(), Some(401 | 403 | 404))
+    }
+
+    /// Whether it said no to a token that may, because of how the thing is that was asked for.
+    pub fn is_about_the_thing(&self) -> bool {
+        let Self::Refused {
+            status, message, ..
+        } = self
+        else {
+            return false;
+        };
+        *status == 403 && !message.contains(NOT_ACCESSIBLE)
     }
 
     /// What to do about it, where that is known.
@@ -108,6 +135,12 @@ impl GithubError {
             Self::TwoJobs { .. } => Some(
                 "give each an `id` of its own, for example `id: ${{ matrix.app }}`, or use `shard` \
                  and `merge` where they are parts of one"
+                    .to_owned(),
+            ),
+            Self::Hidden { .. } => permissions::advice("contents=read"),
+            Self::NotMoved { .. } => Some(
+                "others kept writing to it: run it again; or a rule of the repository forbids the push: \
+                 leave this branch out of the rule"
                     .to_owned(),
             ),
             Self::Refused { .. }

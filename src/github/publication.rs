@@ -79,6 +79,8 @@ pub struct Published {
     pub notes: Vec<String>,
     /// What did not work.
     pub troubles: Vec<GithubError>,
+    /// Whether something that rules may require could not be set, and would be waited for.
+    pub is_open: bool,
 }
 
 /// Says on the commit that it is being measured.
@@ -123,6 +125,7 @@ pub async fn publish(
         };
         let run = check_run_of(target, &context);
         let set = check_run::complete(client, &run, &completed).await;
+        published.is_open |= leaves_open(&set);
         published.keep(set.map(|set| superseded(set, "the check run")));
     }
     if gate.status {
@@ -136,6 +139,7 @@ pub async fn publish(
             job: target.job.as_deref(),
         };
         let set = status::publish(client, &status).await;
+        published.is_open |= leaves_open(&set);
         published.keep(set.map(|set| superseded(set, "the commit status")));
     }
     if let (Some(pull), Some(text)) = (target.pull, &publication.comment) {
@@ -143,6 +147,11 @@ pub async fn publish(
         published.keep(said);
     }
     published
+}
+
+/// Whether what was there before stands. Two jobs of one name have been told so where rules look.
+fn leaves_open(set: &Result<bool, GithubError>) -> bool {
+    set.as_ref().is_err_and(|error| !error.is_mistake())
 }
 
 /// The comment, where the pull request takes one.

@@ -38,6 +38,12 @@ pub fn publish(pages: &Pages, outcome: Outcome, home: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Says in the output `settled` that nothing is left to be waited for; does nothing outside GitHub
+/// Actions.
+pub fn settled() -> io::Result<()> {
+    output(&[("settled", "true".to_owned())])
+}
+
 /// Sets outputs of the step; does nothing outside GitHub Actions.
 pub fn output(outputs: &[(&str, String)]) -> io::Result<()> {
     let Some(path) = std::env::var_os(OUTPUT) else {

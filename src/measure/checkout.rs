@@ -3,7 +3,7 @@
 //! Must not change anything of the user's: no branch, no index, no file outside `.tollgate/`.
 //! A working tree is measured through a snapshot made with an index of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -196,7 +196,7 @@ impl Repository {
     /// What the history of `to` has and that of `from` has not.
     pub fn since(&self, from: &str, to: &str) -> Result<NewCommits, CheckoutError> {
         let range = format!("{from}..{to}");
-        let all = self.git(&["rev-list", "--end-of-options", &range])?;
+        let all = self.git(&["rev-list", "--parents", "--end-of-options", &range])?;
         let subjects = self.git(&[
             "log",
             "--first-parent",
@@ -205,8 +205,31 @@ impl Repository {
             "--end-of-options",
             &range,
         ])?;
+        // Each commit and its parents, the newest of all first.
+        let all: Vec<(&str, Vec<&str>)> = all
+            .lines()
+            .filter_map(|line| {
+                let mut hashes = line.split(' ');
+                Some((hashes.next()?, hashes.collect()))
+            })
+            .collect();
+        let parents: BTreeMap<&str, &[&str]> = all
+            .iter()
+            .map(|(commit, parents)| (*commit, parents.as_slice()))
+            .collect();
+        let mut tips: BTreeSet<&str> = parents
+            .values()
+            .flat_map(|parents| parents.iter().skip(1).copied())
+            .filter(|commit| parents.contains_key(commit))
+            .collect();
+        let mut at = all.first().map(|(commit, _)| *commit);
+        while let Some((commit, parents)) = at.and_then(|commit| parents.get_key_value(commit)) {
+            tips.insert(*commit);
+            at = parents.first().copied();
+        }
         Ok(NewCommits {
-            all: all.lines().map(str::to_owned).collect(),
+            all: all.iter().map(|(commit, _)| (*commit).to_owned()).collect(),
+            tips: tips.into_iter().map(str::to_owned).collect(),
             subjects: subjects.lines().map(str::to_owned).collect(),
         })
     }
@@ -346,6 +369,8 @@ impl Repository {
 pub struct NewCommits {
     /// Every commit, those of merged branches too.
     pub all: Vec<String>,
+    /// Of these, the ones of the branch itself, and the newest of everything that was merged.
+    pub tips: Vec<String>,
     /// The first lines of the commits of the branch itself.
     pub subjects: Vec<String>,
 }

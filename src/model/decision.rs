@@ -41,6 +41,8 @@ pub struct Acceptance {
     pub id: MetricId,
     /// The largest relative change that is accepted; none accepts what was measured.
     pub up_to: Option<f64>,
+    /// How much worse it was measured when it was accepted, where that is known.
+    pub measured: Option<f64>,
     /// Who accepted it.
     pub by: String,
     /// Why.

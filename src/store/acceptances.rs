@@ -36,6 +36,73 @@ pub struct AcceptedOnce {
     /// The commit that GitHub merged the pull request as, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_as: Option<String>,
+    /// What GitHub said of that pull request.
+    #[serde(default, skip_serializing_if = "Merging::is_not_asked")]
+    #[sqlx(try_from = "Option<String>")]
+    pub merging: Merging,
+}
+
+/// What GitHub said of the pull request of an acceptance, in the order in which it is asked again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merging {
+    /// Nobody has asked.
+    #[default]
+    NotAsked,
+    /// It is open.
+    Open,
+    /// It was closed and not merged.
+    Closed,
+    /// It was merged, and the accepted commit was its newest.
+    Merged,
+    /// It was merged with a newer commit than the accepted one.
+    Superseded,
+}
+
+impl Merging {
+    /// What is not asked again.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Merged | Self::Superseded)
+    }
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the form that serde asks for"
+    )]
+    fn is_not_asked(&self) -> bool {
+        *self == Self::NotAsked
+    }
+
+    fn word(self) -> Option<&'static str> {
+        match self {
+            Self::NotAsked => None,
+            Self::Open => Some("open"),
+            Self::Closed => Some("closed"),
+            Self::Merged => Some("merged"),
+            Self::Superseded => Some("superseded"),
+        }
+    }
+}
+
+impl TryFrom<Option<String>> for Merging {
+    type Error = String;
+
+    fn try_from(word: Option<String>) -> Result<Self, Self::Error> {
+        let all = [
+            Self::NotAsked,
+            Self::Open,
+            Self::Closed,
+            Self::Merged,
+            Self::Superseded,
+        ];
+        let known = all.into_iter().find(|one| one.word() == word.as_deref());
+        known.ok_or_else(|| {
+            format!(
+                "`{}` is no state of a pull request",
+                word.unwrap_or_default()
+            )
+        })
+    }
 }
 
 impl AcceptedOnce {
@@ -53,6 +120,9 @@ impl AcceptedOnce {
         self.pull_request = self.pull_request.or(other.pull_request);
         self.measured = self.measured.or(other.measured);
         self.merged_as = self.merged_as.take().or_else(|| other.merged_as.clone());
+        if !self.merging.is_final() && other.merging != Merging::NotAsked {
+            self.merging = other.merging;
+        }
     }
 }
 
@@ -77,7 +147,9 @@ impl BaselineStore {
             .await?;
             sqlx::query(
                 "update acceptances set pull_request = coalesce(pull_request, $7), \
-                 measured = coalesce(measured, $8), merged_as = coalesce(merged_as, $9) \
+                 measured = coalesce(measured, $8), merged_as = coalesce(merged_as, $9), \
+                 merging = case when merging in ('merged', 'superseded') then merging \
+                 else coalesce($10, merging) end \
                  where project = $1 and commit_hash = $2 and metric = $3 and accepted_by = $4 \
                  and reason = $5 and coalesce(ceiling, -1.0) = $6",
             )
@@ -90,6 +162,7 @@ impl BaselineStore {
             .bind(accepted.pull_request)
             .bind(accepted.measured)
             .bind(&accepted.merged_as)
+            .bind(accepted.merging.word())
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await
@@ -103,7 +176,7 @@ impl BaselineStore {
     pub async fn accepted(&self, project: &str) -> Result<Vec<AcceptedOnce>, StoreError> {
         sqlx::query_as(
             "select commit_hash, metric, ceiling, accepted_by, reason, accepted_at, \
-             pull_request, measured, merged_as \
+             pull_request, measured, merged_as, merging \
              from acceptances where project = $1 order by accepted_at desc, id desc",
         )
         .bind(project)

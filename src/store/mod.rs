@@ -26,7 +26,7 @@ use sqlx::AnyPool;
 
 use crate::model::{Baseline, Run, RunFile};
 
-pub use acceptances::AcceptedOnce;
+pub use acceptances::{AcceptedOnce, Merging};
 pub use error::StoreError;
 pub use location::{Address, Location};
 use row::Row;

@@ -43,6 +43,9 @@ impl Supervisor {
         let mut child = Command::new(&self.program)
             .args(["supervise", "--", line])
             .current_dir(directory)
+            // Where runs are kept and what may write to GitHub is no business of what is measured.
+            .env_remove("TOLLGATE_STORE")
+            .env_remove("GITHUB_TOKEN")
             .envs(environment)
             // Git sets these for hooks; a build must not act on our repository through them.
             .env_remove("GIT_DIR")

@@ -215,6 +215,7 @@ async fn finds_what_it_keeps(place: &Location) {
         pull_request: Some(3),
         measured: Some(0.05),
         merged_as: None,
+        merging: Merging::NotAsked,
     };
     // Seen twice it is one; with another ceiling it is another.
     for ceiling in [Some(0.08), Some(0.12), None] {
@@ -229,6 +230,7 @@ async fn finds_what_it_keeps(place: &Location) {
     // What became known later is added, and nothing is forgotten.
     let later = AcceptedOnce {
         merged_as: Some(ancestors[0].clone()),
+        merging: Merging::Merged,
         pull_request: None,
         measured: None,
         ..accepted.clone()
@@ -239,6 +241,27 @@ async fn finds_what_it_keeps(place: &Location) {
     assert_eq!(recorded.len(), 3);
     assert_eq!(recorded[0], accepted);
     assert_eq!(recorded[0].merged_as, Some(ancestors[0].clone()));
+    // What is final stays; what is not becomes what was heard last.
+    let earlier = AcceptedOnce {
+        merging: Merging::Open,
+        ..later.clone()
+    };
+    store.record(PROJECT, &earlier).await.unwrap();
+    assert_eq!(store.accepted(PROJECT).await.unwrap()[0], accepted);
+    for merging in [Merging::Open, Merging::Closed, Merging::Superseded] {
+        let asked = AcceptedOnce {
+            merging,
+            ceiling: Some(0.12),
+            ..later.clone()
+        };
+        store.record(PROJECT, &asked).await.unwrap();
+        let recorded = store.accepted(PROJECT).await.unwrap();
+        assert!(
+            recorded
+                .iter()
+                .any(|one| one.is_same(&asked) && one.merging == merging)
+        );
+    }
     store.close().await;
     let store = BaselineStore::connect(place).await.unwrap();
     assert_eq!(store.list(PROJECT, 10).await.unwrap().len(), 2);
@@ -374,6 +397,7 @@ async fn an_old_acceptance_migrates(place: &Location) {
         pull_request: None,
         measured: None,
         merged_as: None,
+        merging: Merging::NotAsked,
     };
     assert_eq!(accepted, [expected]);
     store.close().await;

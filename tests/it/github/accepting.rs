@@ -44,6 +44,7 @@ fn accept_all(job: &mut Job) -> Vec<u64> {
         let body = format!("/tollgate accept {metric} because icons");
         let number = job.write_comment("ada", &body);
         job.obey();
+        job.publish(&[]).exits(0);
         number
     };
     metrics.iter().map(accept).collect()
@@ -255,6 +256,106 @@ fn a_result_that_no_run_of_the_commit_has_is_not_believed() {
 }
 
 #[test]
+fn without_a_limit_no_more_passes_later_than_was_measured_then() {
+    let mut job = job();
+    accept_all(&mut job);
+    job.measures(8, &head());
+    job.publish(&[]).exits(0);
+
+    // The same commit, measured again, is twice as slow.
+    job.record(|run| {
+        measured(run);
+        for part in ["samples", "confirmation"] {
+            let metrics = run["head"][part].as_object_mut().expect("metrics");
+            for samples in metrics.values_mut() {
+                for sample in samples.as_array_mut().expect("samples") {
+                    *sample = (sample.as_f64().expect("a number") * 2.0).into();
+                }
+            }
+        }
+    });
+    job.measures(9, &head());
+    job.publish(&[]).exits(1);
+    let comment = job.comments().remove(0);
+    let words = "is worse than `ada` accepted when it measured ";
+    assert!(comment.contains(words), "{comment}");
+}
+
+#[test]
+fn an_acceptance_of_which_nobody_knows_how_much_it_is_lets_nothing_through() {
+    let mut job = job();
+    for metric in regressed(&job) {
+        job.say("ada", &format!("/tollgate accept {metric} because icons"));
+    }
+    // Its own publication never came.
+    job.measures(8, &head());
+    job.publish(&[])
+        .exits(1)
+        .says("does not count: it has no limit, and how much worse it was is not recorded");
+}
+
+#[test]
+fn without_the_samples_what_is_shown_stays_and_that_is_answered() {
+    let mut job = job();
+    let shown = job.comments().remove(0);
+    let metric = regressed(&job).remove(0);
+    job.say("ada", &format!("/tollgate accept {metric} because icons"));
+    let run = job.sandbox.result("run.json");
+    let samples = std::fs::read(&run).expect("the samples");
+
+    std::fs::remove_file(&run).expect("they were there");
+    job.publish(&["--accepted-on", BRANCH]).exits(3);
+    let answer = job.comments().pop().expect("an answer");
+    for words in [
+        "neither published nor recorded: the samples of the run are gone",
+        "Say `/tollgate rerun`, and once the new result is there, accept it again",
+    ] {
+        assert!(answer.contains(words), "{answer}");
+    }
+
+    // A damaged history at that moment is no verdict either.
+    std::fs::write(&run, samples).expect("a file");
+    job.publish(&["--accepted-on", BRANCH, "--check-exit", "4"])
+        .exits(4);
+    let answer = job.comments().pop().expect("an answer");
+    let words = "recorded: the stored baselines could not be read";
+    assert!(answer.contains(words), "{answer}");
+
+    assert_eq!(job.state(), "failure");
+    assert_eq!(job.comments().remove(0), shown);
+    assert_eq!(kept(&job), None);
+}
+
+#[test]
+fn a_result_of_a_run_that_cannot_be_leaves_ours_alone() {
+    let job = Job::on_pull_request();
+    let head = head();
+    let run = u64::MAX;
+    let marker = format!("<!-- tollgate:v1 id=tollgate run={run} attempt=1 head={head} -->");
+    let text = format!("{marker}\nall is well");
+    job.github.look(|world| world.comment(3, BOT, &text));
+    job.publish(&[]).exits(1);
+    let comments = job.comments();
+    assert_eq!(comments.len(), 2, "{comments:#?}");
+    assert_eq!(comments[0], text);
+    assert!(comments[1].contains(" run=7 "), "{comments:#?}");
+}
+
+#[test]
+fn a_rerun_that_github_refuses_is_answered() {
+    let mut job = job();
+    job.github.look(|world| {
+        world.rerun_refused = Some("This workflow is already running");
+    });
+    assert!(job.say("ada", "/tollgate rerun").contains("\nnothing\n"));
+    let answer = job.comments().pop().expect("an answer");
+    assert!(
+        answer.contains("This workflow is already running"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn what_was_accepted_is_kept_on_the_branch_of_baselines() {
     let mut job = job();
     let metrics = regressed(&job);
@@ -304,8 +405,11 @@ fn a_damaged_list_of_what_was_accepted_is_an_error_and_stays_as_it_is() {
         .exits(4)
         .says("`tollgate-baselines:main.accepted.json` is no list of what was accepted: EOF");
 
-    // The verdict was published nevertheless.
+    // The verdict was published nevertheless, and nobody takes it for recorded.
     assert_eq!(job.state(), "success");
+    let answer = job.comments().pop().expect("an answer");
+    let words = "holds here, and is not recorded for the nights: `tollgate-baselines:main";
+    assert!(answer.contains(words), "{answer}");
     let file = job.github.look(|world| world.git.file(BRANCH, FILE));
     assert_eq!(file.as_deref(), Some(&b"{\"format\":1"[..]));
 }

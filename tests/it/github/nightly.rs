@@ -204,9 +204,16 @@ fn accepted(project: &Sandbox, commit: &str) -> Value {
 }
 
 /// A night, a pull request on which everything was accepted that it makes worse, and the main branch
-/// that has become worse in the same way; the commit of the pull request.
-fn grown() -> (Nights, String) {
+/// that has become worse in the same way; the commit of the pull request. The token may ask about it, or
+/// may not.
+fn grown(may_ask: bool) -> (Nights, String) {
     let nights = Nights::new();
+    if !may_ask {
+        nights.github.look(|world| {
+            let token = world.tokens.get_mut("t-actions").expect("a token");
+            token.permissions.remove("pull_requests").expect("it");
+        });
+    }
     let project = &nights.project;
     project.run(&["baseline", "refresh"]).exits(0);
     let grow = || project.edit("build.sh", "extra_kilobytes=0", "extra_kilobytes=90");
@@ -227,7 +234,7 @@ fn grown() -> (Nights, String) {
 
 #[test]
 fn what_was_accepted_and_never_merged_lets_no_night_through() {
-    let (nights, head) = grown();
+    let (nights, head) = grown(false);
     let project = &nights.project;
     project.commit("more, by another way");
 
@@ -244,7 +251,7 @@ fn what_was_accepted_and_never_merged_lets_no_night_through() {
 
 #[test]
 fn what_was_accepted_lets_a_night_through_once_it_is_squashed_into_the_branch() {
-    let (nights, _) = grown();
+    let (nights, _) = grown(false);
     nights.project.commit("Show more (#3)");
     let stored = nights.project.run(&["baseline", "refresh"]);
     stored.exits(0).prints("`ada` accepted it because icons");
@@ -260,7 +267,7 @@ fn what_was_accepted_lets_a_night_through_once_it_is_squashed_into_the_branch() 
 
 #[test]
 fn what_was_accepted_lets_a_night_through_once_its_commit_is_in_the_history() {
-    let (nights, _) = grown();
+    let (nights, _) = grown(false);
     let project = &nights.project;
     project.git(&["checkout", "--quiet", "--", "."]);
     project.git(&["merge", "--quiet", "--no-ff", "-m", "topic", "topic"]);
@@ -276,7 +283,7 @@ fn what_was_accepted_lets_a_night_through_once_its_commit_is_in_the_history() {
 
 #[test]
 fn what_was_rebased_is_known_from_github() {
-    let (nights, _) = grown();
+    let (nights, _) = grown(true);
     // Another commit than the accepted one, as a rebase makes it.
     let merged = nights.project.commit("more, on what is there now");
     // GitHub names a commit for one that is not merged too.
@@ -288,6 +295,58 @@ fn what_was_rebased_is_known_from_github() {
     nights.pulled();
     let stored = nights.project.run(&["baseline", "refresh"]);
     stored.exits(0).prints("`ada` accepted it because icons");
+}
+
+#[test]
+fn a_name_counts_only_where_github_was_not_asked() {
+    let (nights, _) = grown(true);
+    nights.project.commit("Show more (#3)");
+    let refused = nights.project.run(&["baseline", "refresh"]);
+    refused
+        .exits(1)
+        .prints("which does not count: GitHub says that #3 is not merged");
+}
+
+#[test]
+fn a_commit_that_was_not_the_newest_of_its_pull_request_does_not_count() {
+    let (nights, _) = grown(true);
+    let merged = nights.project.commit("Show more (#3)");
+    nights.github.look(|world| {
+        let pull = &mut world.pulls[0];
+        pull.head = "f".repeat(40);
+        pull.merged_as = Some(merged);
+    });
+    nights.pulled();
+    let refused = nights.project.run(&["baseline", "refresh"]);
+    refused
+        .exits(1)
+        .prints("which does not count: superseded: #3 was merged with a newer commit");
+}
+
+#[test]
+fn a_merge_of_a_later_commit_than_the_accepted_one_does_not_count() {
+    let (nights, _) = grown(false);
+    let project = &nights.project;
+    project.git(&["checkout", "--quiet", "--force", "topic"]);
+    project.edit("build.sh", "extra_kilobytes=90", "extra_kilobytes=91");
+    project.commit("and a little more");
+    project.git(&["checkout", "--quiet", "main"]);
+    project.git(&["merge", "--quiet", "--no-ff", "-m", "topic", "topic"]);
+    let refused = project.run(&["baseline", "refresh"]);
+    refused
+        .exits(1)
+        .prints("which does not count: superseded: what was merged has a newer commit");
+}
+
+#[test]
+fn no_branch_is_an_empty_history_only_where_something_can_be_seen() {
+    let nights = Nights::new();
+    nights.pulled();
+    nights.github.look(|world| world.git.is_hidden = true);
+    let (code, told) = said(nights.command(&["pull"]).spawn().expect("it starts"));
+    assert_eq!(code, Some(4), "{told}");
+    assert!(told.contains("shows this token nothing"), "{told}");
+    assert!(told.contains("contents: read"), "{told}");
 }
 
 #[test]

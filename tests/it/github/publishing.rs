@@ -202,6 +202,11 @@ impl Job {
         self.sandbox.run_with(&variables, arguments)
     }
 
+    /// The outputs of the step.
+    fn outputs(&self) -> String {
+        fs::read_to_string(self.sandbox.outside("outputs")).unwrap_or_default()
+    }
+
     fn summary(&self) -> String {
         fs::read_to_string(self.sandbox.outside("summary.md")).unwrap_or_default()
     }
@@ -430,6 +435,7 @@ fn what_was_accepted_on_a_pull_request_passes_in_the_merge_queue() {
             "ada",
             &format!("/tollgate accept {metric} because we need it"),
         );
+        job.publish(&[]).exits(0);
     }
 
     job.name = "merge_group";
@@ -481,9 +487,49 @@ fn a_missing_permission_is_named_and_does_not_change_the_verdict() {
         "{}",
         job.summary()
     );
-    // The rest is published nevertheless.
+    // The rest is published nevertheless; what rules may wait for is still open.
     assert_eq!(job.comments().len(), 1);
+    assert!(!job.outputs().contains("settled"), "{}", job.outputs());
     job.publish(&["--strict"]).exits(4);
+}
+
+#[test]
+fn a_store_that_cannot_be_read_leaves_nothing_pending() {
+    let job = Job::on_pull_request();
+    job.record(|run| {
+        measured(run);
+        run["base"] = json!({ "missing": "it does not build" });
+    });
+    job.sandbox.write(".tollgate/baselines.db", "no database");
+    job.publish(&["--begin"]).exits(0);
+    assert_eq!(job.state(), "pending");
+
+    job.publish(&[]).exits(4);
+
+    let (state, description) = job.status(&head()).unwrap();
+    assert_eq!(state, "error", "{description}");
+    let words = "could not verify: the stored baselines could not be read";
+    assert!(description.starts_with(words), "{description}");
+    assert!(job.outputs().contains("settled<<"), "{}", job.outputs());
+}
+
+#[test]
+fn a_check_run_of_a_newer_run_is_seen_behind_a_hundred_others() {
+    let job = Job::on_pull_request();
+    job.publish(&["--gate", "check"]).exits(1);
+    job.github.look(|world| {
+        let mut check = world.checks.remove(0);
+        for number in 0..=100_u64 {
+            check["id"] = (1_000 + number).into();
+            let run = if number == 100 { 9 } else { 6 };
+            check["external_id"] = format!("tollgate:{run}.1").into();
+            world.checks.push(check.clone());
+        }
+    });
+
+    job.publish(&["--gate", "check"])
+        .exits(1)
+        .says("the check run shows a newer run, and was left alone");
 }
 
 #[test]
@@ -739,7 +785,19 @@ fn an_accepted_regression_passes_and_says_who_and_why() {
     job.event = event("pull_request.opened");
     pull_event(&mut job.event, OURS);
     job.run = 8;
+    for file in ["outputs", "summary.md"] {
+        let _earlier = fs::remove_file(job.sandbox.outside(file));
+    }
     job.publish(&[]).exits(0);
+    // What the check has said before it knew is said again.
+    let outputs = job.outputs();
+    for words in ["outcome<<", "\nwarn\n", "regressions<<", "settled<<"] {
+        assert!(outputs.contains(words), "{outputs}");
+    }
+    let accepted = "`ada` accepted the regression";
+    assert!(job.summary().contains(accepted), "{}", job.summary());
+    let report = fs::read_to_string(job.sandbox.result("report.md")).expect("a report");
+    assert!(report.contains(accepted), "{report}");
     // The history has each once, however often it was published.
     let kept = job.sandbox.run(&["baseline", "accepted"]);
     let kept = kept.exits(0).stdout.clone();

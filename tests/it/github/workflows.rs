@@ -520,7 +520,9 @@ fn a_night_is_measured_and_kept_and_what_got_worse_is_not() {
     let kept = json!({ "format": 1, "project": "sandbox", "accepted": accepted }).to_string();
     let runs_kept = history(&project).to_string();
     project.github.pull(&head, OURS);
+    let merged = sandbox.git(&["rev-parse", "main"]);
     project.github.look(|world| {
+        world.pulls[0].merged_as = Some(merged);
         let files = [
             ("main.json", runs_kept.as_bytes()),
             ("main.accepted.json", kept.as_bytes()),
@@ -634,6 +636,23 @@ fn a_cancelled_measurement_of_a_fork_leaves_nothing_pending_and_is_no_success() 
 
     assert!(passed, "{said}");
     assert_eq!(project.state(&head).as_deref(), Some("error"), "{said}");
+}
+
+#[test]
+fn a_status_of_a_fork_is_set_where_a_step_before_publishing_fails() {
+    let (project, head) = Project::with_growth(0);
+    project.github.pull(&head, FORK);
+    project.sandbox.edit(
+        ".github/workflows/publish.yml",
+        "run: mkdir -p target/release",
+        "run: false && mkdir -p target/release",
+    );
+
+    let event = measured_elsewhere(&head, "success");
+    let (passed, said) = project.act("workflow_run", "publish.yml", &event);
+
+    assert!(!passed, "{said}");
+    assert_eq!(project.states(), ["error"], "{said}");
 }
 
 #[test]

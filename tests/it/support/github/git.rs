@@ -19,6 +19,8 @@ pub(crate) struct Git {
     commits: BTreeMap<String, (String, Vec<String>)>,
     /// `heads/main` to commit.
     branches: BTreeMap<String, String>,
+    /// Whether the token sees nothing of it.
+    pub(crate) is_hidden: bool,
 }
 
 impl Git {
@@ -89,6 +91,7 @@ impl Git {
     ) -> Reply {
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         match (method, path) {
+            _ if self.is_hidden => missing(),
             ("GET", ["ref", name @ ..]) => match self.branches.get(&name.join("/")) {
                 Some(commit) => ok(reference(&name.join("/"), commit, example)),
                 None => missing(),
@@ -142,6 +145,7 @@ impl Git {
                 let id = self.tree(files);
                 created(named(example, &id))
             }
+            ("GET", ["trees", "HEAD"]) => ok(example.clone()),
             ("GET", ["trees", id]) => match self.trees.get(*id) {
                 Some(files) => {
                     let mut answer = named(example, id);

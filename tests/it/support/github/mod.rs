@@ -356,7 +356,12 @@ fn paginate(
         asked.unwrap_or(usual)
     };
     let (size, page) = (number("per_page", 30).min(100), number("page", 1).max(1));
-    if let Value::Array(items) = &mut reply.body {
+    let body = &mut reply.body;
+    let list = match body.get_mut("check_runs") {
+        Some(_) => &mut body["check_runs"],
+        None => body,
+    };
+    if let Value::Array(items) = list {
         let all = items.len();
         let start = ((page - 1) * size).min(all);
         let shown = items[start..(start + size).min(all)].to_vec();

@@ -126,6 +126,8 @@ pub(crate) struct World {
     clock: u32,
     /// Runs of workflows that were to run again.
     pub(crate) reruns: Vec<u64>,
+    /// Why it does not run anything again.
+    pub(crate) rerun_refused: Option<&'static str>,
     /// The merge base of any two commits.
     pub(crate) merge_base: String,
     /// The files that base and head differ in; those of GitHub's example where it is empty.
@@ -152,6 +154,7 @@ impl World {
             labelled: Vec::new(),
             clock: 0,
             reruns: Vec::new(),
+            rerun_refused: None,
             merge_base: "b".repeat(40),
             changed: Vec::new(),
             git: Git::default(),
@@ -319,6 +322,9 @@ impl World {
                 ok(answer)
             }
             ("POST", ["actions", "runs", run, "rerun"]) => {
+                if let Some(why) = self.rerun_refused {
+                    return refused(403, why);
+                }
                 self.reruns.push(run.parse().unwrap_or_default());
                 created(json!({}))
             }
