@@ -43,9 +43,13 @@ fn link_of(tag: Tag<'_>) -> Option<Link> {
         "script" => (tag.value("src")?, When::First),
         "link" => {
             let rel = tag.value("rel")?;
-            let is_code = matches!(tag.value("as"), Some("script" | "style"));
+            let is = |value: &str, word: &str| value.eq_ignore_ascii_case(word);
+            let is_code = (tag.value("as"))
+                .is_some_and(|value| is(value, "script") || is(value, "style"));
             let is_loaded = rel.split_ascii_whitespace().any(|word| {
-                matches!(word, "modulepreload" | "stylesheet") || (word == "preload" && is_code)
+                is(word, "modulepreload")
+                    || is(word, "stylesheet")
+                    || (is(word, "preload") && is_code)
             });
             (is_loaded.then(|| tag.value("href")).flatten()?, When::First)
         }
@@ -93,12 +97,19 @@ fn tags(html: &str) -> Vec<Tag<'_>> {
             rest = after;
             if name == "script" {
                 // What is between the tags is no markup.
-                rest = rest.find("</script").map_or("", |end| &rest[end..]);
+                rest = end_of_script(rest).map_or("", |end| &rest[end..]);
             }
             tags.push(Tag { name, attributes });
         }
     }
     tags
+}
+
+/// Where the tag that closes a script starts, in whatever case it is written.
+fn end_of_script(text: &str) -> Option<usize> {
+    const END: &str = "</script";
+    let mut windows = text.as_bytes().windows(END.len());
+    windows.position(|window| window.eq_ignore_ascii_case(END.as_bytes()))
 }
 
 /// The attributes up to the `>` that closes the tag, and what follows it.
@@ -169,6 +180,14 @@ mod tests {
         .map(|(url, when)| (url.to_owned(), when))
         .into();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_case_of_tags_and_values_means_nothing() {
+        let html = r#"<SCRIPT>if (a<b) f()</SCRIPT><Script SRC="a.js"></Script>
+            <LINK REL="StyleSheet" HREF="a.css"><link rel=PRELOAD as=Script href="b.js">"#;
+        let urls: Vec<String> = links(html).into_iter().map(|link| link.url).collect();
+        assert_eq!(urls, ["a.js", "a.css", "b.js"]);
     }
 
     #[test]
