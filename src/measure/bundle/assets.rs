@@ -129,26 +129,48 @@ impl Found {
             .ok()
     }
 
-    /// The shipped file that a URL found in `page` means. A public base path, a host and a
-    /// query are ignored, because only the build knows them.
+    /// The shipped file that a URL found in `page` means. A public base path and a query are
+    /// ignored, because only the build knows them. The files of a host are ours only where more
+    /// than the bare file name says so: `app.js` is everybody's.
     pub(super) fn resolve(&self, page: &str, url: &str) -> Option<&File> {
         let url = url.split(['?', '#']).next().unwrap_or(url);
-        if !url.starts_with('/') && !url.contains("://") {
+        if let Some(path) = path_at_host(url) {
+            return self.by_end(path, true);
+        }
+        if !url.starts_with('/') {
             let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
             let joined = super::sources::normalise(&format!("{folder}/{url}"));
             if let Some(file) = self.file(joined.trim_start_matches('/')) {
                 return Some(file);
             }
         }
-        let mut rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        rest = rest.trim_start_matches(['.', '/']);
+        self.by_end(url, false)
+    }
+
+    /// The file whose path is the longest end of this one. With `needs_folder` an end that has
+    /// lost every folder does not count.
+    fn by_end(&self, path: &str, needs_folder: bool) -> Option<&File> {
+        let mut rest = path.trim_start_matches(['.', '/']);
         loop {
             if let Some(file) = self.file(rest) {
                 return Some(file);
             }
             rest = rest.split_once('/')?.1;
+            if needs_folder && !rest.contains('/') {
+                return None;
+            }
         }
     }
+}
+
+/// The path of a URL that names a host, such as `https://cdn.example.com/a/b.js` and
+/// `//cdn.example.com/a/b.js`; none where it names none.
+fn path_at_host(url: &str) -> Option<&str> {
+    let rest = match url.strip_prefix("//") {
+        Some(rest) => rest,
+        None => url.split_once("://")?.1,
+    };
+    Some(rest.split_once('/').map_or("", |(_, path)| path))
 }
 
 /// The path of `disk` below `root`, with `/` between folders.
@@ -211,4 +233,41 @@ fn hex(bytes: &[u8]) -> String {
         .flat_map(|byte| [byte >> 4, byte & 15])
         .filter_map(|digit| char::from_digit(u32::from(digit), 16))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(paths: &[&str]) -> Found {
+        let file = |path: &&str| File {
+            path: (*path).to_owned(),
+            disk: PathBuf::from(path),
+        };
+        Found {
+            shipped: paths.iter().map(file).collect(),
+            ..Found::default()
+        }
+    }
+
+    #[test]
+    fn a_script_of_another_host_is_not_ours_for_its_name() {
+        let found = found(&["app.js", "assets/app.js", "main.js"]);
+        for (url, expected) in [
+            ("https://stats.example.com/js/main.js", None),
+            ("//stats.example.com/js/main.js?v=1", None),
+            ("https://cdn.example.com", None),
+            ("https://cdn.example.com/main.js", Some("main.js")),
+            (
+                "https://cdn.example.com/shop/7/assets/app.js",
+                Some("assets/app.js"),
+            ),
+            ("//cdn.example.com/assets/app.js#x", Some("assets/app.js")),
+            ("/shop/main.js", Some("main.js")),
+            ("./app.js", Some("app.js")),
+        ] {
+            let file = found.resolve("index.html", url);
+            assert_eq!(file.map(|file| file.path.as_str()), expected, "{url}");
+        }
+    }
 }
