@@ -1,9 +1,11 @@
 //! The files of an output folder: which are shipped, and what each weighs.
 //!
-//! Must not look into the meaning of a file beyond its name.
+//! Must not look into the meaning of a file beyond its name, apart from telling source maps from
+//! other files that end in `.map`.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,6 +17,9 @@ use super::names::Normaliser;
 
 /// Where Vite 5 and later leave the manifest.
 pub(super) const MANIFEST: &str = ".vite/manifest.json";
+
+/// What the names of source maps end in.
+const MAP_ENDING: &str = ".map";
 
 /// A file of the output folder.
 #[derive(Debug, Clone)]
@@ -102,6 +107,7 @@ pub(super) fn walk(root: &Path, skipped: &mut Vec<String>) -> Result<Found, Bund
         }
     }
     found.shipped.sort_by(|a, b| a.path.cmp(&b.path));
+    found.tell_maps();
     Ok(found)
 }
 
@@ -110,11 +116,27 @@ impl Found {
         let path = below(&disk, &self.root);
         if path == MANIFEST {
             self.manifest = Some(disk);
-        } else if path.ends_with(".map") {
-            self.maps.insert(path);
         } else {
             self.shipped.push(File { path, disk });
         }
+    }
+
+    /// Takes the source maps out of what is shipped: what lies beside the file it is named after,
+    /// and what reads like one. Any other file that ends in `.map`, such as a map of a game, has
+    /// its weight.
+    fn tell_maps(&mut self) {
+        let is_map = |file: &File| {
+            let named_after = file.path.strip_suffix(MAP_ENDING);
+            named_after.is_some_and(|path| self.file(path).is_some() || reads_like_map(&file.disk))
+        };
+        let maps: BTreeSet<String> = self
+            .shipped
+            .iter()
+            .filter(|file| is_map(file))
+            .map(|file| file.path.clone())
+            .collect();
+        self.shipped.retain(|file| !maps.contains(&file.path));
+        self.maps = maps;
     }
 
     /// The shipped file of that path.
@@ -171,6 +193,17 @@ fn path_at_host(url: &str) -> Option<&str> {
         None => url.split_once("://")?.1,
     };
     Some(rest.split_once('/').map_or("", |(_, path)| path))
+}
+
+/// Whether a file begins as source maps do: `{"version":3`. One that cannot be read does not, so
+/// that weighing it says why.
+fn reads_like_map(disk: &Path) -> bool {
+    /// More than white space among it takes.
+    const START: u64 = 256;
+    let mut start = Vec::new();
+    let read = fs::File::open(disk).and_then(|file| file.take(START).read_to_end(&mut start));
+    start.retain(|byte| !byte.is_ascii_whitespace());
+    read.is_ok() && start.starts_with(br#"{"version":3"#)
 }
 
 /// The path of `disk` below `root`, with `/` between folders.
@@ -248,6 +281,24 @@ mod tests {
             shipped: paths.iter().map(file).collect(),
             ..Found::default()
         }
+    }
+
+    #[test]
+    fn what_only_ends_like_a_source_map_is_shipped() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for (name, text) in [
+            ("a.js", "a()"),
+            ("a.js.map", "{"),
+            ("gone.js.map", "{ \"version\": 3, \"sources\": [] }"),
+            ("level1.map", "################"),
+            ("old.js.map", "{\"version\":2}"),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let found = walk(folder.path(), &mut Vec::new()).unwrap();
+        let shipped = found.shipped.iter().map(|file| file.path.as_str());
+        assert_eq!(Vec::from_iter(shipped), ["a.js", "level1.map", "old.js.map"]);
+        assert_eq!(Vec::from_iter(found.maps), ["a.js.map", "gone.js.map"]);
     }
 
     #[test]

@@ -402,7 +402,7 @@ fn a_manifest_that_names_a_missing_file_costs_nothing() {
 #[test]
 fn an_empty_or_missing_folder_is_an_error() {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("only.js.map"), "{}").unwrap();
+    fs::write(folder.path().join("only.js.map"), "{\"version\":3}").unwrap();
     let error = weigh(&output(folder.path(), folder.path(), ".")).unwrap_err();
     assert!(
         error
