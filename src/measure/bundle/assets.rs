@@ -79,7 +79,7 @@ pub(super) struct Weight {
     pub(super) content: String,
     /// SHA-256 of the content as it is, in hex.
     pub(super) digest: String,
-    /// What a script says of others, where that was asked for.
+    /// What a script or page says of others.
     pub(super) mentions: Option<Mentions>,
 }
 
@@ -227,7 +227,7 @@ fn stays_inside(link: &Path, root: &Path, skipped: &mut Vec<String>) -> bool {
     false
 }
 
-/// Reads and weighs one file. `is_asked` is whether the scripts must tell what they load.
+/// Reads and weighs one file. `is_asked` is whether the scripts must tell what they import later.
 pub(super) fn weigh(
     file: &File,
     normaliser: &Normaliser,
@@ -245,8 +245,11 @@ pub(super) fn weigh(
     let sizes = weigher
         .sizes(&bytes, &digest, has_level_6)
         .map_err(unreadable)?;
-    let is_script = Kind::of(&file.path) == Kind::Script;
-    let mentions = (is_asked && is_script).then(|| Mentions::read(&bytes));
+    let mentions = match Kind::of(&file.path) {
+        Kind::Script if is_asked => Some(Mentions::read(&bytes)),
+        Kind::Script | Kind::Page => Some(Mentions::workers(&bytes)),
+        Kind::Style | Kind::Other => None,
+    };
     let content = match normaliser.apply(&mut bytes) {
         true => hex(&Sha256::digest(&bytes)),
         false => digest.clone(),

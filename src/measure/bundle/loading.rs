@@ -185,17 +185,18 @@ pub(super) fn classify(
         .into_iter()
         .filter(|entry| !entry.files.is_empty())
         .collect();
-    entries.extend(unpaged_entries(chunks, &entries, found));
+    let workers = read.all_workers();
+    entries.extend(unpaged_entries(chunks, &entries, found, &workers));
     let initial: BTreeSet<String> = entries.iter().flat_map(|it| it.files.clone()).collect();
 
     let later = if chunks.is_empty() {
-        on_demand(&read)
+        found.shipped.iter().map(|file| file.path.clone()).collect()
     } else {
         chunks.current_files()
     };
     let loads = later
         .into_iter()
-        .filter(|path| !pages.legacy.contains(path))
+        .filter(|path| !pages.legacy.contains(path) && !workers.contains(path))
         .map(|path| (path, Load::Lazy))
         .chain(initial.into_iter().map(|path| (path, Load::Initial)))
         .filter(|(path, _)| is_code(path))
@@ -230,8 +231,14 @@ fn is_code(path: &str) -> bool {
     matches!(Kind::of(path), Kind::Script | Kind::Style)
 }
 
-/// Entries of the bundler that no page names: a server writes their pages.
-fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles], found: &Found) -> Vec<EntryFiles> {
+/// Entries of the bundler that no page names: a server writes their pages. What a script starts as
+/// a worker is none: a page has loaded before it.
+fn unpaged_entries(
+    chunks: &Chunks,
+    paged: &[EntryFiles],
+    found: &Found,
+    workers: &BTreeSet<String>,
+) -> Vec<EntryFiles> {
     let is_paged = |files: &BTreeSet<String>| {
         let mut scripts = files.iter().filter(|path| is_code(path)).peekable();
         scripts.peek().is_some()
@@ -244,6 +251,7 @@ fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles], found: &Found) -> Vec<
     };
     chunks
         .entries()
+        .filter(|(key, _)| !chunks.own_files(key).any(|path| workers.contains(path)))
         .map(|(key, label)| (label, chunks.closure(key)))
         // What a plugin compiles for itself is not shipped.
         .filter(|(_, files)| files.iter().any(|path| found.file(path).is_some()))
@@ -407,6 +415,14 @@ impl Mentions {
         };
         Self {
             on_demand: imports,
+            ..Self::workers(code)
+        }
+    }
+
+    /// Only what is started as a worker, for pages and where the bundler says what loads later.
+    pub(super) fn workers(code: &[u8]) -> Self {
+        Self {
+            on_demand: Vec::new(),
             workers: workers_of(code),
         }
     }
@@ -443,7 +459,13 @@ impl<'a> Scripts<'a> {
         let index = self.found.index(&file.path)?;
         match self.mentions.get(index).copied().flatten() {
             Some(known) => Some(Cow::Borrowed(known)),
-            None => Some(Cow::Owned(Mentions::read(&fs::read(&file.disk).ok()?))),
+            None => {
+                let text = fs::read(&file.disk).ok()?;
+                Some(Cow::Owned(match Kind::of(&file.path) {
+                    Kind::Page => Mentions::workers(&text),
+                    Kind::Script | Kind::Style | Kind::Other => Mentions::read(&text),
+                }))
+            }
         }
     }
 
@@ -468,13 +490,21 @@ impl<'a> Scripts<'a> {
             .collect()
     }
 
-    /// Files that a script starts as workers.
-    fn workers(&self, file: &File) -> Vec<String> {
-        let mentions = self.mentions(file);
-        let workers = mentions.iter().flat_map(|it| &it.workers);
-        workers
-            .filter_map(|url| Some(self.found.resolve(&file.path, url)?.path.clone()))
-            .collect()
+    /// Files that scripts and pages start as workers; a script that starts itself is none by that.
+    fn all_workers(&self) -> BTreeSet<String> {
+        let may_start = |file: &&File| matches!(Kind::of(&file.path), Kind::Script | Kind::Page);
+        let mut all = BTreeSet::new();
+        for file in self.found.shipped.iter().filter(may_start) {
+            let mentions = self.mentions(file);
+            let urls = mentions.iter().flat_map(|it| &it.workers);
+            let started = urls.filter_map(|url| self.found.resolve(&file.path, url));
+            all.extend(
+                started
+                    .map(|worker| worker.path.clone())
+                    .filter(|path| *path != file.path),
+            );
+        }
+        all
     }
 }
 
@@ -496,18 +526,6 @@ fn imported_styles<'a>(file: &File, found: &'a Found) -> Vec<&'a File> {
         .collect()
 }
 
-/// Without a manifest: every script and style that is no worker.
-fn on_demand(read: &Scripts<'_>) -> BTreeSet<String> {
-    let files = &read.found.shipped;
-    let workers: BTreeSet<String> = files
-        .iter()
-        .filter(|file| Kind::of(&file.path) == Kind::Script)
-        .flat_map(|file| read.workers(file))
-        .collect();
-    let paths = files.iter().map(|file| file.path.clone());
-    paths.filter(|path| !workers.contains(path)).collect()
-}
-
 /// Files in `new Worker(new URL("./w.js", …))` and `serviceWorker.register("/sw.js")`.
 fn workers_of(code: &[u8]) -> Vec<String> {
     const CALLS: [&str; 3] = ["Worker(", "Worker.register(", ".addModule("];
@@ -520,7 +538,11 @@ fn workers_of(code: &[u8]) -> Vec<String> {
         .filter_map(|at| {
             let rest = &code[at..];
             let near = &rest[..rest.len().min(NEAR)];
-            let start = near.iter().position(|byte| QUOTES.contains(byte))?;
+            // Vite writes `""+new URL("w.js", …)` where the base path is relative.
+            let start = (0..near.len()).find(|&at| {
+                let is_empty = |at: usize| rest.get(at + 1) == rest.get(at);
+                QUOTES.contains(&near[at]) && !is_empty(at) && !(at > 0 && is_empty(at - 1))
+            })?;
             let inner = &rest[start + 1..];
             let end = inner.iter().position(|byte| *byte == rest[start])?;
             Some(String::from_utf8_lossy(&inner[..end]).into_owned())

@@ -520,3 +520,39 @@ fn two_pages_are_judged_each() {
         assert!(samples.contains_key(&id), "{page}");
     }
 }
+
+#[test]
+fn a_worker_that_is_an_entry_of_the_bundler_does_not_load_first() {
+    let folder = TempDir::new().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("app.js", "navigator.serviceWorker.register(\"/sw.js\")");
+    write("compute.js", "new Worker(\"./compute.js\");compute()");
+    write("render.js", "onmessage=1");
+    write("server.js", "new Worker(\"\"+new URL(\"render.js\",import.meta.url).href)");
+    write("sw.js", "self.addEventListener(\"fetch\",f)");
+    write("paged.js", "paged()");
+    write(
+        "index.html",
+        "<script>navigator.serviceWorker.register('/paged.js')</script>",
+    );
+    let entries = ["app", "compute", "render", "server", "sw", "paged"].map(|name| {
+        format!("\"src/{name}.ts\":{{\"file\":\"{name}.js\",\"src\":\"src/{name}.ts\",\"isEntry\":true}}")
+    });
+    write(".vite/manifest.json", &format!("{{{}}}", entries.join(",")));
+    let evidence = weigh(&output(folder.path(), folder.path(), "."))
+        .unwrap()
+        .evidence;
+    let entries = evidence.entries.iter().map(|entry| entry.name.as_str());
+    assert_eq!(
+        Vec::from_iter(entries),
+        ["src/app.ts", "src/compute.ts", "src/server.ts"]
+    );
+    assert_eq!(load_of(&evidence, "app.js"), Load::Initial);
+    for name in ["sw.js", "render.js", "paged.js"] {
+        assert_eq!(load_of(&evidence, name), Load::Other, "{name}");
+    }
+}
