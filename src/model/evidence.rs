@@ -61,6 +61,9 @@ pub struct BundleEvidence {
     /// What a reader can ask for: pages and entries, then what dynamic imports load.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<EntryLoad>,
+    /// Why it is not known what loads first, and what to do about it, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_load_unknown: Option<String>,
     /// What each file with a source map or metafile is made of. The raw bytes of the parts of a
     /// file add up to those of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -166,6 +166,8 @@ pub(super) struct Loading {
     pub(super) loads: BTreeMap<String, Load>,
     /// Pages and entries first, then what loads on demand.
     pub(super) entries: Vec<EntryFiles>,
+    /// Why it is not known what loads first, where that is so: no answer is not "nothing".
+    pub(super) unknown: Option<String>,
 }
 
 /// When each script and style loads, and with what.
@@ -179,14 +181,14 @@ pub(super) fn classify(
 ) -> Loading {
     let chunks = &said.chunks;
     let read = Scripts { found, mentions };
-    let pages = from_pages(&read, chunks);
-    let mut entries: Vec<EntryFiles> = pages
-        .entries
+    let mut pages = from_pages(&read, chunks);
+    let mut entries: Vec<EntryFiles> = std::mem::take(&mut pages.entries)
         .into_iter()
         .filter(|entry| !entry.files.is_empty())
         .collect();
     let workers = read.all_workers();
     entries.extend(unpaged_entries(chunks, &entries, found, &workers));
+    let unknown = why_unknown(&entries, &pages, chunks, found);
     let initial: BTreeSet<String> = entries.iter().flat_map(|it| it.files.clone()).collect();
 
     let later = if chunks.is_empty() {
@@ -201,7 +203,7 @@ pub(super) fn classify(
         .chain(initial.into_iter().map(|path| (path, Load::Initial)))
         .filter(|(path, _)| is_code(path))
         .collect();
-    let lazy = lazy_entries(chunks, &read, &entries);
+    let lazy = lazy_entries(chunks, &read, &entries, &pages.later);
     if lazy.is_empty() && chunks.is_empty() && has_silent_runtime(&entries, found) {
         skipped.push(NO_ROUTES.to_owned());
     }
@@ -211,7 +213,39 @@ pub(super) fn classify(
             .files
             .retain(|path| is_code(path) && found.file(path).is_some());
     }
-    Loading { loads, entries }
+    Loading {
+        loads,
+        entries,
+        unknown,
+    }
+}
+
+/// Why nobody knows what loads first; none where some page or entry says so, or a page that says
+/// that it loads nothing.
+fn why_unknown(
+    entries: &[EntryFiles],
+    pages: &Pages,
+    chunks: &Chunks,
+    found: &Found,
+) -> Option<String> {
+    let is_shipped = |path: &String| is_code(path) && found.file(path).is_some();
+    let is_told = entries.iter().any(|entry| entry.files.iter().any(is_shipped));
+    let has_code = found.shipped.iter().any(|file| is_code(&file.path));
+    if is_told || !has_code {
+        return None;
+    }
+    let why = match (&pages.elsewhere, pages.count, chunks.is_empty()) {
+        (Some(why), _, _) => why.as_str(),
+        (None, 0, true) => "the build left neither a page nor a list of its chunks",
+        (None, 0, false) => {
+            "the build left no page, and its list of chunks names no entry that is shipped"
+        }
+        (None, _, _) => return None,
+    };
+    Some(format!(
+        "what loads first is not known: {why}; leave a page that loads it in `output`, or name the \
+         stats of webpack or Rspack or the metafile of esbuild as `stats`"
+    ))
 }
 
 /// Whether a page loads the runtime of webpack or Rspack, which names the chunks it loads later by
@@ -266,9 +300,14 @@ fn unpaged_entries(
 }
 
 /// What loads on demand, without what every entry that can reach it has loaded before.
-fn lazy_entries(chunks: &Chunks, read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
+fn lazy_entries(
+    chunks: &Chunks,
+    read: &Scripts<'_>,
+    entries: &[EntryFiles],
+    by_pages: &BTreeSet<String>,
+) -> Vec<EntryFiles> {
     if chunks.is_empty() {
-        return lazy_by_scan(read, entries);
+        return lazy_by_scan(read, entries, by_pages);
     }
     let reach: Vec<BTreeSet<String>> = entries
         .iter()
@@ -310,13 +349,18 @@ fn in_all<'a>(mut entries: impl Iterator<Item = &'a EntryFiles>) -> Option<BTree
     }))
 }
 
-/// Without a word of the bundler: what the scripts import dynamically.
-fn lazy_by_scan(read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
+/// Without a word of the bundler: what the scripts import dynamically, in files and in pages.
+fn lazy_by_scan(
+    read: &Scripts<'_>,
+    entries: &[EntryFiles],
+    by_pages: &BTreeSet<String>,
+) -> Vec<EntryFiles> {
     let loaded = in_all(entries.iter()).unwrap_or_default();
     let scripts = (read.found.shipped.iter()).filter(|file| Kind::of(&file.path) == Kind::Script);
     let targets: BTreeSet<&str> = scripts
         .flat_map(|file| read.imported_later(file))
         .map(|file| file.path.as_str())
+        .chain(by_pages.iter().map(String::as_str))
         .collect();
     targets
         .into_iter()
@@ -338,9 +382,16 @@ fn lazy_by_scan(read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
 struct Pages {
     entries: Vec<EntryFiles>,
     legacy: BTreeSet<String>,
+    /// What scripts in pages import dynamically.
+    later: BTreeSet<String>,
+    /// How many pages there are.
+    count: usize,
+    /// What a page loads that is not told apart or not in the output.
+    elsewhere: Option<String>,
 }
 
-/// Reads every page: its scripts, preloads and styles, and what those import statically.
+/// Reads every page: its scripts, preloads and styles, what its own modules import, and what all
+/// those import statically.
 fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
     let found = read.found;
     let mut pages = Pages::default();
@@ -351,17 +402,41 @@ fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
         let Ok(html) = fs::read(&page.disk) else {
             continue;
         };
+        let html = String::from_utf8_lossy(&html);
+        pages.count += 1;
         let mut named: Vec<&File> = Vec::new();
-        for link in pages::links(&String::from_utf8_lossy(&html)) {
-            let Some(file) = found.resolve(&page.path, &link.url) else {
-                continue;
-            };
-            match link.when {
-                When::Legacy => {
-                    pages.legacy.insert(file.path.clone());
+        let (links, inline) = (pages::links(&html), pages::inline_scripts(&html));
+        let first = links.iter().filter(|link| link.when == When::First);
+        let modules = inline.iter().filter(|script| script.is_module);
+        let imported: Vec<String> = modules
+            .flat_map(|script| imports_of(script.code.as_bytes(), scan::Kind::Static))
+            .collect();
+        for url in first.map(|link| &link.url).chain(&imported) {
+            match found.resolve(&page.path, url) {
+                Some(file) => named.push(file),
+                None if is_script_url(url) => {
+                    pages.elsewhere.get_or_insert_with(|| {
+                        format!("`{}` loads `{url}`, which is not in the output", page.path)
+                    });
                 }
-                When::First => named.push(file),
+                None => {}
             }
+        }
+        let legacy = links.iter().filter(|link| link.when == When::Legacy);
+        let legacy = legacy.filter_map(|link| found.resolve(&page.path, &link.url));
+        pages.legacy.extend(legacy.map(|file| file.path.clone()));
+        for url in inline
+            .iter()
+            .flat_map(|script| Mentions::read(script.code.as_bytes()).on_demand)
+        {
+            pages.elsewhere.get_or_insert_with(|| {
+                format!(
+                    "a script in `{}` imports `{url}` dynamically, and nobody says when",
+                    page.path
+                )
+            });
+            let file = found.resolve(&page.path, &url);
+            pages.later.extend(file.map(|file| file.path.clone()));
         }
         // The bundler knows the scripts that a script imports; styles load where a page says so.
         let known: BTreeSet<String> = named
@@ -379,6 +454,10 @@ fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
         });
     }
     pages
+}
+
+fn is_script_url(url: &str) -> bool {
+    Kind::of(url.split(['?', '#']).next().unwrap_or(url)) == Kind::Script
 }
 
 /// These files and all that they import statically.

@@ -209,6 +209,7 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
             build: None,
             assets: shipped,
             entries: loads,
+            first_load_unknown: loading.unknown,
             parts: ledger.parts().to_vec(),
             asked_by: lock
                 .as_ref()
@@ -286,20 +287,23 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
             asset.load == Load::Initial && assets::Kind::of(&asset.path) == kind
         }))
     };
-    let mut sizes = vec![
-        (
-            MetricId::bundle(frontend, Metric::InitialJs),
-            initial(assets::Kind::Script),
-        ),
-        (
-            MetricId::bundle(frontend, Metric::InitialCss),
-            initial(assets::Kind::Style),
-        ),
-        (
-            MetricId::bundle(frontend, Metric::Total),
-            sum(evidence.assets.iter()),
-        ),
-    ];
+    let mut sizes = vec![(
+        MetricId::bundle(frontend, Metric::Total),
+        sum(evidence.assets.iter()),
+    )];
+    // Not known is not nothing: then there is no number.
+    if evidence.first_load_unknown.is_none() {
+        sizes.extend([
+            (
+                MetricId::bundle(frontend, Metric::InitialJs),
+                initial(assets::Kind::Script),
+            ),
+            (
+                MetricId::bundle(frontend, Metric::InitialCss),
+                initial(assets::Kind::Style),
+            ),
+        ]);
+    }
     sizes.extend(
         evidence
             .assets
@@ -325,6 +329,18 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
         .into_iter()
         .filter_map(|(id, bytes)| Some((id, single(bytes)?)))
         .collect()
+}
+
+/// The metrics of one frontend that have no sample, and why.
+pub fn unknown<'e>(
+    frontend: &str,
+    evidence: &'e BundleEvidence,
+) -> impl Iterator<Item = (MetricId, &'e str)> {
+    let ids = [Metric::InitialJs, Metric::InitialCss];
+    let ids = ids.map(|metric| MetricId::bundle(frontend, metric));
+    let why = evidence.first_load_unknown.as_deref();
+    why.into_iter()
+        .flat_map(move |why| ids.clone().map(|id| (id, why)))
 }
 
 fn sum<'a>(assets: impl Iterator<Item = &'a Asset>) -> u64 {

@@ -556,3 +556,70 @@ fn a_worker_that_is_an_entry_of_the_bundler_does_not_load_first() {
         assert_eq!(load_of(&evidence, name), Load::Other, "{name}");
     }
 }
+
+/// Weighs a folder of these files.
+fn weighed(files: &[(&str, &str)]) -> BundleEvidence {
+    let folder = TempDir::new().unwrap();
+    for (path, text) in files {
+        fs::write(folder.path().join(path), text).unwrap();
+    }
+    let built = output(folder.path(), folder.path(), ".");
+    weigh(&built).unwrap().evidence
+}
+
+#[test]
+fn what_loads_first_is_no_number_where_nobody_says_it() {
+    let app = ("app.js", "app()");
+    let known = |files: &[(&str, &str)]| -> Result<f64, String> {
+        let evidence = weighed(files);
+        let id = MetricId::bundle("web", Metric::InitialJs);
+        let samples = samples("web", &evidence);
+        let missing: BTreeMap<MetricId, &str> = unknown("web", &evidence).collect();
+        match (samples.get(&id), missing.get(&id)) {
+            (Some(samples), None) => Ok(samples.mean()),
+            (None, Some(why)) => Err((*why).to_owned()),
+            both => panic!("{both:?}"),
+        }
+    };
+    let page = |html| [app, ("index.html", html)];
+    for (files, why) in [
+        (&[app][..], "the build left neither a page nor a list of its chunks"),
+        (
+            &page("<script src=//cdn.example.com/shop/app.js></script>")[..],
+            "`index.html` loads `//cdn.example.com/shop/app.js`, which is not in the output",
+        ),
+        (
+            &page("<script>import('./app.js')</script>")[..],
+            "a script in `index.html` imports `./app.js` dynamically",
+        ),
+    ] {
+        let said = known(files).unwrap_err();
+        assert!(said.contains(why), "{said}");
+        assert!(said.contains("or name the stats of webpack"), "{said}");
+    }
+    assert_eq!(known(&page("<p>no script</p>")), Ok(0.0));
+    assert_eq!(known(&[("logo.svg", "<svg/>")]), Ok(0.0));
+    assert!(known(&page("<script src=app.js></script>")).unwrap() > 0.0);
+}
+
+#[test]
+fn what_a_module_in_the_page_imports_loads_first() {
+    let evidence = weighed(&[
+        ("app.js", "import './shared.js'"),
+        ("shared.js", "1"),
+        ("later.js", "2"),
+        (
+            "index.html",
+            "<script type=module>import './app.js'; f(() => import('./later.js'))</script>",
+        ),
+    ]);
+    assert_eq!(load_of(&evidence, "app.js"), Load::Initial);
+    assert_eq!(load_of(&evidence, "shared.js"), Load::Initial);
+    assert_eq!(load_of(&evidence, "later.js"), Load::Lazy);
+    let entries = evidence.entries.iter();
+    let names = entries.map(|entry| (entry.name.as_str(), entry.on_demand));
+    assert_eq!(
+        Vec::from_iter(names),
+        [("index.html", false), ("later.js", true)]
+    );
+}
