@@ -89,6 +89,24 @@ pub struct BundleEvidence {
     pub common_js: Vec<CommonJs>,
 }
 
+impl BundleEvidence {
+    /// What loads with the page or entry that is heaviest by scripts and styles together; where
+    /// none is known, all that loads first.
+    pub fn heaviest_first_load(&self) -> Vec<&Asset> {
+        let first = self.entries.iter().filter(|entry| !entry.on_demand);
+        let heaviest = first.max_by_key(|entry| entry.js + entry.css);
+        let assets = self.assets.iter();
+        match heaviest {
+            Some(entry) => assets
+                .filter(|asset| entry.files.contains(&asset.path))
+                .collect(),
+            None => assets
+                .filter(|asset| asset.load == Load::Initial)
+                .collect(),
+        }
+    }
+}
+
 /// The way from the project's `package.json` to a package, by the lockfile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

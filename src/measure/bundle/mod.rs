@@ -278,15 +278,14 @@ fn load_of(entry: loading::EntryFiles, assets: &[Asset]) -> EntryLoad {
     }
 }
 
-/// The samples of one frontend, all in gzip bytes: initial load, total, the size of each asset,
-/// what each dynamic import loads, and the initial load of each entry where there are several.
+/// The samples of one frontend, all in gzip bytes: initial load of the heaviest page or entry, total,
+/// the size of each asset, what each dynamic import loads, and the initial load of each entry where
+/// there are several.
 /// Sizes do not depend on a block, so each has a single value.
 pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, Samples> {
-    let initial = |kind: assets::Kind| {
-        sum(evidence.assets.iter().filter(move |asset| {
-            asset.load == Load::Initial && assets::Kind::of(&asset.path) == kind
-        }))
-    };
+    let first = evidence.entries.iter().filter(|entry| !entry.on_demand);
+    // A visitor opens one page: the bundle's number is that of the heaviest.
+    let heaviest = |of: fn(&EntryLoad) -> u64| first.clone().map(of).max().unwrap_or(0);
     let mut sizes = vec![(
         MetricId::bundle(frontend, Metric::Total),
         sum(evidence.assets.iter()),
@@ -296,11 +295,11 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
         sizes.extend([
             (
                 MetricId::bundle(frontend, Metric::InitialJs),
-                initial(assets::Kind::Script),
+                heaviest(|entry| entry.js),
             ),
             (
                 MetricId::bundle(frontend, Metric::InitialCss),
-                initial(assets::Kind::Style),
+                heaviest(|entry| entry.css),
             ),
         ]);
     }
@@ -310,7 +309,6 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
             .iter()
             .map(|asset| (MetricId::asset(frontend, &asset.name), asset.gzip)),
     );
-    let first = evidence.entries.iter().filter(|entry| !entry.on_demand);
     if first.clone().count() > 1 {
         sizes.extend(first.flat_map(|entry| {
             [

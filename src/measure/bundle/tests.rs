@@ -623,3 +623,32 @@ fn what_a_module_in_the_page_imports_loads_first() {
         [("index.html", false), ("later.js", true)]
     );
 }
+
+#[test]
+fn a_first_visit_loads_one_page() {
+    let (small, large) = ("small()".repeat(3), "large(1)+large(22)");
+    let files = [
+        ("a.html", "<script src=a.js></script><script src=both.js></script>"),
+        ("a.js", small.as_str()),
+        ("b.html", "<script src=b.js></script><script src=both.js></script><link rel=stylesheet href=b.css>"),
+        ("b.js", large),
+        ("b.css", "body{margin:0}"),
+        ("both.js", "both()"),
+    ];
+    let evidence = weighed(&files);
+    let gzip = |name: &str| -> u64 {
+        let asset = evidence.assets.iter().find(|asset| asset.name == name);
+        asset.unwrap().gzip
+    };
+    let samples = samples("web", &evidence);
+    let of = |metric| samples[&MetricId::bundle("web", metric)].clone();
+    let expected = gzip("a.js").max(gzip("b.js")) + gzip("both.js");
+    assert_eq!(Some(of(Metric::InitialJs)), single(expected));
+    assert_eq!(Some(of(Metric::InitialCss)), single(gzip("b.css")));
+    // A page more that weighs no more is no more.
+    let mut more = files.to_vec();
+    more.extend([("c.html", "<script src=c.js></script>"), ("c.js", "c()")]);
+    let more = super::samples("web", &weighed(&more));
+    let id = MetricId::bundle("web", Metric::InitialJs);
+    assert_eq!(more[&id], of(Metric::InitialJs));
+}
