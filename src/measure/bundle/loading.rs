@@ -151,8 +151,10 @@ fn report_missing(chunks: &Chunks, found: &Found, skipped: &mut Vec<String>) {
 pub(super) struct EntryFiles {
     /// The page, or the module relative to the frontend; none when only its file is known.
     pub(super) source: Option<String>,
-    /// Its own file.
+    /// Its own file, where it has no other name.
     pub(super) file: Option<String>,
+    /// The file that tells it from another entry of the same name.
+    pub(super) own: Option<String>,
     /// Whether a dynamic import loads it.
     pub(super) is_lazy: bool,
     /// Scripts and styles that load with it; of a lazy one, those no entry has loaded before.
@@ -286,13 +288,17 @@ fn unpaged_entries(
     chunks
         .entries()
         .filter(|(key, _)| !chunks.own_files(key).any(|path| workers.contains(path)))
-        .map(|(key, label)| (label, chunks.closure(key)))
+        .map(|(key, label)| ((key, label), chunks.closure(key)))
         // What a plugin compiles for itself is not shipped.
         .filter(|(_, files)| files.iter().any(|path| found.file(path).is_some()))
         .filter(|(_, files)| !is_paged(files) && !is_paged(&by_script(files)))
-        .map(|(label, files)| EntryFiles {
+        .map(|((key, label), files)| EntryFiles {
             source: Some(label.to_owned()),
             file: None,
+            // What it shares with others comes before its own.
+            own: (chunks.own_files(key).filter(|path| Kind::of(path) == Kind::Script))
+                .last()
+                .cloned(),
             is_lazy: false,
             files,
         })
@@ -335,6 +341,7 @@ fn lazy_entries(
         .map(|(label, files)| EntryFiles {
             source: Some(label.to_owned()),
             file: None,
+            own: None,
             is_lazy: true,
             files,
         })
@@ -368,6 +375,7 @@ fn lazy_by_scan(
         .map(|file| EntryFiles {
             source: None,
             file: Some(file.path.clone()),
+            own: None,
             is_lazy: true,
             files: with_imports(vec![file], read)
                 .difference(&loaded)
@@ -449,6 +457,7 @@ fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
         pages.entries.push(EntryFiles {
             source: Some(page.path.clone()),
             file: None,
+            own: None,
             is_lazy: false,
             files: with_imports(named, read),
         });

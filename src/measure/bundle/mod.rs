@@ -179,8 +179,7 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
         })
         .collect();
     pairing::make_unique(&mut shipped);
-    let entries = loading.entries.into_iter();
-    let loads = entries.map(|entry| load_of(entry, &shipped)).collect();
+    let loads = loads_of(loading.entries, &shipped);
 
     let home = sources::Home::new(&frontend, directory);
     let chunks: Vec<attribution::Chunk<'_>> =
@@ -254,6 +253,31 @@ fn asked_by(lock: &lockfile::Lock, packages: &[PackageBytes]) -> Vec<AskedBy> {
             })
         })
         .collect()
+}
+
+/// What every entry loads, each under a name of its own: a metric of a name that two have would be
+/// that of one of them. The first keeps the plain name.
+fn loads_of(entries: Vec<loading::EntryFiles>, assets: &[Asset]) -> Vec<EntryLoad> {
+    let mut taken = BTreeSet::new();
+    let mut loads = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let own = assets.iter().find(|it| Some(&it.path) == entry.own.as_ref());
+        let mut load = load_of(entry, assets);
+        let plain = match own {
+            Some(own) if taken.contains(&(load.on_demand, load.name.clone())) => {
+                format!("{} ({})", load.name, own.name)
+            }
+            Some(_) | None => load.name.clone(),
+        };
+        load.name.clone_from(&plain);
+        let mut number = 2;
+        while !taken.insert((load.on_demand, load.name.clone())) {
+            load.name = format!("{plain}#{number}");
+            number += 1;
+        }
+        loads.push(load);
+    }
+    loads
 }
 
 /// What an entry loads, with its bytes.

@@ -652,3 +652,31 @@ fn a_first_visit_loads_one_page() {
     let id = MetricId::bundle("web", Metric::InitialJs);
     assert_eq!(more[&id], of(Metric::InitialJs));
 }
+
+#[test]
+fn two_entries_of_one_name_are_both_judged() {
+    let stats = |name: &str| {
+        format!(
+            r#"{{"chunks":[{{"id":1,"names":["main"],"files":["{name}.js"],"initial":true,"children":[],"origins":[]}}],
+                "entrypoints":{{"main":{{"chunks":[1]}}}}}}"#
+        )
+    };
+    let children = format!(r#"{{"children":[{},{}]}}"#, stats("a"), stats("b"));
+    let evidence = weighed(&[
+        ("a.js", "shop()"),
+        ("b.js", "admin(1)+admin(2)+admin(3)"),
+        ("stats.json", &children),
+    ]);
+    let mut bytes: Vec<u64> = evidence.assets.iter().map(|asset| asset.gzip).collect();
+    bytes.sort_unstable();
+    let samples = samples("web", &evidence);
+    let of_entries = samples.iter().filter(|(id, _)| {
+        id.metric == Metric::InitialJs && **id != MetricId::bundle("web", Metric::InitialJs)
+    });
+    let mut judged: Vec<Option<Samples>> = of_entries.map(|(_, it)| Some(it.clone())).collect();
+    judged.sort_by(|a, b| a.as_ref().map(Samples::mean).partial_cmp(&b.as_ref().map(Samples::mean)).unwrap());
+    assert_eq!(judged, Vec::from_iter(bytes.into_iter().map(single)));
+    let names: BTreeSet<&str> = evidence.entries.iter().map(|it| it.name.as_str()).collect();
+    assert!(names.contains("main"), "{names:?}");
+    assert!(names.contains("main (a.js)") || names.contains("main (b.js)"), "{names:?}");
+}
