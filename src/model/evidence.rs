@@ -100,9 +100,7 @@ impl BundleEvidence {
             Some(entry) => assets
                 .filter(|asset| entry.files.contains(&asset.path))
                 .collect(),
-            None => assets
-                .filter(|asset| asset.load == Load::Initial)
-                .collect(),
+            None => assets.filter(|asset| asset.load == Load::Initial).collect(),
         }
     }
 }

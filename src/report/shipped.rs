@@ -35,7 +35,11 @@ fn compressed(name: &str, now: &BundleEvidence) -> Option<String> {
     first.iter().find(|asset| asset.brotli.is_some())?;
     let sum = |of: fn(&Asset) -> u64| bytes(first.iter().map(|asset| of(asset)).sum());
     let entries = now.entries.iter().filter(|entry| !entry.on_demand);
-    let of_page = if entries.count() > 1 { " of the heaviest page" } else { "" };
+    let of_page = if entries.count() > 1 {
+        " of the heaviest page"
+    } else {
+        ""
+    };
     Some(format!(
         "{name}: the first load{of_page} is {} with gzip 9, {} with gzip 6, {} with brotli 11",
         sum(|asset| asset.gzip),
@@ -141,7 +145,11 @@ fn fetched_again(name: &str, before: &BundleEvidence, now: &BundleEvidence) -> O
         .filter(|asset| asset.load == Load::Initial);
     let initial: u64 = initial.map(|asset| asset.gzip).sum();
     let entries = now.entries.iter().filter(|entry| !entry.on_demand);
-    let of_pages = if entries.count() > 1 { " of all pages" } else { "" };
+    let of_pages = if entries.count() > 1 {
+        " of all pages"
+    } else {
+        ""
+    };
     Some(format!(
         "{name}: a returning visitor fetches {} of the {} of the first load{} again, and {} of {} in \
          all: {} of {} files have another name or content",
@@ -776,16 +784,19 @@ mod tests {
         for asset in &mut now.assets {
             asset.brotli = Some(asset.gzip - 1_000);
         }
-        now.entries = [("a.html", "index-1.js", 40_000), ("b.html", "old-1.js", 9_000)]
-            .map(|(name, file, js)| EntryLoad {
-                name: name.to_owned(),
-                file: None,
-                on_demand: false,
-                files: vec![file.to_owned()],
-                js,
-                css: 0,
-            })
-            .into();
+        now.entries = [
+            ("a.html", "index-1.js", 40_000),
+            ("b.html", "old-1.js", 9_000),
+        ]
+        .map(|(name, file, js)| EntryLoad {
+            name: name.to_owned(),
+            file: None,
+            on_demand: false,
+            files: vec![file.to_owned()],
+            js,
+            css: 0,
+        })
+        .into();
         assert_eq!(
             compressed("web", &now).unwrap(),
             "web: the first load of the heaviest page is 40.0 KB with gzip 9, 40.0 KB with gzip 6, \
@@ -795,7 +806,10 @@ mod tests {
             now.assets[0].digest.push('x');
             now
         });
-        assert!(said.unwrap().contains("40.0 KB of the 49.0 KB of the first load of all pages again"));
+        assert!(
+            said.unwrap()
+                .contains("40.0 KB of the 49.0 KB of the first load of all pages again")
+        );
     }
 
     #[test]

@@ -300,7 +300,10 @@ mod tests {
         }
         let found = walk(folder.path(), &mut Vec::new()).unwrap();
         let shipped = found.shipped.iter().map(|file| file.path.as_str());
-        assert_eq!(Vec::from_iter(shipped), ["a.js", "level1.map", "old.js.map"]);
+        assert_eq!(
+            Vec::from_iter(shipped),
+            ["a.js", "level1.map", "old.js.map"]
+        );
         assert_eq!(Vec::from_iter(found.maps), ["a.js.map", "gone.js.map"]);
     }
 

@@ -21,7 +21,7 @@ use crate::model::PhaseKind;
 use crate::model::evidence::BundleEvidence;
 
 /// What is kept in the cache, and how it is found out; another number when either changes.
-const FORMAT: &str = "3";
+const FORMAT: &str = "4";
 /// What bundlers and frameworks put into a build from the environment.
 const PREFIXES: [&str; 4] = ["VITE_", "NEXT_PUBLIC_", "REACT_APP_", "PUBLIC_"];
 /// Bundle evidence kept in the cache.

@@ -231,7 +231,9 @@ fn why_unknown(
     found: &Found,
 ) -> Option<String> {
     let is_shipped = |path: &String| is_code(path) && found.file(path).is_some();
-    let is_told = entries.iter().any(|entry| entry.files.iter().any(is_shipped));
+    let is_told = entries
+        .iter()
+        .any(|entry| entry.files.iter().any(is_shipped));
     let has_code = found.shipped.iter().any(|file| is_code(&file.path));
     if is_told || !has_code {
         return None;
@@ -296,9 +298,11 @@ fn unpaged_entries(
             source: Some(label.to_owned()),
             file: None,
             // What it shares with others comes before its own.
-            own: (chunks.own_files(key).filter(|path| Kind::of(path) == Kind::Script))
-                .last()
-                .cloned(),
+            own: (chunks
+                .own_files(key)
+                .filter(|path| Kind::of(path) == Kind::Script))
+            .last()
+            .cloned(),
             is_lazy: false,
             files,
         })

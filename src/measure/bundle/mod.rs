@@ -21,6 +21,7 @@ mod metafile;
 mod names;
 mod pages;
 mod pairing;
+mod routes;
 mod scan;
 mod sources;
 mod stats;
@@ -42,7 +43,6 @@ use crate::model::evidence::{
 use crate::model::{Metric, MetricId, Samples};
 
 pub use attribution::UNMAPPED;
-pub use pairing::pair;
 
 /// What a frontend ships, and what could not be read on the way.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +51,13 @@ pub struct Weighed {
     pub evidence: BundleEvidence,
     /// What was left out, each with its reason; the sizes hold all the same.
     pub skipped: Vec<String>,
+}
+
+/// Gives the same thing the same name in both arms: every file, and every route whose module has
+/// moved.
+pub fn pair(base: &mut BundleEvidence, head: &mut BundleEvidence) {
+    pairing::pair(base, head);
+    routes::follow(base, head);
 }
 
 /// Why a frontend could not be weighed.
@@ -261,7 +268,9 @@ fn loads_of(entries: Vec<loading::EntryFiles>, assets: &[Asset]) -> Vec<EntryLoa
     let mut taken = BTreeSet::new();
     let mut loads = Vec::with_capacity(entries.len());
     for entry in entries {
-        let own = assets.iter().find(|it| Some(&it.path) == entry.own.as_ref());
+        let own = assets
+            .iter()
+            .find(|it| Some(&it.path) == entry.own.as_ref());
         let mut load = load_of(entry, assets);
         let plain = match own {
             Some(own) if taken.contains(&(load.on_demand, load.name.clone())) => {

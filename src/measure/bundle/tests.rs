@@ -532,7 +532,10 @@ fn a_worker_that_is_an_entry_of_the_bundler_does_not_load_first() {
     write("app.js", "navigator.serviceWorker.register(\"/sw.js\")");
     write("compute.js", "new Worker(\"./compute.js\");compute()");
     write("render.js", "onmessage=1");
-    write("server.js", "new Worker(\"\"+new URL(\"render.js\",import.meta.url).href)");
+    write(
+        "server.js",
+        "new Worker(\"\"+new URL(\"render.js\",import.meta.url).href)",
+    );
     write("sw.js", "self.addEventListener(\"fetch\",f)");
     write("paged.js", "paged()");
     write(
@@ -583,7 +586,10 @@ fn what_loads_first_is_no_number_where_nobody_says_it() {
     };
     let page = |html| [app, ("index.html", html)];
     for (files, why) in [
-        (&[app][..], "the build left neither a page nor a list of its chunks"),
+        (
+            &[app][..],
+            "the build left neither a page nor a list of its chunks",
+        ),
         (
             &page("<script src=//cdn.example.com/shop/app.js></script>")[..],
             "`index.html` loads `//cdn.example.com/shop/app.js`, which is not in the output",
@@ -628,9 +634,15 @@ fn what_a_module_in_the_page_imports_loads_first() {
 fn a_first_visit_loads_one_page() {
     let (small, large) = ("small()".repeat(3), "large(1)+large(22)");
     let files = [
-        ("a.html", "<script src=a.js></script><script src=both.js></script>"),
+        (
+            "a.html",
+            "<script src=a.js></script><script src=both.js></script>",
+        ),
         ("a.js", small.as_str()),
-        ("b.html", "<script src=b.js></script><script src=both.js></script><link rel=stylesheet href=b.css>"),
+        (
+            "b.html",
+            "<script src=b.js></script><script src=both.js></script><link rel=stylesheet href=b.css>",
+        ),
         ("b.js", large),
         ("b.css", "body{margin:0}"),
         ("both.js", "both()"),
@@ -674,9 +686,46 @@ fn two_entries_of_one_name_are_both_judged() {
         id.metric == Metric::InitialJs && **id != MetricId::bundle("web", Metric::InitialJs)
     });
     let mut judged: Vec<Option<Samples>> = of_entries.map(|(_, it)| Some(it.clone())).collect();
-    judged.sort_by(|a, b| a.as_ref().map(Samples::mean).partial_cmp(&b.as_ref().map(Samples::mean)).unwrap());
+    judged.sort_by(|a, b| {
+        a.as_ref()
+            .map(Samples::mean)
+            .partial_cmp(&b.as_ref().map(Samples::mean))
+            .unwrap()
+    });
     assert_eq!(judged, Vec::from_iter(bytes.into_iter().map(single)));
     let names: BTreeSet<&str> = evidence.entries.iter().map(|it| it.name.as_str()).collect();
     assert!(names.contains("main"), "{names:?}");
-    assert!(names.contains("main (a.js)") || names.contains("main (b.js)"), "{names:?}");
+    assert!(
+        names.contains("main (a.js)") || names.contains("main (b.js)"),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_route_whose_module_moved_is_still_compared() {
+    let frontend = Frontend::new();
+    let mut base = frontend.weigh().evidence;
+    frontend.build("BBBBBBB2", &"more().than(before);".repeat(50));
+    let manifest = frontend.dist().join(".vite/manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let moved = text.replace("src/pages/Charts.tsx", "src/pages/charts/index.tsx");
+    fs::write(&manifest, moved).unwrap();
+    let mut head = frontend.weigh().evidence;
+    pair(&mut base, &mut head);
+    let id = MetricId::entry("web", "src/pages/charts/index.tsx", Metric::OnDemand);
+    let (before, now) = (samples("web", &base), samples("web", &head));
+    assert!(now[&id].mean() > before[&id].mean());
+    let old = MetricId::entry("web", "src/pages/Charts.tsx", Metric::OnDemand);
+    assert!(!before.contains_key(&old));
+
+    // Another route in its place is no move.
+    let mut base = frontend.weigh().evidence;
+    let mut head = base.clone();
+    base.entries[1].name = "src/pages/Gone.tsx".to_owned();
+    for asset in &mut base.assets {
+        asset.source = (asset.source.take()).map(|_| "src/pages/Gone.tsx".to_owned());
+    }
+    head.assets.retain(|asset| asset.source.is_none());
+    pair(&mut base, &mut head);
+    assert_eq!(base.entries[1].name, "src/pages/Gone.tsx");
 }
