@@ -1335,6 +1335,12 @@ fn keep_bundle(record: &mut Record, frontend: &str, built: build::Built) {
     for (id, samples) in bundle::samples(frontend, &built.evidence) {
         record.set(id, &samples);
     }
+    for (id, why) in bundle::unknown(frontend, &built.evidence) {
+        record.cannot_offer(id, why.to_owned());
+    }
+    if let Some(why) = &built.evidence.first_load_unknown {
+        record.evidence.skipped.push(format!("{frontend}: {why}"));
+    }
     record.evidence.skipped.extend(built.skipped);
     record
         .evidence

@@ -143,6 +143,12 @@ impl Record {
         self.not_measured.insert(id, why);
     }
 
+    /// Says why a metric cannot have a value here: a hole only where base has it or a target asks
+    /// for it.
+    pub fn cannot_offer(&mut self, id: MetricId, why: String) {
+        self.not_offered.insert(id, why);
+    }
+
     /// Takes one block of one endpoint. While the machine was busy with other work the clock
     /// says little, so then only what does not depend on it counts.
     pub fn take(&mut self, stage: Stage, number: u32, endpoint: &str, block: &EndpointBlock) {

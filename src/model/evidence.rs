@@ -61,6 +61,9 @@ pub struct BundleEvidence {
     /// What a reader can ask for: pages and entries, then what dynamic imports load.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<EntryLoad>,
+    /// Why it is not known what loads first, and what to do about it, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_load_unknown: Option<String>,
     /// What each file with a source map or metafile is made of. The raw bytes of the parts of a
     /// file add up to those of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,6 +87,22 @@ pub struct BundleEvidence {
     /// Packages of which much is CommonJS, largest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub common_js: Vec<CommonJs>,
+}
+
+impl BundleEvidence {
+    /// What loads with the page or entry that is heaviest by scripts and styles together; where
+    /// none is known, all that loads first.
+    pub fn heaviest_first_load(&self) -> Vec<&Asset> {
+        let first = self.entries.iter().filter(|entry| !entry.on_demand);
+        let heaviest = first.max_by_key(|entry| entry.js + entry.css);
+        let assets = self.assets.iter();
+        match heaviest {
+            Some(entry) => assets
+                .filter(|asset| entry.files.contains(&asset.path))
+                .collect(),
+            None => assets.filter(|asset| asset.load == Load::Initial).collect(),
+        }
+    }
 }
 
 /// The way from the project's `package.json` to a package, by the lockfile.

@@ -38,7 +38,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_measured: BTreeMap<MetricId, String>,
     /// What the services do not offer to count, with the reason: `pg_stat_statements` that is not
-    /// loaded. A hole only where base has it or a target asks for it.
+    /// loaded, or a build that does not say what loads first. A hole only where base has it or a target asks for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_offered: BTreeMap<MetricId, String>,
     /// Why measuring ended before the planned blocks were measured, if it did.

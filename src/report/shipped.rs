@@ -29,17 +29,19 @@ pub fn changes(base: Option<&Run>, head: &Run) -> Vec<String> {
     sentences
 }
 
-/// The first load by every compressor, where more than gzip 9 was asked for.
+/// The first load of the heaviest page by every compressor, where more than gzip 9 was asked for.
 fn compressed(name: &str, now: &BundleEvidence) -> Option<String> {
-    let first = || {
-        now.assets
-            .iter()
-            .filter(|asset| asset.load == Load::Initial)
+    let first = now.heaviest_first_load();
+    first.iter().find(|asset| asset.brotli.is_some())?;
+    let sum = |of: fn(&Asset) -> u64| bytes(first.iter().map(|asset| of(asset)).sum());
+    let entries = now.entries.iter().filter(|entry| !entry.on_demand);
+    let of_page = if entries.count() > 1 {
+        " of the heaviest page"
+    } else {
+        ""
     };
-    first().find(|asset| asset.brotli.is_some())?;
-    let sum = |of: fn(&Asset) -> u64| bytes(first().map(of).sum());
     Some(format!(
-        "{name}: the first load is {} with gzip 9, {} with gzip 6, {} with brotli 11",
+        "{name}: the first load{of_page} is {} with gzip 9, {} with gzip 6, {} with brotli 11",
         sum(|asset| asset.gzip),
         sum(|asset| asset.gzip_level_6.unwrap_or(asset.gzip)),
         sum(|asset| asset.brotli.unwrap_or(asset.gzip)),
@@ -142,11 +144,18 @@ fn fetched_again(name: &str, before: &BundleEvidence, now: &BundleEvidence) -> O
         .iter()
         .filter(|asset| asset.load == Load::Initial);
     let initial: u64 = initial.map(|asset| asset.gzip).sum();
+    let entries = now.entries.iter().filter(|entry| !entry.on_demand);
+    let of_pages = if entries.count() > 1 {
+        " of all pages"
+    } else {
+        ""
+    };
     Some(format!(
-        "{name}: a returning visitor fetches {} of the {} of the first load again, and {} of {} in \
+        "{name}: a returning visitor fetches {} of the {} of the first load{} again, and {} of {} in \
          all: {} of {} files have another name or content",
         bytes(again.initial),
         bytes(initial),
+        of_pages,
         bytes(again.bytes),
         bytes(all),
         again.files,
@@ -766,6 +775,41 @@ mod tests {
         let mut unknown = base();
         unknown.assets[0].digest.clear();
         assert_eq!(again(&unknown, &head()), None);
+    }
+
+    #[test]
+    fn the_first_load_of_several_pages_is_that_of_the_heaviest() {
+        let mut now = base();
+        now.assets[1].load = Load::Initial;
+        for asset in &mut now.assets {
+            asset.brotli = Some(asset.gzip - 1_000);
+        }
+        now.entries = [
+            ("a.html", "index-1.js", 40_000),
+            ("b.html", "old-1.js", 9_000),
+        ]
+        .map(|(name, file, js)| EntryLoad {
+            name: name.to_owned(),
+            file: None,
+            on_demand: false,
+            files: vec![file.to_owned()],
+            js,
+            css: 0,
+        })
+        .into();
+        assert_eq!(
+            compressed("web", &now).unwrap(),
+            "web: the first load of the heaviest page is 40.0 KB with gzip 9, 40.0 KB with gzip 6, \
+             39.0 KB with brotli 11"
+        );
+        let said = fetched_again("web", &base(), &{
+            now.assets[0].digest.push('x');
+            now
+        });
+        assert!(
+            said.unwrap()
+                .contains("40.0 KB of the 49.0 KB of the first load of all pages again")
+        );
     }
 
     #[test]

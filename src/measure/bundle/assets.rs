@@ -1,9 +1,11 @@
 //! The files of an output folder: which are shipped, and what each weighs.
 //!
-//! Must not look into the meaning of a file beyond its name.
+//! Must not look into the meaning of a file beyond its name, apart from telling source maps from
+//! other files that end in `.map`.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,6 +17,9 @@ use super::names::Normaliser;
 
 /// Where Vite 5 and later leave the manifest.
 pub(super) const MANIFEST: &str = ".vite/manifest.json";
+
+/// What the names of source maps end in.
+const MAP_ENDING: &str = ".map";
 
 /// A file of the output folder.
 #[derive(Debug, Clone)]
@@ -74,7 +79,7 @@ pub(super) struct Weight {
     pub(super) content: String,
     /// SHA-256 of the content as it is, in hex.
     pub(super) digest: String,
-    /// What a script says of others, where that was asked for.
+    /// What a script or page says of others.
     pub(super) mentions: Option<Mentions>,
 }
 
@@ -102,6 +107,7 @@ pub(super) fn walk(root: &Path, skipped: &mut Vec<String>) -> Result<Found, Bund
         }
     }
     found.shipped.sort_by(|a, b| a.path.cmp(&b.path));
+    found.tell_maps();
     Ok(found)
 }
 
@@ -110,11 +116,27 @@ impl Found {
         let path = below(&disk, &self.root);
         if path == MANIFEST {
             self.manifest = Some(disk);
-        } else if path.ends_with(".map") {
-            self.maps.insert(path);
         } else {
             self.shipped.push(File { path, disk });
         }
+    }
+
+    /// Takes the source maps out of what is shipped: what lies beside the file it is named after,
+    /// and what reads like one. Any other file that ends in `.map`, such as a map of a game, has
+    /// its weight.
+    fn tell_maps(&mut self) {
+        let is_map = |file: &File| {
+            let named_after = file.path.strip_suffix(MAP_ENDING);
+            named_after.is_some_and(|path| self.file(path).is_some() || reads_like_map(&file.disk))
+        };
+        let maps: BTreeSet<String> = self
+            .shipped
+            .iter()
+            .filter(|file| is_map(file))
+            .map(|file| file.path.clone())
+            .collect();
+        self.shipped.retain(|file| !maps.contains(&file.path));
+        self.maps = maps;
     }
 
     /// The shipped file of that path.
@@ -129,26 +151,59 @@ impl Found {
             .ok()
     }
 
-    /// The shipped file that a URL found in `page` means. A public base path, a host and a
-    /// query are ignored, because only the build knows them.
+    /// The shipped file that a URL found in `page` means. A public base path and a query are
+    /// ignored, because only the build knows them. The files of a host are ours only where more
+    /// than the bare file name says so: `app.js` is everybody's.
     pub(super) fn resolve(&self, page: &str, url: &str) -> Option<&File> {
         let url = url.split(['?', '#']).next().unwrap_or(url);
-        if !url.starts_with('/') && !url.contains("://") {
+        if let Some(path) = path_at_host(url) {
+            return self.by_end(path, true);
+        }
+        if !url.starts_with('/') {
             let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
             let joined = super::sources::normalise(&format!("{folder}/{url}"));
             if let Some(file) = self.file(joined.trim_start_matches('/')) {
                 return Some(file);
             }
         }
-        let mut rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        rest = rest.trim_start_matches(['.', '/']);
+        self.by_end(url, false)
+    }
+
+    /// The file whose path is the longest end of this one. With `needs_folder` an end that has
+    /// lost every folder does not count.
+    fn by_end(&self, path: &str, needs_folder: bool) -> Option<&File> {
+        let mut rest = path.trim_start_matches(['.', '/']);
         loop {
             if let Some(file) = self.file(rest) {
                 return Some(file);
             }
             rest = rest.split_once('/')?.1;
+            if needs_folder && !rest.contains('/') {
+                return None;
+            }
         }
     }
+}
+
+/// The path of a URL that names a host, such as `https://cdn.example.com/a/b.js` and
+/// `//cdn.example.com/a/b.js`; none where it names none.
+fn path_at_host(url: &str) -> Option<&str> {
+    let rest = match url.strip_prefix("//") {
+        Some(rest) => rest,
+        None => url.split_once("://")?.1,
+    };
+    Some(rest.split_once('/').map_or("", |(_, path)| path))
+}
+
+/// Whether a file begins as source maps do: `{"version":3`. One that cannot be read does not, so
+/// that weighing it says why.
+fn reads_like_map(disk: &Path) -> bool {
+    /// More than white space among it takes.
+    const START: u64 = 256;
+    let mut start = Vec::new();
+    let read = fs::File::open(disk).and_then(|file| file.take(START).read_to_end(&mut start));
+    start.retain(|byte| !byte.is_ascii_whitespace());
+    read.is_ok() && start.starts_with(br#"{"version":3"#)
 }
 
 /// The path of `disk` below `root`, with `/` between folders.
@@ -172,7 +227,7 @@ fn stays_inside(link: &Path, root: &Path, skipped: &mut Vec<String>) -> bool {
     false
 }
 
-/// Reads and weighs one file. `is_asked` is whether the scripts must tell what they load.
+/// Reads and weighs one file. `is_asked` is whether the scripts must tell what they import later.
 pub(super) fn weigh(
     file: &File,
     normaliser: &Normaliser,
@@ -190,8 +245,11 @@ pub(super) fn weigh(
     let sizes = weigher
         .sizes(&bytes, &digest, has_level_6)
         .map_err(unreadable)?;
-    let is_script = Kind::of(&file.path) == Kind::Script;
-    let mentions = (is_asked && is_script).then(|| Mentions::read(&bytes));
+    let mentions = match Kind::of(&file.path) {
+        Kind::Script if is_asked => Some(Mentions::read(&bytes)),
+        Kind::Script | Kind::Page => Some(Mentions::workers(&bytes)),
+        Kind::Style | Kind::Other => None,
+    };
     let content = match normaliser.apply(&mut bytes) {
         true => hex(&Sha256::digest(&bytes)),
         false => digest.clone(),
@@ -211,4 +269,62 @@ fn hex(bytes: &[u8]) -> String {
         .flat_map(|byte| [byte >> 4, byte & 15])
         .filter_map(|digit| char::from_digit(u32::from(digit), 16))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(paths: &[&str]) -> Found {
+        let file = |path: &&str| File {
+            path: (*path).to_owned(),
+            disk: PathBuf::from(path),
+        };
+        Found {
+            shipped: paths.iter().map(file).collect(),
+            ..Found::default()
+        }
+    }
+
+    #[test]
+    fn what_only_ends_like_a_source_map_is_shipped() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for (name, text) in [
+            ("a.js", "a()"),
+            ("a.js.map", "{"),
+            ("gone.js.map", "{ \"version\": 3, \"sources\": [] }"),
+            ("level1.map", "################"),
+            ("old.js.map", "{\"version\":2}"),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let found = walk(folder.path(), &mut Vec::new()).unwrap();
+        let shipped = found.shipped.iter().map(|file| file.path.as_str());
+        assert_eq!(
+            Vec::from_iter(shipped),
+            ["a.js", "level1.map", "old.js.map"]
+        );
+        assert_eq!(Vec::from_iter(found.maps), ["a.js.map", "gone.js.map"]);
+    }
+
+    #[test]
+    fn a_script_of_another_host_is_not_ours_for_its_name() {
+        let found = found(&["app.js", "assets/app.js", "main.js"]);
+        for (url, expected) in [
+            ("https://stats.example.com/js/main.js", None),
+            ("//stats.example.com/js/main.js?v=1", None),
+            ("https://cdn.example.com", None),
+            ("https://cdn.example.com/main.js", Some("main.js")),
+            (
+                "https://cdn.example.com/shop/7/assets/app.js",
+                Some("assets/app.js"),
+            ),
+            ("//cdn.example.com/assets/app.js#x", Some("assets/app.js")),
+            ("/shop/main.js", Some("main.js")),
+            ("./app.js", Some("app.js")),
+        ] {
+            let file = found.resolve("index.html", url);
+            assert_eq!(file.map(|file| file.path.as_str()), expected, "{url}");
+        }
+    }
 }

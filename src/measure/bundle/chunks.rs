@@ -133,6 +133,19 @@ impl Chunks {
         self.owners.get(path).map(String::as_str)
     }
 
+    /// The files of a chunk itself; of an entry that has none but stands for chunks, theirs.
+    pub(super) fn own_files(&self, key: &str) -> impl Iterator<Item = &String> {
+        let chunk = self.chunks.get(key);
+        let own = chunk.into_iter().flat_map(|chunk| &chunk.files);
+        let stands_for = chunk
+            .filter(|chunk| chunk.files.is_empty())
+            .into_iter()
+            .flat_map(|chunk| &chunk.imports)
+            .filter_map(|key| self.chunks.get(key))
+            .flat_map(|chunk| &chunk.files);
+        own.chain(stands_for)
+    }
+
     /// Files that load with a chunk: its own, those of its static imports, and theirs. Chunks
     /// import each other in circles, so every one is visited once.
     pub(super) fn closure(&self, key: &str) -> BTreeSet<String> {

@@ -151,8 +151,10 @@ fn report_missing(chunks: &Chunks, found: &Found, skipped: &mut Vec<String>) {
 pub(super) struct EntryFiles {
     /// The page, or the module relative to the frontend; none when only its file is known.
     pub(super) source: Option<String>,
-    /// Its own file.
+    /// Its own file, where it has no other name.
     pub(super) file: Option<String>,
+    /// The file that tells it from another entry of the same name.
+    pub(super) own: Option<String>,
     /// Whether a dynamic import loads it.
     pub(super) is_lazy: bool,
     /// Scripts and styles that load with it; of a lazy one, those no entry has loaded before.
@@ -166,6 +168,8 @@ pub(super) struct Loading {
     pub(super) loads: BTreeMap<String, Load>,
     /// Pages and entries first, then what loads on demand.
     pub(super) entries: Vec<EntryFiles>,
+    /// Why it is not known what loads first, where that is so: no answer is not "nothing".
+    pub(super) unknown: Option<String>,
 }
 
 /// When each script and style loads, and with what.
@@ -179,28 +183,29 @@ pub(super) fn classify(
 ) -> Loading {
     let chunks = &said.chunks;
     let read = Scripts { found, mentions };
-    let pages = from_pages(&read, chunks);
-    let mut entries: Vec<EntryFiles> = pages
-        .entries
+    let mut pages = from_pages(&read, chunks);
+    let mut entries: Vec<EntryFiles> = std::mem::take(&mut pages.entries)
         .into_iter()
         .filter(|entry| !entry.files.is_empty())
         .collect();
-    entries.extend(unpaged_entries(chunks, &entries, found));
+    let workers = read.all_workers();
+    entries.extend(unpaged_entries(chunks, &entries, found, &workers));
+    let unknown = why_unknown(&entries, &pages, chunks, found);
     let initial: BTreeSet<String> = entries.iter().flat_map(|it| it.files.clone()).collect();
 
     let later = if chunks.is_empty() {
-        on_demand(&read)
+        found.shipped.iter().map(|file| file.path.clone()).collect()
     } else {
         chunks.current_files()
     };
     let loads = later
         .into_iter()
-        .filter(|path| !pages.legacy.contains(path))
+        .filter(|path| !pages.legacy.contains(path) && !workers.contains(path))
         .map(|path| (path, Load::Lazy))
         .chain(initial.into_iter().map(|path| (path, Load::Initial)))
         .filter(|(path, _)| is_code(path))
         .collect();
-    let lazy = lazy_entries(chunks, &read, &entries);
+    let lazy = lazy_entries(chunks, &read, &entries, &pages.later);
     if lazy.is_empty() && chunks.is_empty() && has_silent_runtime(&entries, found) {
         skipped.push(NO_ROUTES.to_owned());
     }
@@ -210,7 +215,41 @@ pub(super) fn classify(
             .files
             .retain(|path| is_code(path) && found.file(path).is_some());
     }
-    Loading { loads, entries }
+    Loading {
+        loads,
+        entries,
+        unknown,
+    }
+}
+
+/// Why nobody knows what loads first; none where some page or entry says so, or a page that says
+/// that it loads nothing.
+fn why_unknown(
+    entries: &[EntryFiles],
+    pages: &Pages,
+    chunks: &Chunks,
+    found: &Found,
+) -> Option<String> {
+    let is_shipped = |path: &String| is_code(path) && found.file(path).is_some();
+    let is_told = entries
+        .iter()
+        .any(|entry| entry.files.iter().any(is_shipped));
+    let has_code = found.shipped.iter().any(|file| is_code(&file.path));
+    if is_told || !has_code {
+        return None;
+    }
+    let why = match (&pages.elsewhere, pages.count, chunks.is_empty()) {
+        (Some(why), _, _) => why.as_str(),
+        (None, 0, true) => "the build left neither a page nor a list of its chunks",
+        (None, 0, false) => {
+            "the build left no page, and its list of chunks names no entry that is shipped"
+        }
+        (None, _, _) => return None,
+    };
+    Some(format!(
+        "what loads first is not known: {why}; leave a page that loads it in `output`, or name the \
+         stats of webpack or Rspack or the metafile of esbuild as `stats`"
+    ))
 }
 
 /// Whether a page loads the runtime of webpack or Rspack, which names the chunks it loads later by
@@ -230,8 +269,14 @@ fn is_code(path: &str) -> bool {
     matches!(Kind::of(path), Kind::Script | Kind::Style)
 }
 
-/// Entries of the bundler that no page names: a server writes their pages.
-fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles], found: &Found) -> Vec<EntryFiles> {
+/// Entries of the bundler that no page names: a server writes their pages. What a script starts as
+/// a worker is none: a page has loaded before it.
+fn unpaged_entries(
+    chunks: &Chunks,
+    paged: &[EntryFiles],
+    found: &Found,
+    workers: &BTreeSet<String>,
+) -> Vec<EntryFiles> {
     let is_paged = |files: &BTreeSet<String>| {
         let mut scripts = files.iter().filter(|path| is_code(path)).peekable();
         scripts.peek().is_some()
@@ -244,13 +289,20 @@ fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles], found: &Found) -> Vec<
     };
     chunks
         .entries()
-        .map(|(key, label)| (label, chunks.closure(key)))
+        .filter(|(key, _)| !chunks.own_files(key).any(|path| workers.contains(path)))
+        .map(|(key, label)| ((key, label), chunks.closure(key)))
         // What a plugin compiles for itself is not shipped.
         .filter(|(_, files)| files.iter().any(|path| found.file(path).is_some()))
         .filter(|(_, files)| !is_paged(files) && !is_paged(&by_script(files)))
-        .map(|(label, files)| EntryFiles {
+        .map(|((key, label), files)| EntryFiles {
             source: Some(label.to_owned()),
             file: None,
+            // What it shares with others comes before its own.
+            own: (chunks
+                .own_files(key)
+                .filter(|path| Kind::of(path) == Kind::Script))
+            .last()
+            .cloned(),
             is_lazy: false,
             files,
         })
@@ -258,9 +310,14 @@ fn unpaged_entries(chunks: &Chunks, paged: &[EntryFiles], found: &Found) -> Vec<
 }
 
 /// What loads on demand, without what every entry that can reach it has loaded before.
-fn lazy_entries(chunks: &Chunks, read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
+fn lazy_entries(
+    chunks: &Chunks,
+    read: &Scripts<'_>,
+    entries: &[EntryFiles],
+    by_pages: &BTreeSet<String>,
+) -> Vec<EntryFiles> {
     if chunks.is_empty() {
-        return lazy_by_scan(read, entries);
+        return lazy_by_scan(read, entries, by_pages);
     }
     let reach: Vec<BTreeSet<String>> = entries
         .iter()
@@ -288,6 +345,7 @@ fn lazy_entries(chunks: &Chunks, read: &Scripts<'_>, entries: &[EntryFiles]) -> 
         .map(|(label, files)| EntryFiles {
             source: Some(label.to_owned()),
             file: None,
+            own: None,
             is_lazy: true,
             files,
         })
@@ -302,13 +360,18 @@ fn in_all<'a>(mut entries: impl Iterator<Item = &'a EntryFiles>) -> Option<BTree
     }))
 }
 
-/// Without a word of the bundler: what the scripts import dynamically.
-fn lazy_by_scan(read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
+/// Without a word of the bundler: what the scripts import dynamically, in files and in pages.
+fn lazy_by_scan(
+    read: &Scripts<'_>,
+    entries: &[EntryFiles],
+    by_pages: &BTreeSet<String>,
+) -> Vec<EntryFiles> {
     let loaded = in_all(entries.iter()).unwrap_or_default();
     let scripts = (read.found.shipped.iter()).filter(|file| Kind::of(&file.path) == Kind::Script);
     let targets: BTreeSet<&str> = scripts
         .flat_map(|file| read.imported_later(file))
         .map(|file| file.path.as_str())
+        .chain(by_pages.iter().map(String::as_str))
         .collect();
     targets
         .into_iter()
@@ -316,6 +379,7 @@ fn lazy_by_scan(read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
         .map(|file| EntryFiles {
             source: None,
             file: Some(file.path.clone()),
+            own: None,
             is_lazy: true,
             files: with_imports(vec![file], read)
                 .difference(&loaded)
@@ -330,9 +394,16 @@ fn lazy_by_scan(read: &Scripts<'_>, entries: &[EntryFiles]) -> Vec<EntryFiles> {
 struct Pages {
     entries: Vec<EntryFiles>,
     legacy: BTreeSet<String>,
+    /// What scripts in pages import dynamically.
+    later: BTreeSet<String>,
+    /// How many pages there are.
+    count: usize,
+    /// What a page loads that is not told apart or not in the output.
+    elsewhere: Option<String>,
 }
 
-/// Reads every page: its scripts, preloads and styles, and what those import statically.
+/// Reads every page: its scripts, preloads and styles, what its own modules import, and what all
+/// those import statically.
 fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
     let found = read.found;
     let mut pages = Pages::default();
@@ -343,17 +414,41 @@ fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
         let Ok(html) = fs::read(&page.disk) else {
             continue;
         };
+        let html = String::from_utf8_lossy(&html);
+        pages.count += 1;
         let mut named: Vec<&File> = Vec::new();
-        for link in pages::links(&String::from_utf8_lossy(&html)) {
-            let Some(file) = found.resolve(&page.path, &link.url) else {
-                continue;
-            };
-            match link.when {
-                When::Legacy => {
-                    pages.legacy.insert(file.path.clone());
+        let (links, inline) = (pages::links(&html), pages::inline_scripts(&html));
+        let first = links.iter().filter(|link| link.when == When::First);
+        let modules = inline.iter().filter(|script| script.is_module);
+        let imported: Vec<String> = modules
+            .flat_map(|script| imports_of(script.code.as_bytes(), scan::Kind::Static))
+            .collect();
+        for url in first.map(|link| &link.url).chain(&imported) {
+            match found.resolve(&page.path, url) {
+                Some(file) => named.push(file),
+                None if is_script_url(url) => {
+                    pages.elsewhere.get_or_insert_with(|| {
+                        format!("`{}` loads `{url}`, which is not in the output", page.path)
+                    });
                 }
-                When::First => named.push(file),
+                None => {}
             }
+        }
+        let legacy = links.iter().filter(|link| link.when == When::Legacy);
+        let legacy = legacy.filter_map(|link| found.resolve(&page.path, &link.url));
+        pages.legacy.extend(legacy.map(|file| file.path.clone()));
+        for url in inline
+            .iter()
+            .flat_map(|script| Mentions::read(script.code.as_bytes()).on_demand)
+        {
+            pages.elsewhere.get_or_insert_with(|| {
+                format!(
+                    "a script in `{}` imports `{url}` dynamically, and nobody says when",
+                    page.path
+                )
+            });
+            let file = found.resolve(&page.path, &url);
+            pages.later.extend(file.map(|file| file.path.clone()));
         }
         // The bundler knows the scripts that a script imports; styles load where a page says so.
         let known: BTreeSet<String> = named
@@ -366,11 +461,16 @@ fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
         pages.entries.push(EntryFiles {
             source: Some(page.path.clone()),
             file: None,
+            own: None,
             is_lazy: false,
             files: with_imports(named, read),
         });
     }
     pages
+}
+
+fn is_script_url(url: &str) -> bool {
+    Kind::of(url.split(['?', '#']).next().unwrap_or(url)) == Kind::Script
 }
 
 /// These files and all that they import statically.
@@ -407,6 +507,14 @@ impl Mentions {
         };
         Self {
             on_demand: imports,
+            ..Self::workers(code)
+        }
+    }
+
+    /// Only what is started as a worker, for pages and where the bundler says what loads later.
+    pub(super) fn workers(code: &[u8]) -> Self {
+        Self {
+            on_demand: Vec::new(),
             workers: workers_of(code),
         }
     }
@@ -443,7 +551,13 @@ impl<'a> Scripts<'a> {
         let index = self.found.index(&file.path)?;
         match self.mentions.get(index).copied().flatten() {
             Some(known) => Some(Cow::Borrowed(known)),
-            None => Some(Cow::Owned(Mentions::read(&fs::read(&file.disk).ok()?))),
+            None => {
+                let text = fs::read(&file.disk).ok()?;
+                Some(Cow::Owned(match Kind::of(&file.path) {
+                    Kind::Page => Mentions::workers(&text),
+                    Kind::Script | Kind::Style | Kind::Other => Mentions::read(&text),
+                }))
+            }
         }
     }
 
@@ -468,13 +582,21 @@ impl<'a> Scripts<'a> {
             .collect()
     }
 
-    /// Files that a script starts as workers.
-    fn workers(&self, file: &File) -> Vec<String> {
-        let mentions = self.mentions(file);
-        let workers = mentions.iter().flat_map(|it| &it.workers);
-        workers
-            .filter_map(|url| Some(self.found.resolve(&file.path, url)?.path.clone()))
-            .collect()
+    /// Files that scripts and pages start as workers; a script that starts itself is none by that.
+    fn all_workers(&self) -> BTreeSet<String> {
+        let may_start = |file: &&File| matches!(Kind::of(&file.path), Kind::Script | Kind::Page);
+        let mut all = BTreeSet::new();
+        for file in self.found.shipped.iter().filter(may_start) {
+            let mentions = self.mentions(file);
+            let urls = mentions.iter().flat_map(|it| &it.workers);
+            let started = urls.filter_map(|url| self.found.resolve(&file.path, url));
+            all.extend(
+                started
+                    .map(|worker| worker.path.clone())
+                    .filter(|path| *path != file.path),
+            );
+        }
+        all
     }
 }
 
@@ -496,18 +618,6 @@ fn imported_styles<'a>(file: &File, found: &'a Found) -> Vec<&'a File> {
         .collect()
 }
 
-/// Without a manifest: every script and style that is no worker.
-fn on_demand(read: &Scripts<'_>) -> BTreeSet<String> {
-    let files = &read.found.shipped;
-    let workers: BTreeSet<String> = files
-        .iter()
-        .filter(|file| Kind::of(&file.path) == Kind::Script)
-        .flat_map(|file| read.workers(file))
-        .collect();
-    let paths = files.iter().map(|file| file.path.clone());
-    paths.filter(|path| !workers.contains(path)).collect()
-}
-
 /// Files in `new Worker(new URL("./w.js", …))` and `serviceWorker.register("/sw.js")`.
 fn workers_of(code: &[u8]) -> Vec<String> {
     const CALLS: [&str; 3] = ["Worker(", "Worker.register(", ".addModule("];
@@ -520,7 +630,11 @@ fn workers_of(code: &[u8]) -> Vec<String> {
         .filter_map(|at| {
             let rest = &code[at..];
             let near = &rest[..rest.len().min(NEAR)];
-            let start = near.iter().position(|byte| QUOTES.contains(byte))?;
+            // Vite writes `""+new URL("w.js", …)` where the base path is relative.
+            let start = (0..near.len()).find(|&at| {
+                let is_empty = |at: usize| rest.get(at + 1) == rest.get(at);
+                QUOTES.contains(&near[at]) && !is_empty(at) && !(at > 0 && is_empty(at - 1))
+            })?;
             let inner = &rest[start + 1..];
             let end = inner.iter().position(|byte| *byte == rest[start])?;
             Some(String::from_utf8_lossy(&inner[..end]).into_owned())

@@ -21,6 +21,7 @@ mod metafile;
 mod names;
 mod pages;
 mod pairing;
+mod routes;
 mod scan;
 mod sources;
 mod stats;
@@ -42,7 +43,6 @@ use crate::model::evidence::{
 use crate::model::{Metric, MetricId, Samples};
 
 pub use attribution::UNMAPPED;
-pub use pairing::pair;
 
 /// What a frontend ships, and what could not be read on the way.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +51,13 @@ pub struct Weighed {
     pub evidence: BundleEvidence,
     /// What was left out, each with its reason; the sizes hold all the same.
     pub skipped: Vec<String>,
+}
+
+/// Gives the same thing the same name in both arms: every file, and every route whose module has
+/// moved.
+pub fn pair(base: &mut BundleEvidence, head: &mut BundleEvidence) {
+    pairing::pair(base, head);
+    routes::follow(base, head);
 }
 
 /// Why a frontend could not be weighed.
@@ -179,8 +186,7 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
         })
         .collect();
     pairing::make_unique(&mut shipped);
-    let entries = loading.entries.into_iter();
-    let loads = entries.map(|entry| load_of(entry, &shipped)).collect();
+    let loads = loads_of(loading.entries, &shipped);
 
     let home = sources::Home::new(&frontend, directory);
     let chunks: Vec<attribution::Chunk<'_>> =
@@ -209,6 +215,7 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
             build: None,
             assets: shipped,
             entries: loads,
+            first_load_unknown: loading.unknown,
             parts: ledger.parts().to_vec(),
             asked_by: lock
                 .as_ref()
@@ -255,6 +262,33 @@ fn asked_by(lock: &lockfile::Lock, packages: &[PackageBytes]) -> Vec<AskedBy> {
         .collect()
 }
 
+/// What every entry loads, each under a name of its own: a metric of a name that two have would be
+/// that of one of them. The first keeps the plain name.
+fn loads_of(entries: Vec<loading::EntryFiles>, assets: &[Asset]) -> Vec<EntryLoad> {
+    let mut taken = BTreeSet::new();
+    let mut loads = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let own = assets
+            .iter()
+            .find(|it| Some(&it.path) == entry.own.as_ref());
+        let mut load = load_of(entry, assets);
+        let plain = match own {
+            Some(own) if taken.contains(&(load.on_demand, load.name.clone())) => {
+                format!("{} ({})", load.name, own.name)
+            }
+            Some(_) | None => load.name.clone(),
+        };
+        load.name.clone_from(&plain);
+        let mut number = 2;
+        while !taken.insert((load.on_demand, load.name.clone())) {
+            load.name = format!("{plain}#{number}");
+            number += 1;
+        }
+        loads.push(load);
+    }
+    loads
+}
+
 /// What an entry loads, with its bytes.
 fn load_of(entry: loading::EntryFiles, assets: &[Asset]) -> EntryLoad {
     let bytes = |kind: assets::Kind| {
@@ -277,36 +311,37 @@ fn load_of(entry: loading::EntryFiles, assets: &[Asset]) -> EntryLoad {
     }
 }
 
-/// The samples of one frontend, all in gzip bytes: initial load, total, the size of each asset,
-/// what each dynamic import loads, and the initial load of each entry where there are several.
+/// The samples of one frontend, all in gzip bytes: initial load of the heaviest page or entry, total,
+/// the size of each asset, what each dynamic import loads, and the initial load of each entry where
+/// there are several.
 /// Sizes do not depend on a block, so each has a single value.
 pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, Samples> {
-    let initial = |kind: assets::Kind| {
-        sum(evidence.assets.iter().filter(move |asset| {
-            asset.load == Load::Initial && assets::Kind::of(&asset.path) == kind
-        }))
-    };
-    let mut sizes = vec![
-        (
-            MetricId::bundle(frontend, Metric::InitialJs),
-            initial(assets::Kind::Script),
-        ),
-        (
-            MetricId::bundle(frontend, Metric::InitialCss),
-            initial(assets::Kind::Style),
-        ),
-        (
-            MetricId::bundle(frontend, Metric::Total),
-            sum(evidence.assets.iter()),
-        ),
-    ];
+    let first = evidence.entries.iter().filter(|entry| !entry.on_demand);
+    // A visitor opens one page: the bundle's number is that of the heaviest.
+    let heaviest = |of: fn(&EntryLoad) -> u64| first.clone().map(of).max().unwrap_or(0);
+    let mut sizes = vec![(
+        MetricId::bundle(frontend, Metric::Total),
+        sum(evidence.assets.iter()),
+    )];
+    // Not known is not nothing: then there is no number.
+    if evidence.first_load_unknown.is_none() {
+        sizes.extend([
+            (
+                MetricId::bundle(frontend, Metric::InitialJs),
+                heaviest(|entry| entry.js),
+            ),
+            (
+                MetricId::bundle(frontend, Metric::InitialCss),
+                heaviest(|entry| entry.css),
+            ),
+        ]);
+    }
     sizes.extend(
         evidence
             .assets
             .iter()
             .map(|asset| (MetricId::asset(frontend, &asset.name), asset.gzip)),
     );
-    let first = evidence.entries.iter().filter(|entry| !entry.on_demand);
     if first.clone().count() > 1 {
         sizes.extend(first.flat_map(|entry| {
             [
@@ -325,6 +360,18 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
         .into_iter()
         .filter_map(|(id, bytes)| Some((id, single(bytes)?)))
         .collect()
+}
+
+/// The metrics of one frontend that have no sample, and why.
+pub fn unknown<'e>(
+    frontend: &str,
+    evidence: &'e BundleEvidence,
+) -> impl Iterator<Item = (MetricId, &'e str)> {
+    let ids = [Metric::InitialJs, Metric::InitialCss];
+    let ids = ids.map(|metric| MetricId::bundle(frontend, metric));
+    let why = evidence.first_load_unknown.as_deref();
+    why.into_iter()
+        .flat_map(move |why| ids.clone().map(|id| (id, why)))
 }
 
 fn sum<'a>(assets: impl Iterator<Item = &'a Asset>) -> u64 {

@@ -1,4 +1,5 @@
-//! What an HTML page loads: its scripts, module preloads and style sheets.
+//! What an HTML page loads: its scripts, module preloads and style sheets, and the scripts it
+//! holds itself.
 //!
 //! Must not look at what these files are or whether they exist.
 
@@ -34,6 +35,34 @@ pub(super) fn scripts_of(html: &str) -> Vec<String> {
         .collect()
 }
 
+/// A script whose code is in the page.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Inline<'a> {
+    /// Its code.
+    pub(super) code: &'a str,
+    /// Whether it is a module, which can import.
+    pub(super) is_module: bool,
+}
+
+/// The scripts that a page holds itself and that a current browser runs.
+pub(super) fn inline_scripts(html: &str) -> Vec<Inline<'_>> {
+    tags(html).into_iter().filter_map(inline_of).collect()
+}
+
+fn inline_of(tag: Tag<'_>) -> Option<Inline<'_>> {
+    let is_run =
+        tag.name == "script" && tag.value("src").is_none() && tag.value("nomodule").is_none();
+    let kind = tag.value("type").unwrap_or_default().trim_ascii();
+    let is_module = kind.eq_ignore_ascii_case("module");
+    // Others are data, such as `application/json` and `importmap`.
+    let is_code =
+        is_module || kind.is_empty() || kind.to_ascii_lowercase().ends_with("/javascript");
+    (is_run && is_code).then_some(Inline {
+        code: tag.text,
+        is_module,
+    })
+}
+
 fn link_of(tag: Tag<'_>) -> Option<Link> {
     let (url, when) = match tag.name.as_str() {
         "script" if tag.value("nomodule").is_some() => (
@@ -43,9 +72,13 @@ fn link_of(tag: Tag<'_>) -> Option<Link> {
         "script" => (tag.value("src")?, When::First),
         "link" => {
             let rel = tag.value("rel")?;
-            let is_code = matches!(tag.value("as"), Some("script" | "style"));
+            let is = |value: &str, word: &str| value.eq_ignore_ascii_case(word);
+            let is_code =
+                (tag.value("as")).is_some_and(|value| is(value, "script") || is(value, "style"));
             let is_loaded = rel.split_ascii_whitespace().any(|word| {
-                matches!(word, "modulepreload" | "stylesheet") || (word == "preload" && is_code)
+                is(word, "modulepreload")
+                    || is(word, "stylesheet")
+                    || (is(word, "preload") && is_code)
             });
             (is_loaded.then(|| tag.value("href")).flatten()?, When::First)
         }
@@ -62,6 +95,8 @@ fn link_of(tag: Tag<'_>) -> Option<Link> {
 struct Tag<'a> {
     name: String,
     attributes: Vec<(String, &'a str)>,
+    /// What is between the tags of a script.
+    text: &'a str,
 }
 
 impl<'a> Tag<'a> {
@@ -91,14 +126,26 @@ fn tags(html: &str) -> Vec<Tag<'_>> {
         if name == "script" || name == "link" {
             let (attributes, after) = attributes(rest);
             rest = after;
+            let mut text = "";
             if name == "script" {
                 // What is between the tags is no markup.
-                rest = rest.find("</script").map_or("", |end| &rest[end..]);
+                (text, rest) = rest.split_at(end_of_script(rest).unwrap_or(rest.len()));
             }
-            tags.push(Tag { name, attributes });
+            tags.push(Tag {
+                name,
+                attributes,
+                text,
+            });
         }
     }
     tags
+}
+
+/// Where the tag that closes a script starts, in whatever case it is written.
+fn end_of_script(text: &str) -> Option<usize> {
+    const END: &str = "</script";
+    let mut windows = text.as_bytes().windows(END.len());
+    windows.position(|window| window.eq_ignore_ascii_case(END.as_bytes()))
 }
 
 /// The attributes up to the `>` that closes the tag, and what follows it.
@@ -169,6 +216,26 @@ mod tests {
         .map(|(url, when)| (url.to_owned(), when))
         .into();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_case_of_tags_and_values_means_nothing() {
+        let html = r#"<SCRIPT>if (a<b) f()</SCRIPT><Script SRC="a.js"></Script>
+            <LINK REL="StyleSheet" HREF="a.css"><link rel=PRELOAD as=Script href="b.js">"#;
+        let urls: Vec<String> = links(html).into_iter().map(|link| link.url).collect();
+        assert_eq!(urls, ["a.js", "a.css", "b.js"]);
+    }
+
+    #[test]
+    fn scripts_in_the_page_are_code_or_data() {
+        let html = r#"<script type="Module">import "./a.js"</SCRIPT><script>go()</script>
+            <script type="application/json">{}</script><script type=importmap>{}</script>
+            <script src="b.js">ignored()</script><script nomodule>old()</script>"#;
+        let found: Vec<(&str, bool)> = inline_scripts(html)
+            .into_iter()
+            .map(|script| (script.code, script.is_module))
+            .collect();
+        assert_eq!(found, [("import \"./a.js\"", true), ("go()", false)]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::names;
 ///
 /// Chains to modules of the project's own are dropped where both arms load the module with the
 /// entry: they would only be long.
-pub fn pair(base: &mut BundleEvidence, head: &mut BundleEvidence) {
+pub(super) fn pair(base: &mut BundleEvidence, head: &mut BundleEvidence) {
     let matcher = Matcher::new(base, head);
     let shared = matcher.shared_modules();
     let matches = matcher.run(&shared);

@@ -402,7 +402,7 @@ fn a_manifest_that_names_a_missing_file_costs_nothing() {
 #[test]
 fn an_empty_or_missing_folder_is_an_error() {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("only.js.map"), "{}").unwrap();
+    fs::write(folder.path().join("only.js.map"), "{\"version\":3}").unwrap();
     let error = weigh(&output(folder.path(), folder.path(), ".")).unwrap_err();
     assert!(
         error
@@ -519,4 +519,213 @@ fn two_pages_are_judged_each() {
         let id = MetricId::entry("web", page, Metric::InitialJs);
         assert!(samples.contains_key(&id), "{page}");
     }
+}
+
+#[test]
+fn a_worker_that_is_an_entry_of_the_bundler_does_not_load_first() {
+    let folder = TempDir::new().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("app.js", "navigator.serviceWorker.register(\"/sw.js\")");
+    write("compute.js", "new Worker(\"./compute.js\");compute()");
+    write("render.js", "onmessage=1");
+    write(
+        "server.js",
+        "new Worker(\"\"+new URL(\"render.js\",import.meta.url).href)",
+    );
+    write("sw.js", "self.addEventListener(\"fetch\",f)");
+    write("paged.js", "paged()");
+    write(
+        "index.html",
+        "<script>navigator.serviceWorker.register('/paged.js')</script>",
+    );
+    let entries = ["app", "compute", "render", "server", "sw", "paged"].map(|name| {
+        format!("\"src/{name}.ts\":{{\"file\":\"{name}.js\",\"src\":\"src/{name}.ts\",\"isEntry\":true}}")
+    });
+    write(".vite/manifest.json", &format!("{{{}}}", entries.join(",")));
+    let evidence = weigh(&output(folder.path(), folder.path(), "."))
+        .unwrap()
+        .evidence;
+    let entries = evidence.entries.iter().map(|entry| entry.name.as_str());
+    assert_eq!(
+        Vec::from_iter(entries),
+        ["src/app.ts", "src/compute.ts", "src/server.ts"]
+    );
+    assert_eq!(load_of(&evidence, "app.js"), Load::Initial);
+    for name in ["sw.js", "render.js", "paged.js"] {
+        assert_eq!(load_of(&evidence, name), Load::Other, "{name}");
+    }
+}
+
+/// Weighs a folder of these files.
+fn weighed(files: &[(&str, &str)]) -> BundleEvidence {
+    let folder = TempDir::new().unwrap();
+    for (path, text) in files {
+        fs::write(folder.path().join(path), text).unwrap();
+    }
+    let built = output(folder.path(), folder.path(), ".");
+    weigh(&built).unwrap().evidence
+}
+
+#[test]
+fn what_loads_first_is_no_number_where_nobody_says_it() {
+    let app = ("app.js", "app()");
+    let known = |files: &[(&str, &str)]| -> Result<f64, String> {
+        let evidence = weighed(files);
+        let id = MetricId::bundle("web", Metric::InitialJs);
+        let samples = samples("web", &evidence);
+        let missing: BTreeMap<MetricId, &str> = unknown("web", &evidence).collect();
+        match (samples.get(&id), missing.get(&id)) {
+            (Some(samples), None) => Ok(samples.mean()),
+            (None, Some(why)) => Err((*why).to_owned()),
+            both => panic!("{both:?}"),
+        }
+    };
+    let page = |html| [app, ("index.html", html)];
+    for (files, why) in [
+        (
+            &[app][..],
+            "the build left neither a page nor a list of its chunks",
+        ),
+        (
+            &page("<script src=//cdn.example.com/shop/app.js></script>")[..],
+            "`index.html` loads `//cdn.example.com/shop/app.js`, which is not in the output",
+        ),
+        (
+            &page("<script>import('./app.js')</script>")[..],
+            "a script in `index.html` imports `./app.js` dynamically",
+        ),
+    ] {
+        let said = known(files).unwrap_err();
+        assert!(said.contains(why), "{said}");
+        assert!(said.contains("or name the stats of webpack"), "{said}");
+    }
+    assert_eq!(known(&page("<p>no script</p>")), Ok(0.0));
+    assert_eq!(known(&[("logo.svg", "<svg/>")]), Ok(0.0));
+    assert!(known(&page("<script src=app.js></script>")).unwrap() > 0.0);
+}
+
+#[test]
+fn what_a_module_in_the_page_imports_loads_first() {
+    let evidence = weighed(&[
+        ("app.js", "import './shared.js'"),
+        ("shared.js", "1"),
+        ("later.js", "2"),
+        (
+            "index.html",
+            "<script type=module>import './app.js'; f(() => import('./later.js'))</script>",
+        ),
+    ]);
+    assert_eq!(load_of(&evidence, "app.js"), Load::Initial);
+    assert_eq!(load_of(&evidence, "shared.js"), Load::Initial);
+    assert_eq!(load_of(&evidence, "later.js"), Load::Lazy);
+    let entries = evidence.entries.iter();
+    let names = entries.map(|entry| (entry.name.as_str(), entry.on_demand));
+    assert_eq!(
+        Vec::from_iter(names),
+        [("index.html", false), ("later.js", true)]
+    );
+}
+
+#[test]
+fn a_first_visit_loads_one_page() {
+    let (small, large) = ("small()".repeat(3), "large(1)+large(22)");
+    let files = [
+        (
+            "a.html",
+            "<script src=a.js></script><script src=both.js></script>",
+        ),
+        ("a.js", small.as_str()),
+        (
+            "b.html",
+            "<script src=b.js></script><script src=both.js></script><link rel=stylesheet href=b.css>",
+        ),
+        ("b.js", large),
+        ("b.css", "body{margin:0}"),
+        ("both.js", "both()"),
+    ];
+    let evidence = weighed(&files);
+    let gzip = |name: &str| -> u64 {
+        let asset = evidence.assets.iter().find(|asset| asset.name == name);
+        asset.unwrap().gzip
+    };
+    let samples = samples("web", &evidence);
+    let of = |metric| samples[&MetricId::bundle("web", metric)].clone();
+    let expected = gzip("a.js").max(gzip("b.js")) + gzip("both.js");
+    assert_eq!(Some(of(Metric::InitialJs)), single(expected));
+    assert_eq!(Some(of(Metric::InitialCss)), single(gzip("b.css")));
+    // A page more that weighs no more is no more.
+    let mut more = files.to_vec();
+    more.extend([("c.html", "<script src=c.js></script>"), ("c.js", "c()")]);
+    let more = super::samples("web", &weighed(&more));
+    let id = MetricId::bundle("web", Metric::InitialJs);
+    assert_eq!(more[&id], of(Metric::InitialJs));
+}
+
+#[test]
+fn two_entries_of_one_name_are_both_judged() {
+    let stats = |name: &str| {
+        format!(
+            r#"{{"chunks":[{{"id":1,"names":["main"],"files":["{name}.js"],"initial":true,"children":[],"origins":[]}}],
+                "entrypoints":{{"main":{{"chunks":[1]}}}}}}"#
+        )
+    };
+    let children = format!(r#"{{"children":[{},{}]}}"#, stats("a"), stats("b"));
+    let evidence = weighed(&[
+        ("a.js", "shop()"),
+        ("b.js", "admin(1)+admin(2)+admin(3)"),
+        ("stats.json", &children),
+    ]);
+    let mut bytes: Vec<u64> = evidence.assets.iter().map(|asset| asset.gzip).collect();
+    bytes.sort_unstable();
+    let samples = samples("web", &evidence);
+    let of_entries = samples.iter().filter(|(id, _)| {
+        id.metric == Metric::InitialJs && **id != MetricId::bundle("web", Metric::InitialJs)
+    });
+    let mut judged: Vec<Option<Samples>> = of_entries.map(|(_, it)| Some(it.clone())).collect();
+    judged.sort_by(|a, b| {
+        a.as_ref()
+            .map(Samples::mean)
+            .partial_cmp(&b.as_ref().map(Samples::mean))
+            .unwrap()
+    });
+    assert_eq!(judged, Vec::from_iter(bytes.into_iter().map(single)));
+    let names: BTreeSet<&str> = evidence.entries.iter().map(|it| it.name.as_str()).collect();
+    assert!(names.contains("main"), "{names:?}");
+    assert!(
+        names.contains("main (a.js)") || names.contains("main (b.js)"),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_route_whose_module_moved_is_still_compared() {
+    let frontend = Frontend::new();
+    let mut base = frontend.weigh().evidence;
+    frontend.build("BBBBBBB2", &"more().than(before);".repeat(50));
+    let manifest = frontend.dist().join(".vite/manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let moved = text.replace("src/pages/Charts.tsx", "src/pages/charts/index.tsx");
+    fs::write(&manifest, moved).unwrap();
+    let mut head = frontend.weigh().evidence;
+    pair(&mut base, &mut head);
+    let id = MetricId::entry("web", "src/pages/charts/index.tsx", Metric::OnDemand);
+    let (before, now) = (samples("web", &base), samples("web", &head));
+    assert!(now[&id].mean() > before[&id].mean());
+    let old = MetricId::entry("web", "src/pages/Charts.tsx", Metric::OnDemand);
+    assert!(!before.contains_key(&old));
+
+    // Another route in its place is no move.
+    let mut base = frontend.weigh().evidence;
+    let mut head = base.clone();
+    base.entries[1].name = "src/pages/Gone.tsx".to_owned();
+    for asset in &mut base.assets {
+        asset.source = (asset.source.take()).map(|_| "src/pages/Gone.tsx".to_owned());
+    }
+    head.assets.retain(|asset| asset.source.is_none());
+    pair(&mut base, &mut head);
+    assert_eq!(base.entries[1].name, "src/pages/Gone.tsx");
 }
