@@ -4,8 +4,9 @@
 //! so nothing here calls a package grown unless its raw bytes grew or it changed chunks; and what
 //! a package costs more is what the files that hold it really grew by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::measure::bundle::UNMAPPED;
 use crate::model::evidence::{Asset, BundleEvidence, ImportChain, Load, PackageBytes, Place};
 use crate::model::{
     BudgetVerdict, Comparison, Finding, Location, Metric, MetricId, Priority, Verdict,
@@ -73,17 +74,19 @@ pub(super) struct Growth {
     pub(super) before: Weight,
     /// In head.
     pub(super) now: Weight,
+    /// Whether base tells how much of it it had; where it does not, nothing is claimed.
+    pub(super) is_told: bool,
 }
 
 impl Growth {
     /// Whether base did not ship it at all.
     pub(super) fn is_new(self) -> bool {
-        self.before.raw == 0
+        self.is_told && self.before.raw == 0
     }
 
     /// Whether there is more of its code.
     pub(super) fn has_more_code(self) -> bool {
-        self.is_new() || self.now.raw >= self.before.raw + FLOOR
+        self.is_new() || (self.is_told && self.now.raw >= self.before.raw + FLOOR)
     }
 
     /// Gzip bytes more, wherever they load.
@@ -105,7 +108,7 @@ impl Growth {
     /// Whether a tenth or more of it used to load on demand and now loads first.
     fn moved_to_initial(self) -> bool {
         let per_mille = |weight: Weight| weight.initial * 1_000 / weight.gzip.max(1);
-        per_mille(self.now) >= per_mille(self.before) + 100
+        self.is_told && per_mille(self.now) >= per_mille(self.before) + 100
     }
 }
 
@@ -114,6 +117,8 @@ impl<'a> Frontend<'a> {
     pub(super) fn growths(&self, base: &BundleEvidence) -> BTreeMap<&'a str, Growth> {
         let before = weights(base);
         let is_known = !base.parts.is_empty() && !self.head.parts.is_empty();
+        let is_silent = self.base.is_some_and(|base| base.packages.is_empty());
+        let untold = packages_of_untold_files(base, self.head);
         let total = deltas(base, self.head, |_| true);
         let initial = deltas(base, self.head, |asset| asset.load == Load::Initial);
         let moved = |before: u64, by: &BTreeMap<&str, i64>, package: &str| {
@@ -123,12 +128,17 @@ impl<'a> Frontend<'a> {
             .into_iter()
             .map(|(package, mut now)| {
                 let before = before.get(package).copied().unwrap_or_default();
-                let growth = Growth { before, now };
+                let is_told = !is_silent && !untold.contains(package);
+                let growth = Growth {
+                    before,
+                    now,
+                    is_told,
+                };
                 if is_known && (growth.has_more_code() || growth.moved_to_initial()) {
                     now.gzip = moved(before.gzip, &total, package);
                     now.initial = moved(before.initial, &initial, package);
                 }
-                (package, Growth { before, now })
+                (package, Growth { now, ..growth })
             })
             .collect()
     }
@@ -147,6 +157,32 @@ impl<'a> Frontend<'a> {
         let whole = float(initial_js(self.head));
         float(bytes) >= whole / 20.0
     }
+}
+
+/// The packages in files of head of which base does not tell what they were made of: those that
+/// nothing was said about there, and where such a file is gone or is told now, also every new one,
+/// because what it holds may have come from there.
+fn packages_of_untold_files<'e>(
+    base: &BundleEvidence,
+    head: &'e BundleEvidence,
+) -> BTreeSet<&'e str> {
+    let (before, now) = (by_file(base, |_| true), by_file(head, |_| true));
+    let is_untold =
+        |it: &Contents<'_>| !it.raw.is_empty() && it.raw.keys().all(|name| *name == UNMAPPED);
+    // Styles have no map in either arm.
+    let is_told_now = |name: &str| now.get(name).is_none_or(|it| !is_untold(it));
+    let untold: BTreeSet<&str> = before
+        .iter()
+        .filter(|(name, contents)| is_untold(contents) && is_told_now(name))
+        .map(|(name, _)| *name)
+        .collect();
+    let holds = |name: &str| {
+        !untold.is_empty() && (untold.contains(name) || !before.contains_key(name))
+    };
+    now.iter()
+        .filter(|(name, _)| holds(name))
+        .flat_map(|(_, contents)| contents.raw.keys().copied())
+        .collect()
 }
 
 /// By how many gzip bytes each package made its files larger or smaller, among the files that
@@ -548,6 +584,7 @@ mod tests {
         let growth = Growth {
             before: weight(200_000, 60_000, 60_000),
             now: weight(200_010, 65_000, 65_000),
+            is_told: true,
         };
         assert_eq!((growth.initial(), growth.total()), (0, 0));
     }
@@ -557,6 +594,7 @@ mod tests {
         let growth = Growth {
             before: weight(200_000, 60_000, 0),
             now: weight(200_010, 65_000, 65_000),
+            is_told: true,
         };
         assert_eq!((growth.initial(), growth.total()), (65_000, 0));
     }
@@ -618,6 +656,79 @@ mod tests {
             "{growths:?}"
         );
         assert_eq!(growths["react-dom"].total(), 0);
+    }
+
+    /// A frontend of scripts, each with its packages and their raw bytes.
+    fn of_files(files: &[(&str, &[(&str, u64)])]) -> BundleEvidence {
+        use crate::model::evidence::Part;
+        let mut bundle = BundleEvidence::default();
+        for (file, packages) in files {
+            let gzip = packages.iter().map(|(_, raw)| raw / 3).sum();
+            bundle
+                .assets
+                .push(fixtures::script(file, gzip, Load::Initial));
+            for (package, raw) in *packages {
+                bundle.parts.push(Part {
+                    asset: (*file).to_owned(),
+                    package: (*package).to_owned(),
+                    module: None,
+                    raw: *raw,
+                });
+                let gzip = raw / 3;
+                bundle
+                    .packages
+                    .push(fixtures::package(package, "1.0.0", gzip, gzip));
+            }
+        }
+        bundle
+    }
+
+    #[test]
+    fn nothing_is_new_that_base_may_have_had_in_a_file_without_map() {
+        let claimed = |base: &BundleEvidence, head: &BundleEvidence| -> Vec<String> {
+            let frontend = Frontend {
+                name: "web",
+                base: Some(base),
+                head,
+            };
+            let growths = frontend.growths(base).into_iter();
+            growths
+                .filter(|(_, growth)| growth.is_new() || growth.initial().max(growth.total()) > 0)
+                .map(|(package, _)| package.to_owned())
+                .collect()
+        };
+        let head = of_files(&[
+            ("index.js", &[("react", 60_000)]),
+            ("late.js", &[("lodash", 30_000)]),
+            ("new.js", &[("moment", 90_000)]),
+        ]);
+        let no_map = BundleEvidence {
+            assets: head.assets.clone(),
+            ..BundleEvidence::default()
+        };
+        assert_eq!(claimed(&no_map, &head), Vec::<String>::new());
+
+        // One file of base has no map: what is in it now, and what is new, may have been in it.
+        let one_without = of_files(&[
+            ("index.js", &[(UNMAPPED, 60_000)]),
+            ("late.js", &[("clsx", 3_000)]),
+        ]);
+        assert_eq!(claimed(&one_without, &head), ["lodash"]);
+        let all_told = of_files(&[("index.js", &[("clsx", 3_000)])]);
+        assert_eq!(claimed(&all_told, &head), ["lodash", "moment", "react"]);
+
+        // A file that has no map in head either hides the same as before.
+        let with_legacy = |bundle: &BundleEvidence| {
+            let mut bundle = bundle.clone();
+            let legacy = of_files(&[("legacy.js", &[(UNMAPPED, 9_000)])]);
+            bundle.assets.extend(legacy.assets);
+            bundle.parts.extend(legacy.parts);
+            bundle
+        };
+        assert_eq!(
+            claimed(&with_legacy(&all_told), &with_legacy(&head)),
+            ["lodash", "moment", "react"]
+        );
     }
 
     #[test]

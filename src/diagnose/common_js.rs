@@ -152,12 +152,19 @@ mod tests {
         }
     }
 
+    /// Base told of its packages, and had none of that name.
+    fn base() -> BundleEvidence {
+        BundleEvidence {
+            packages: vec![package("clsx", "2.0.0", 200, 200)],
+            ..BundleEvidence::default()
+        }
+    }
+
     #[test]
     fn the_line_that_requires_it_is_named() {
-        let base = BundleEvidence::default();
         let found = findings(
             rule,
-            Some(base),
+            Some(base()),
             head(Some("esm/index.js"), Some("web/src/old.ts:7")),
         );
         assert_eq!(found.len(), 1);
@@ -187,7 +194,6 @@ mod tests {
 
     #[test]
     fn nothing_is_said_where_nothing_better_is_known_or_nothing_grew() {
-        let base = BundleEvidence::default;
         assert_eq!(findings(rule, Some(base()), head(None, None)), []);
         let offered = || head(Some("esm/index.js"), None);
         assert_eq!(findings(rule, Some(offered()), offered()), []);

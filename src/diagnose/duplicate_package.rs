@@ -47,8 +47,10 @@ fn claims<'a>(frontend: &Frontend<'a>) -> Vec<Claim<'a>> {
         return Vec::new();
     };
     let before = copies(base);
+    let growths = frontend.growths(base);
     copies(frontend.head)
         .into_iter()
+        .filter(|(package, _)| growths.get(package).is_some_and(|growth| growth.is_told))
         .filter(|(package, copies)| {
             copies.len() > before.get(package).map_or(1, |before| before.len().max(1))
         })
@@ -192,6 +194,8 @@ mod tests {
         assert_eq!(found[0].location.to_string(), "web/src/main.tsx:5");
         assert_eq!(found[0].recommendation.as_ref().unwrap().risk, Risk::Medium);
         assert_eq!(findings(rule, Some(head.clone()), head.clone()), []);
-        assert_eq!(findings(rule, None, head), []);
+        assert_eq!(findings(rule, None, head.clone()), []);
+        // Base had no source map: it may have had both.
+        assert_eq!(findings(rule, Some(bundle(Vec::new())), head), []);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Claims: the import line named brings the package, and with it the packages it needs.
 //! Needs: source maps of both arms.
-//! Silent: without base, below 1 KB, and for what `bundle.whole-import`, `bundle.duplicate` or
-//! `bundle.eager-route` explains already.
+//! Silent: without base, for packages in files that base had without a source map, below 1 KB, and
+//! for what `bundle.whole-import`, `bundle.duplicate` or `bundle.eager-route` explains already.
 
 use std::collections::{BTreeMap, BTreeSet};
 

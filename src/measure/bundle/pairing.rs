@@ -12,10 +12,11 @@ use super::names;
 
 /// Gives the same thing the same name in both arms, unique within the frontend.
 ///
-/// In this order: the path as built; the module it stands for; equal content under the same name;
-/// equal content; the only file of a name in both arms; half or more of the same modules; the
-/// nearest size among files of a name; the same after stripping whatever could be a hash. What
-/// then is left exists in one arm only; where most of it was in another file before, that is said.
+/// In this order: the module it stands for; the path as built, unless it stands for another module
+/// now; equal content under the same name; equal content; the only file of a name in both arms;
+/// half or more of the same modules; the nearest size among files of a name; the same after
+/// stripping whatever could be a hash, where one of both has a hash without doubt. What then is
+/// left exists in one arm only; where most of it was in another file before, that is said.
 ///
 /// Chains to modules of the project's own are dropped where both arms load the module with the
 /// entry: they would only be long.
@@ -51,7 +52,18 @@ pub(super) fn pair(base: &mut BundleEvidence, head: &mut BundleEvidence) {
 /// Whether only a hash that reads like a word makes the names differ.
 fn is_earlier_name(base: &BundleEvidence, head: &BundleEvidence, old: usize, new: usize) -> bool {
     let (old, new) = (&base.assets[old], &head.assets[new]);
-    names::strip_loosely(&old.path) == names::strip_loosely(&new.path)
+    names::strip_loosely(&old.path) == names::strip_loosely(&new.path) && has_hash(old, new)
+}
+
+/// Whether one of two names has a hash without doubt: of `page-checkout.js` and `page-register.js`
+/// only the words differ.
+fn has_hash(old: &Asset, new: &Asset) -> bool {
+    [old, new].map(|it| names::strip(&it.path, None).hash.is_some()) != [false, false]
+}
+
+/// Whether two files stand for different modules.
+fn contradict(old: &Asset, new: &Asset) -> bool {
+    matches!((&old.source, &new.source), (Some(old), Some(new)) if old != new)
 }
 
 /// New files of which half or more was in a file that is still there.
@@ -133,7 +145,7 @@ impl<'a> Matcher<'a> {
     }
 
     fn run(mut self, shared: &Shared) -> Vec<(usize, usize)> {
-        self.in_order(|asset| Some(asset.path.clone()));
+        self.in_order(|asset| Some(format!("{} {}", asset.path, asset.source.as_ref()?)));
         self.in_order(|asset| {
             Some(format!(
                 "{} {:?}",
@@ -141,12 +153,13 @@ impl<'a> Matcher<'a> {
                 extension(&asset.path)
             ))
         });
+        self.by_size(|asset| asset.path.clone(), |old, new| !contradict(old, new));
         self.in_order(|asset| Some(format!("{} {}", asset.content, plain(&asset.name))));
         self.in_order(|asset| Some(format!("{} {:?}", asset.content, extension(&asset.path))));
         self.only_ones(|asset| plain(&asset.name).to_owned());
         self.by_modules(shared);
-        self.by_size(|asset| plain(&asset.name).to_owned());
-        self.by_size(|asset| names::strip_loosely(&asset.path));
+        self.by_size(|asset| plain(&asset.name).to_owned(), |_, _| true);
+        self.by_size(|asset| names::strip_loosely(&asset.path), has_hash);
         self.matches
     }
 
@@ -249,13 +262,18 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Pairs files of one key, those of the most similar size first. One file on each side is
-    /// the simplest case of it.
-    fn by_size(&mut self, key: impl Fn(&Asset) -> String) {
+    /// Pairs files of one key that may be the same, those of the most similar size first. One file
+    /// on each side is the simplest case of it.
+    fn by_size(
+        &mut self,
+        key: impl Fn(&Asset) -> String,
+        may_be_same: impl Fn(&Asset, &Asset) -> bool,
+    ) {
         for (base, head) in self.groups(key).into_values() {
             let mut candidates: Vec<(u64, usize, usize)> = base
                 .iter()
                 .flat_map(|&b| head.iter().map(move |&h| (b, h)))
+                .filter(|&(b, h)| may_be_same(&self.base[b], &self.head[h]))
                 .map(|(b, h)| (self.base[b].raw.abs_diff(self.head[h].raw), b, h))
                 .collect();
             candidates.sort_unstable();
@@ -488,6 +506,43 @@ mod tests {
         assert_eq!(head.assets[0].was, None);
     }
 
+    fn page(path: &str, source: &str, raw: u64) -> Asset {
+        let mut asset = asset(path, path, raw, &format!("{source} {raw}"));
+        asset.source = Some(source.to_owned());
+        asset
+    }
+
+    #[test]
+    fn a_page_keeps_its_row_where_another_takes_its_file_name() {
+        let mut base = bundle(vec![
+            page("index.js", "pages/a.js", 100),
+            page("index2.js", "pages/c.js", 200),
+        ]);
+        let mut head = bundle(vec![
+            page("index.js", "pages/a.js", 100),
+            page("index2.js", "pages/b.js", 2_000),
+            page("index3.js", "pages/c.js", 210),
+        ]);
+        pair(&mut base, &mut head);
+        assert_eq!(base.assets[0].name, head.assets[0].name);
+        assert_eq!(base.assets[1].name, head.assets[2].name);
+        let is_old = |name: &String| base.assets.iter().any(|asset| asset.name == *name);
+        assert!(!is_old(&head.assets[1].name), "{:?}", names(&head));
+        assert_eq!(
+            head.assets[2].was,
+            Some(Was::Renamed("index2.js".to_owned()))
+        );
+    }
+
+    #[test]
+    fn two_files_whose_names_end_in_words_of_eight_letters_stay_two() {
+        let mut base = bundle(vec![asset("page-checkout.js", "page-checkout.js", 5, "1")]);
+        let mut head = bundle(vec![asset("page-register.js", "page-register.js", 6, "2")]);
+        pair(&mut base, &mut head);
+        assert_eq!(names(&base), [("page-checkout.js", "page-checkout.js")]);
+        assert_eq!(names(&head), [("page-register.js", "page-register.js")]);
+    }
+
     /// One arm made of another by random renames, splits, edits, removals and collisions.
     fn mutated(base: &BundleEvidence, rng: &mut fastrand::Rng) -> BundleEvidence {
         let mut head = bundle(Vec::new());
@@ -561,6 +616,18 @@ mod tests {
                         .collect()
                 };
                 assert_eq!(kept(paired), kept(original), "seed {seed}");
+            }
+            // A module that stands behind one file in each arm is the same file.
+            for asset in &head.assets {
+                let of_source = |bundle: &BundleEvidence| -> Vec<String> {
+                    let all = bundle.assets.iter();
+                    let of_it = all.filter(|it| it.source == asset.source);
+                    of_it.map(|it| it.name.clone()).collect()
+                };
+                let (old, new) = (of_source(&base), of_source(&head));
+                if asset.source.is_some() && old.len() == 1 && new.len() == 1 {
+                    assert_eq!(old, new, "{asset:?}, seed {seed}");
+                }
             }
             let in_base: BTreeSet<&str> = base.assets.iter().map(|it| it.name.as_str()).collect();
             // Equal files are the same file, wherever they went.
