@@ -176,9 +176,8 @@ fn packages_of_untold_files<'e>(
         .filter(|(name, contents)| is_untold(contents) && is_told_now(name))
         .map(|(name, _)| *name)
         .collect();
-    let holds = |name: &str| {
-        !untold.is_empty() && (untold.contains(name) || !before.contains_key(name))
-    };
+    let holds =
+        |name: &str| !untold.is_empty() && (untold.contains(name) || !before.contains_key(name));
     now.iter()
         .filter(|(name, _)| holds(name))
         .flat_map(|(_, contents)| contents.raw.keys().copied())
