@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::measure::bundle::UNMAPPED;
-use crate::model::evidence::{Asset, BundleEvidence, ImportChain, Load, PackageBytes, Place};
+use crate::model::evidence::{
+    Asset, BundleEvidence, ImportChain, Load, PackageBytes, Place, UNMAPPED,
+};
 use crate::model::{
     BudgetVerdict, Comparison, Finding, Location, Metric, MetricId, Priority, Verdict,
 };

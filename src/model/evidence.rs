@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The name under which bytes are counted that no mapping names: helpers of the bundler, and files
+/// of which nothing is said.
+pub const UNMAPPED: &str = "(unmapped)";
+
 /// What the probes saw of one arm.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]

@@ -8,16 +8,12 @@ use std::path::Path;
 
 use sourcemap::{DecodedMap, SourceMap};
 
-use crate::model::evidence::{Asset, Load, PackageBytes, Part};
+use crate::model::evidence::{Asset, Load, PackageBytes, Part, UNMAPPED};
 
 use super::assets::{File, Found, Kind};
 use super::lockfile::Lock;
 use super::metafile::Contributions;
 use super::sources::{Home, Origin};
-
-/// The name under which bytes are counted that no mapping names: helpers of the bundler, and files
-/// of which nothing is said.
-pub const UNMAPPED: &str = "(unmapped)";
 
 /// Larger source maps are not read: taking one apart needs several times its size of memory.
 const LARGEST_MAP: u64 = 100_000_000;

@@ -42,7 +42,7 @@ use crate::model::evidence::{
 };
 use crate::model::{Metric, MetricId, Samples};
 
-pub use attribution::UNMAPPED;
+pub use crate::model::evidence::UNMAPPED;
 
 /// What a frontend ships, and what could not be read on the way.
 #[derive(Debug, Clone, PartialEq)]
