@@ -29,6 +29,8 @@ use crate::measure::process::tree::{self, Census, Usage};
 
 /// How long a container may take to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
+/// How long a busy engine may take to notice that a container has ended.
+const NOTICED_WITHIN: Duration = Duration::from_secs(10);
 /// How long one health check may take: as long as Docker gives it where nothing else is said.
 const CHECK_WITHIN: Duration = Duration::from_secs(30);
 /// CPU time of processes nobody saw, from which one must have been there: the kernel counts that of
@@ -562,7 +564,10 @@ async fn runs(docker: &Docker, id: &str) -> bool {
     state.and_then(|state| state.running) == Some(true)
 }
 
+/// How a container has ended whose first process is gone. A busy engine hears of that later, and says
+/// until then that it runs and has ended well.
 async fn how(docker: &Docker, id: &str, limit: Option<u64>) -> Result<End, String> {
+    let _noticed = tokio::time::timeout(NOTICED_WITHIN, wait(docker, id)).await;
     let asked = docker
         .inspect_container(id, None::<InspectContainerOptions>)
         .await
