@@ -4,9 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
 
-use sourcemap::{DecodedMap, SourceMap};
+use sourcemap::{DecodedMap, SourceMap, SourceMapIndex};
 
 use crate::model::evidence::{Asset, Load, PackageBytes, Part, UNMAPPED};
 
@@ -17,6 +19,57 @@ use super::sources::{Home, Origin};
 
 /// Larger source maps are not read: taking one apart needs several times its size of memory.
 const LARGEST_MAP: u64 = 100_000_000;
+
+/// Bytes of source maps that may be taken apart at once, on however many cores.
+static IN_FLIGHT: Allowance = Allowance::new(LARGEST_MAP);
+
+/// Bytes that may be held at once; who wants more waits until others gave theirs back.
+#[derive(Debug)]
+struct Allowance {
+    most: u64,
+    taken: Mutex<u64>,
+    given_back: Condvar,
+}
+
+impl Allowance {
+    const fn new(most: u64) -> Self {
+        Self {
+            most,
+            taken: Mutex::new(0),
+            given_back: Condvar::new(),
+        }
+    }
+
+    /// Waits until `bytes` are free. What is larger than all there is goes alone.
+    fn take(&self, bytes: u64) -> Taken<'_> {
+        let bytes = bytes.min(self.most);
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self
+            .given_back
+            .wait_while(taken, |taken| *taken > self.most - bytes)
+            .unwrap_or_else(PoisonError::into_inner);
+        *taken += bytes;
+        Taken {
+            allowance: self,
+            bytes,
+        }
+    }
+}
+
+/// Bytes that are given back in the end.
+#[derive(Debug)]
+struct Taken<'a> {
+    allowance: &'a Allowance,
+    bytes: u64,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let taken = self.allowance.taken.lock();
+        *taken.unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        self.allowance.given_back.notify_all();
+    }
+}
 
 /// A script or style of which it is known what it is made of.
 #[derive(Debug)]
@@ -86,7 +139,9 @@ pub(super) fn read(chunk: &Chunk<'_>, home: &Home) -> Result<Attributed, String>
     let code = fs::read_to_string(&chunk.file.disk)
         .map_err(|error| format!("`{path}` is not attributed to packages: {error}"))?;
     let folder = map.parent().unwrap_or(Path::new(""));
-    let map = parse(map).map_err(|why| {
+    let size = fs::metadata(map).map_or(0, |metadata| metadata.len());
+    let _taken = IN_FLIGHT.take(size);
+    let map = parse(map, &code).map_err(|why| {
         format!("`{path}.map` cannot be read, so `{path}` is not attributed: {why}")
     })?;
     let (bytes, unmapped) = bytes_by_source(&code, &map);
@@ -127,7 +182,7 @@ fn counted(
     })
 }
 
-fn parse(path: &Path) -> Result<SourceMap, String> {
+fn parse(path: &Path, code: &str) -> Result<SourceMap, String> {
     let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
     if size > LARGEST_MAP {
         return Err(format!(
@@ -137,11 +192,41 @@ fn parse(path: &Path) -> Result<SourceMap, String> {
         ));
     }
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    match sourcemap::decode_slice(&bytes).map_err(|error| error.to_string())? {
+    // A map is anybody's: whatever the decoder makes of it costs this chunk only.
+    panic::catch_unwind(AssertUnwindSafe(|| decode(&bytes, code))).unwrap_or_else(|_panic| {
+        Err("the decoder gave up on it, which a map that a bundler wrote does not cause".to_owned())
+    })
+}
+
+fn decode(bytes: &[u8], code: &str) -> Result<SourceMap, String> {
+    match sourcemap::decode_slice(bytes).map_err(|error| error.to_string())? {
         DecodedMap::Regular(map) => Ok(map),
-        DecodedMap::Index(index) => index.flatten().map_err(|error| error.to_string()),
+        DecodedMap::Index(index) => {
+            check_offsets(&index, code)?;
+            index.flatten().map_err(|error| error.to_string())
+        }
         DecodedMap::Hermes(_) => Err("it is made for another runtime".to_owned()),
     }
+}
+
+/// Whether every section starts inside of the file, which the decoder takes for granted: it adds
+/// the offsets up.
+fn check_offsets(index: &SourceMapIndex, code: &str) -> Result<(), String> {
+    let lines = code.split('\n').count();
+    for section in index.sections() {
+        let (line, column) = section.get_offset();
+        let is_inside = |offset: u32, end: usize| usize::try_from(offset).is_ok_and(|it| it <= end);
+        if !is_inside(line, lines) || !is_inside(column, code.len()) {
+            return Err(format!(
+                "a section of it starts at line {line}, column {column}, behind the end of the \
+                 file, which has {lines} lines; build again, or leave out the tool that joins maps"
+            ));
+        }
+        if let Some(DecodedMap::Index(inner)) = section.get_sourcemap() {
+            check_offsets(inner, code)?;
+        }
+    }
+    Ok(())
 }
 
 /// Bytes per source, and bytes of no source. They add up to the length of `code`.
@@ -447,6 +532,58 @@ fn share(sum: u64, asset: &Asset) -> u64 {
 mod tests {
     use super::*;
     use sourcemap::SourceMapBuilder;
+
+    /// A file of two lines with that map.
+    fn parsed(map: &str) -> Result<SourceMap, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.js.map");
+        fs::write(&path, map).unwrap();
+        parse(&path, "one\ntwo\n")
+    }
+
+    fn index_map(offset: &str, section: &str) -> String {
+        format!(r#"{{"version": 3, "sections": [{{"offset": {offset}, "map": {section}}}]}}"#)
+    }
+
+    #[test]
+    fn a_section_behind_the_end_of_the_file_is_an_error_and_no_panic() {
+        let plain = r#"{"version": 3, "sources": ["a.ts"], "names": [], "mappings": "AAAA;AACA"}"#;
+        let map = parsed(&index_map(r#"{"line": 1, "column": 0}"#, plain)).unwrap();
+        assert_eq!(map.get_source(0), Some("a.ts"));
+        let line = index_map(r#"{"line": 4294967295, "column": 0}"#, plain);
+        let column = index_map(r#"{"line": 0, "column": 4294967295}"#, plain);
+        let nested = index_map(r#"{"line": 0, "column": 0}"#, &line);
+        for map in [line, column, nested] {
+            let why = parsed(&map).unwrap_err();
+            assert!(why.contains("behind the end of the file"), "{why}");
+        }
+    }
+
+    #[test]
+    fn maps_are_taken_apart_within_the_allowance_and_a_larger_one_alone() {
+        let allowance = Allowance::new(10);
+        let held = Mutex::new((0, 0));
+        std::thread::scope(|scope| {
+            for bytes in [4, 6, 3, 99, 5, 7, 10, 1] {
+                let (allowance, held) = (&allowance, &held);
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        let _taken = allowance.take(bytes);
+                        let mut now = held.lock().unwrap();
+                        now.0 += bytes;
+                        now.1 += 1;
+                        assert!(now.0 <= 10 || now.1 == 1, "{now:?}");
+                        drop(now);
+                        std::thread::yield_now();
+                        let mut now = held.lock().unwrap();
+                        now.0 -= bytes;
+                        now.1 -= 1;
+                    }
+                });
+            }
+        });
+        assert_eq!(*allowance.taken.lock().unwrap(), 0);
+    }
 
     #[test]
     fn package_managers_write_versions_into_paths() {

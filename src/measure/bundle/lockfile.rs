@@ -40,8 +40,8 @@ struct Package {
     /// Name in the registry.
     name: String,
     version: String,
-    /// Those it needs, by their place in [`Locked::packages`].
-    needs: Vec<usize>,
+    /// Those it needs: the name that it asks for, and the place in [`Locked::packages`].
+    needs: Vec<(String, usize)>,
 }
 
 /// What a lockfile says, seen from one frontend.
@@ -50,6 +50,18 @@ struct Locked {
     packages: Vec<Package>,
     /// What the frontend itself asks for: the name in its `package.json`, and the package.
     asked: Vec<(String, usize)>,
+}
+
+impl Locked {
+    /// What is asked for under another name than the registry has: `lo4: npm:lodash@4.17.21`. The
+    /// folder it is installed in has this name.
+    fn aliases(&self) -> impl Iterator<Item = (&str, &Package)> {
+        let needs = self.packages.iter().flat_map(|it| &it.needs);
+        let all = self.asked.iter().chain(needs);
+        all.filter_map(|(name, index)| Some((name.as_str(), self.packages.get(*index)?)))
+            // A package of the workspace has no version, and a folder for a name.
+            .filter(|(name, package)| *name != package.name && !package.version.is_empty())
+    }
 }
 
 /// The frontend a lockfile is read for.
@@ -73,7 +85,7 @@ pub(super) struct Lock {
 }
 
 /// The way from the frontend's `package.json` to a package.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Way {
     /// Line of `package.json` that asks for the first.
     pub(super) line: u32,
@@ -127,7 +139,9 @@ impl Lock {
 
     /// The version of a package, where the lockfile has one only.
     pub(super) fn only_version(&self, name: &str) -> Option<&str> {
-        let mut versions = self.locked.packages.iter().filter(|it| it.name == name);
+        let named = self.locked.packages.iter().filter(|it| it.name == name);
+        let aliases = self.locked.aliases().filter(|(alias, _)| *alias == name);
+        let mut versions = named.chain(aliases.map(|(_, package)| package));
         let first = versions.next()?;
         let is_only = versions.all(|other| other.version == first.version);
         is_only.then_some(first.version.as_str())
@@ -139,7 +153,8 @@ impl Lock {
     }
 
     /// The shortest way to every package that the frontend's `package.json` leads to, by name and
-    /// version. Of ways of one length, that of the first asked for.
+    /// version; one that is asked for under another name is there under both. Of ways of one
+    /// length, that of the first asked for.
     pub(super) fn ways(&self) -> BTreeMap<(&str, &str), Way> {
         let packages = &self.locked.packages;
         let mut reached: BTreeMap<usize, Option<usize>> = BTreeMap::new();
@@ -152,7 +167,7 @@ impl Lock {
             }
         }
         while let Some(index) = open.pop_front() {
-            for &next in packages.get(index).map_or(&[][..], |it| &it.needs) {
+            for &(_, next) in packages.get(index).map_or(&[][..], |it| &it.needs) {
                 if next < packages.len() && !reached.contains_key(&next) {
                     reached.insert(next, Some(index));
                     open.push_back(next);
@@ -184,6 +199,13 @@ impl Lock {
                 (ways.get(&key)).is_none_or(|known| known.packages.len() > way.packages.len());
             if is_shorter {
                 ways.insert(key, way);
+            }
+        }
+        for (alias, package) in self.locked.aliases() {
+            let version = package.version.as_str();
+            if let Some(way) = ways.get(&(package.name.as_str(), version)) {
+                let way = way.clone();
+                ways.entry((alias, version)).or_insert(way);
             }
         }
         ways

@@ -113,6 +113,10 @@ struct Scanner<'a> {
     last_word: &'a str,
     /// Open braces in each template expression that is being read.
     templates: Vec<usize>,
+    /// Of every open bracket, whether it holds the condition of a statement.
+    brackets: Vec<bool>,
+    /// Whether the last closing bracket ended such a condition.
+    was_condition: bool,
     imports: Vec<Import>,
 }
 
@@ -126,6 +130,8 @@ impl<'a> Scanner<'a> {
             last: b'\n',
             last_word: "",
             templates: Vec::new(),
+            brackets: Vec::new(),
+            was_condition: false,
             imports: Vec::new(),
         }
     }
@@ -162,6 +168,14 @@ impl<'a> Scanner<'a> {
 
     fn punctuation(&mut self, byte: u8) {
         self.at += 1;
+        match byte {
+            b'(' => {
+                let has_condition = matches!(self.last_word, "if" | "while" | "for" | "with");
+                self.brackets.push(has_condition);
+            }
+            b')' => self.was_condition = self.brackets.pop().unwrap_or(false),
+            _ => {}
+        }
         self.code(byte);
         let Some(open) = self.templates.last_mut() else {
             return;
@@ -210,10 +224,11 @@ impl<'a> Scanner<'a> {
         end
     }
 
-    /// A slash after an operator or an opening bracket starts a regular expression; after a
-    /// value it divides.
+    /// A slash after an operator, an opening bracket or the condition of a statement starts a
+    /// regular expression; after a value it divides.
     fn may_start_regex(&self) -> bool {
-        matches!(self.last_word, "return" | "typeof" | "case" | "in" | "of")
+        (self.last == b')' && self.was_condition)
+            || matches!(self.last_word, "return" | "typeof" | "case" | "in" | "of")
             || (self.last_word.is_empty() && b"(,=:[!&|?{;+-*%~^>\n".contains(&self.last))
     }
 
@@ -297,7 +312,8 @@ impl<'a> Scanner<'a> {
         let is_member = before == b'.' && !self.text[..start].trim_end().ends_with("...");
         self.at = end;
         self.last = b'a';
-        self.last_word = word;
+        // A member may be called `if` or `in`.
+        self.last_word = if is_member { "" } else { word };
         let found = match word {
             "import" if !is_member => self.import(start),
             "export" if !is_member => self.export(start),
@@ -367,6 +383,7 @@ impl<'a> Scanner<'a> {
         let close = rest.find(')').map_or(end, |length| end + length + 1);
         let statement = one_line(&self.text[from..close]);
         self.push(specifier, kind, clause, statement);
+        self.brackets.push(false);
         Some(end)
     }
 
@@ -543,6 +560,31 @@ object.require('no');
         let text = r#"import{a as b}from"./x.js";import"./y.js";export{b};const c=()=>import("./z.js");export{d}from"./w.js""#;
         let specifiers: Vec<String> = found(text).into_iter().map(|found| found.0).collect();
         assert_eq!(specifiers, ["./x.js", "./y.js", "./z.js", "./w.js"]);
+    }
+
+    #[test]
+    fn a_slash_behind_a_condition_starts_a_regular_expression() {
+        let found = |text| -> Vec<String> {
+            let imports = imports(text).into_iter();
+            imports.map(|import| import.specifier).collect()
+        };
+        for text in [
+            r#"if(a)/"/.test(b);x=()=>import("./page.js")"#,
+            r#"if(f(a)&&import("./page.js"))/'/.test(b)"#,
+            r#"for(;;)while (a(b)) /[/"]/.test(c);import("./page.js")"#,
+        ] {
+            assert_eq!(found(text), ["./page.js"], "{text}");
+        }
+        // Behind a value it divides, whatever looks like the end of an expression later on.
+        for text in [
+            r#"x=(a+b)/c;y="d/e";import("./page.js")"#,
+            r#"x=if_(a)/2;y="d/e";import("./page.js")"#,
+            r#"x=o.if(a)/2;y="d/e";import("./page.js")"#,
+            r#"if(a)x=(b)/2;y="d/e";import("./page.js")"#,
+            r#"x=o.in/2;y="d/e";import("./page.js")"#,
+        ] {
+            assert_eq!(found(text), ["./page.js"], "{text}");
+        }
     }
 
     #[test]

@@ -162,7 +162,7 @@ fn graph(entries: &BTreeMap<String, Entry>, from: &str, seen: &Seen<'_>) -> Lock
         name: entry.name.clone(),
         version: entry.version.clone(),
         needs: (entry.needs.iter())
-            .filter_map(|name| resolve(path, name))
+            .filter_map(|name| Some((name.clone(), resolve(path, name)?)))
             .collect(),
     });
     let asked = (seen.asks.keys())

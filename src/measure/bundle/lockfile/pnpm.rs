@@ -76,7 +76,7 @@ pub(super) fn read(text: &str, seen: &Seen<'_>) -> Result<Locked, String> {
             name: name.to_owned(),
             version: version.to_owned(),
             needs: needs
-                .filter_map(|(name, version)| resolve(name, version))
+                .filter_map(|(name, version)| Some((name.clone(), resolve(name, version)?)))
                 .collect(),
         }
     });
@@ -109,7 +109,6 @@ pub(super) fn read(text: &str, seen: &Seen<'_>) -> Result<Locked, String> {
         needs: chosen(importer, folder)
             .into_iter()
             .filter(|(name, _)| !importer.dev_dependencies.contains_key(name))
-            .map(|(_, index)| index)
             .collect(),
     });
     let packages = packages.chain(members).collect();

@@ -79,12 +79,18 @@ fn every_package_manager_says_who_asks_for_a_package() {
         assert_eq!(way("ms", "2.0.0"), (9, "ms@2.0.0".to_owned()));
         let escape = "@sindresorhus/slugify@2.2.1 escape-string-regexp@5.0.0";
         assert_eq!(way("escape-string-regexp", "5.0.0"), (6, escape.to_owned()));
-        // An alias has the name of the registry.
+        // An alias has the name of the registry, and the one that it is installed under.
         let chunk = (7, "lodash.chunk@4.2.0".to_owned());
         assert_eq!(way("lodash.chunk", "4.2.0"), chunk, "{head}");
+        assert_eq!(way("chunk-of-lodash", "4.2.0"), chunk, "{head}");
+        assert_eq!(
+            lock.only_version("chunk-of-lodash"),
+            Some("4.2.0"),
+            "{head}"
+        );
         let odd = (11, "is-odd@3.0.1 is-number@6.0.0".to_owned());
         assert_eq!(way("is-number", "6.0.0"), odd, "{head}");
-        assert_eq!(ways.len(), 9, "{head}: {ways:?}");
+        assert_eq!(ways.len(), 10, "{head}: {ways:?}");
         assert_eq!(lock.only_version("debug"), Some("4.3.4"));
         assert_eq!(lock.only_version("ms"), None, "two of them");
     }

@@ -66,7 +66,7 @@ fn graph(entries: &BTreeMap<String, Entry>, seen: &Seen<'_>) -> Locked {
                 version => version.to_owned(),
             },
             needs: needs
-                .filter_map(|(name, range)| resolve(name, range))
+                .filter_map(|(name, range)| Some((name.clone(), resolve(name, range)?)))
                 .collect(),
         }
     });
