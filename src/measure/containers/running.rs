@@ -11,9 +11,9 @@ use bollard::Docker;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{ContainerUpdateBody, ExecConfig, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
-    KillContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    StartContainerOptions, WaitContainerOptions,
+    CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
+    InspectNetworkOptions, KillContainerOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::StreamExt;
 use nix::sys::signal::{Signal, kill};
@@ -31,6 +31,11 @@ use crate::measure::process::tree::{self, Census, Usage};
 const GRACE: Duration = Duration::from_secs(3);
 /// How long a busy engine may take to notice that a container has ended.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
+/// How a shell counts an end by SIGKILL.
+const KILLED: i32 = 128 + 9;
+/// How often, and how far apart, it is looked whether the engine has heard why.
+const LOOKS: u32 = 15;
+const GLANCE: Duration = Duration::from_millis(200);
 /// How long one health check may take: as long as Docker gives it where nothing else is said.
 const CHECK_WITHIN: Duration = Duration::from_secs(30);
 /// CPU time of processes nobody saw, from which one must have been there: the kernel counts that of
@@ -573,19 +578,39 @@ async fn how(docker: &Docker, id: &str, limit: Option<u64>) -> Result<End, Strin
         .await
         .map_err(|error| said(&error))?;
     let state = asked.state.unwrap_or_default();
-    if state.oom_killed == Some(true) {
-        return Ok(End::OutOfMemory { limit });
-    }
     let code = state
         .exit_code
         .and_then(|code| i32::try_from(code).ok())
         .unwrap_or(-1);
+    let may_be_late = code == KILLED && limit.is_some();
+    if state.oom_killed == Some(true) || may_be_late && was_out_of_memory(docker, id).await {
+        return Ok(End::OutOfMemory { limit });
+    }
     let what = match state.error {
         Some(error) if !error.is_empty() => error,
         Some(_) | None => describe(ExitStatus::from_raw(code << 8)),
     };
     let success = code == 0;
     Ok(End::Status { what, success })
+}
+
+/// Whether the engine hears, late, that the kernel killed a container for want of memory: it gets the
+/// news of its end and of the reason on two ways.
+async fn was_out_of_memory(docker: &Docker, id: &str) -> bool {
+    let filters = HashMap::from([
+        ("container", vec![id.to_owned()]),
+        ("event", vec!["oom".to_owned()]),
+    ]);
+    for _ in 0..LOOKS {
+        let until = time::OffsetDateTime::now_utc().unix_timestamp().to_string();
+        let options = EventsOptionsBuilder::new().since("0").until(&until);
+        let mut events = docker.events(Some(options.filters(&filters).build()));
+        if let Some(Ok(_)) = events.next().await {
+            return true;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    false
 }
 
 async fn log(docker: &Docker, id: &str, tail: &str) -> Vec<u8> {
