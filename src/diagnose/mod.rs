@@ -96,6 +96,15 @@ impl Case<'_> {
             .collect()
     }
 
+    /// What a count was in base, where it was measured there, and is now: where it got worse for sure
+    /// or misses its target.
+    fn too_many(&self, id: &MetricId) -> Option<(Option<f64>, f64)> {
+        let comparison = self.comparison(id)?;
+        let is_missed = (comparison.target).is_some_and(|target| target.verdict.is_missed());
+        let before = comparison.before.map(|before| before.point);
+        (self.has_regressed(id) || is_missed).then_some((before, comparison.now?.point))
+    }
+
     /// Whether the metric got worse for sure.
     fn has_regressed(&self, id: &MetricId) -> bool {
         self.comparison(id)

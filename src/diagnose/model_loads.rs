@@ -16,13 +16,7 @@ pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
 
 fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
     let loads = MetricId::endpoint(endpoint, Metric::ModelLoadsPerRequest);
-    let comparison = case.comparison(&loads)?;
-    let is_missed = (comparison.target).is_some_and(|target| target.verdict.is_missed());
-    if !case.has_regressed(&loads) && !is_missed {
-        return None;
-    }
-    let now = comparison.now?.point;
-    let before = comparison.before.map(|before| before.point);
+    let (before, now) = case.too_many(&loads)?;
     let compared = before.map_or(String::new(), |before| format!(" (base {before:.1} times)"));
     Some(Finding {
         rule: "ml.model-per-request".to_owned(),

@@ -19,13 +19,7 @@ pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
 
 fn of_endpoint(case: &Case<'_>, endpoint: &str, route: &Route) -> Option<Finding> {
     let runs = MetricId::endpoint(endpoint, Metric::ModelRunsPerRequest);
-    let comparison = case.comparison(&runs)?;
-    let is_missed = (comparison.target).is_some_and(|target| target.verdict.is_missed());
-    if !case.has_regressed(&runs) && !is_missed {
-        return None;
-    }
-    let now = comparison.now?.point;
-    let before = comparison.before.map(|before| before.point);
+    let (before, now) = case.too_many(&runs)?;
     let compared = before.map_or(String::new(), |before| format!(" (base {before:.1} times)"));
     let fewer = now - before.unwrap_or(1.0).min(now);
     Some(Finding {
