@@ -2,12 +2,14 @@
 //!
 //! None of them changes a byte of what is shipped: measured with Vite 7 and 8, webpack 5 and
 //! esbuild 0.25 (`cargo bench --bench bundle`). A line that already has one of them, or that goes
-//! on after the bundler, is left alone. Rspack's command gets none: it writes source maps by
-//! default, and its `--json` leaves out the chunks unless the configuration asks for them.
+//! on after the bundler, is left alone, and a configuration that has a setting for source maps
+//! keeps it. Rspack's command gets none: it writes source maps by default, and its `--json` leaves
+//! out the chunks unless the configuration asks for them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::configured::{self, Tool};
 use super::loading::{OWN_METAFILE, OWN_STATS};
 
 /// What follows the name of a bundler.
@@ -20,6 +22,8 @@ struct Bundler {
     others: &'static [&'static str],
     /// What to add, unless the line has the word before it.
     flags: fn() -> Vec<(&'static str, String)>,
+    /// The flag among them that asks for source maps, and whose configuration may ask for others.
+    maps: Option<(&'static str, Tool)>,
 }
 
 const BUNDLERS: [Bundler; 4] = [
@@ -33,6 +37,7 @@ const BUNDLERS: [Bundler; 4] = [
                 ("--sourcemap", "--sourcemap hidden".to_owned()),
             ]
         },
+        maps: Some(("--sourcemap", Tool::Vite)),
     },
     Bundler {
         names: &["webpack", "webpack-cli"],
@@ -46,69 +51,147 @@ const BUNDLERS: [Bundler; 4] = [
                 ("--devtool", "--devtool hidden-source-map".to_owned()),
             ]
         },
+        maps: Some(("--devtool", Tool::Webpack)),
     },
     Bundler {
         names: &["esbuild"],
         command: None,
         others: &["--watch", "--serve"],
         flags: || vec![("--metafile", format!("--metafile={OWN_METAFILE}"))],
+        maps: None,
     },
     Bundler {
         names: &["rollup"],
         command: None,
         others: &["-w", "--watch", "-m"],
         flags: || vec![("--sourcemap", "--sourcemap hidden".to_owned())],
+        maps: Some(("--sourcemap", Tool::Rollup)),
     },
 ];
 
-/// How package managers run a script, and what goes between the script and its flags. Later
-/// ones also match what an earlier one does.
-const RUNNERS: [(&str, &str); 7] = [
-    ("npm run ", " --"),
-    ("pnpm run ", ""),
-    ("yarn run ", ""),
-    ("bun run ", ""),
-    ("pnpm ", ""),
-    ("yarn ", ""),
-    ("bun ", ""),
+/// Scripts that run scripts are followed so far.
+const DEEPEST: usize = 5;
+/// What stands before a command and sets variables for it.
+const SETTERS: [&str; 2] = ["cross-env", "env"];
+/// What a package manager may be told before the name of a script without running it elsewhere.
+const HARMLESS: [&str; 3] = ["-s", "--silent", "--if-present"];
+/// Told to npm behind the name, they run the script of another package.
+const ELSEWHERE: [&str; 7] = [
+    "-w",
+    "--workspace",
+    "-ws",
+    "--workspaces",
+    "--prefix",
+    "-C",
+    "--include-workspace-root",
 ];
+/// Commands of Bun's own, which win over a script of that name.
+const BUNS_OWN: [&str; 3] = ["build", "test", "install"];
 
 /// The line with the flags of its bundler, whether it runs it itself or through a script of
 /// `package.json` in `directory`.
 pub(super) fn added(line: &str, directory: &Path) -> String {
-    if let Some(flags) = flags_of(line) {
-        return format!("{line} {flags}");
+    match tail(line, directory, DEEPEST) {
+        Some(tail) => format!("{}{tail}", line.trim_end()),
+        None => line.to_owned(),
     }
-    let command = without_assignments(last_command(line));
-    let through_script = || {
-        let (runner, separator) = RUNNERS
-            .iter()
-            .find(|(runner, _)| command.starts_with(runner))?;
-        let name = command.strip_prefix(runner)?.trim();
-        let flags = flags_of(&script_of(directory, name)?)?;
-        Some(format!("{}{separator} {flags}", line.trim_end()))
-    };
-    through_script().unwrap_or_else(|| line.to_owned())
 }
 
-/// The flags that reach a bundler when they are added at the end of a shell line.
-fn flags_of(line: &str) -> Option<String> {
-    let words: Vec<&str> = last_command(line).split_whitespace().collect();
+/// What has to follow a shell line so that the flags reach its bundler, with the space before it.
+fn tail(line: &str, directory: &Path, deepest: usize) -> Option<String> {
+    if line.split_whitespace().any(|word| word.starts_with('#')) {
+        return None;
+    }
+    let (before, command) = last_command(line);
+    let directory = after(before, directory)?;
+    let command = without_assignments(command);
+    if let Some(flags) = flags_of(command, &directory) {
+        let separator = if is_npm_exec(command) { " --" } else { "" };
+        return Some(format!("{separator} {flags}"));
+    }
+    let call = Call::of(command)?;
+    let script = script_of(&directory, call.script)?;
+    let inner = tail(
+        &format!("{script} {}", call.forwarded.join(" ")),
+        &directory,
+        deepest.checked_sub(1)?,
+    )?;
+    // Yarn 1 swallows the first `--`, later ones hand it on.
+    let is_swallowed = call.manager == "yarn" && inner.starts_with(" -- ");
+    (!is_swallowed).then(|| format!("{}{inner}", call.separator))
+}
+
+/// A script that a package manager runs.
+#[derive(Debug)]
+struct Call<'a> {
+    manager: &'a str,
+    script: &'a str,
+    /// What the script gets already.
+    forwarded: Vec<&'a str>,
+    /// What has to stand between what is there and what is added.
+    separator: &'static str,
+}
+
+impl<'a> Call<'a> {
+    /// None where it runs no script, or one of another package.
+    fn of(command: &'a str) -> Option<Self> {
+        let mut words = command.split_whitespace();
+        let manager = words.next()?;
+        let mut words = words.filter(|word| !HARMLESS.contains(word)).peekable();
+        let is_run = words
+            .next_if(|word| ["run", "run-script"].contains(word))
+            .is_some();
+        let script = words.next().filter(|word| !word.starts_with('-'))?;
+        let given: Vec<&str> = words.collect();
+        let (forwarded, separator) = match manager {
+            "npm" if is_run => match given.iter().position(|word| *word == "--") {
+                Some(at) => (given[at + 1..].to_vec(), ""),
+                None => {
+                    let name = |word: &&str| word.split('=').next().unwrap_or(word).to_owned();
+                    let mut names = given.iter().map(name);
+                    if names.any(|name| ELSEWHERE.contains(&name.as_str())) {
+                        return None;
+                    }
+                    let is_forwarded = |word: &&&str| !word.starts_with('-');
+                    (given.iter().filter(is_forwarded).copied().collect(), " --")
+                }
+            },
+            "bun" if is_run || !BUNS_OWN.contains(&script) => (given, ""),
+            "pnpm" | "yarn" => (given, ""),
+            _ => return None,
+        };
+        Some(Self {
+            manager,
+            script,
+            forwarded,
+            separator,
+        })
+    }
+}
+
+/// The flags that reach a bundler when they are added at the end of a command.
+fn flags_of(command: &str, directory: &Path) -> Option<String> {
+    let words: Vec<&str> = command.split_whitespace().collect();
     BUNDLERS.iter().find_map(|bundler| {
         let at = words.iter().position(|word| bundler.is_named(word))?;
         let rest = &words[at + 1..];
         let is_build = bundler.command.is_none_or(|it| rest.first() == Some(&it))
             && !rest.iter().any(|word| bundler.others.contains(word));
+        let is_given = |flag: &str| {
+            let mut given = rest.iter();
+            given.any(|given| given.split('=').next() == Some(flag))
+        };
+        let is_set = |flag: &str| {
+            bundler.maps.is_some_and(|(maps, tool)| {
+                maps == flag && configured::has_source_maps(tool, rest, directory)
+            })
+        };
         let flags: Vec<String> = (bundler.flags)()
             .into_iter()
-            .filter(|(word, _)| {
-                !rest
-                    .iter()
-                    .any(|given| given.split('=').next() == Some(word))
-            })
+            .filter(|(word, _)| is_build && !is_given(word) && !is_set(word))
             .map(|(_, flag)| flag)
             .collect();
-        (is_build && !flags.is_empty()).then(|| flags.join(" "))
+        (!flags.is_empty()).then(|| flags.join(" "))
     })
 }
 
@@ -122,22 +205,52 @@ impl Bundler {
     }
 }
 
-/// The last command of a shell line.
-fn last_command(line: &str) -> &str {
-    line.rsplit(['&', ';', '|']).next().unwrap_or(line).trim()
+/// The last command of a shell line, and what stands before it.
+fn last_command(line: &str) -> (&str, &str) {
+    let at = line.rfind(['&', ';', '|']).map_or(0, |at| at + 1);
+    (&line[..at], line[at..].trim())
+}
+
+/// Where the commands before the last leave a shell that started in `directory`; none where that
+/// cannot be told.
+fn after(before: &str, directory: &Path) -> Option<PathBuf> {
+    let mut directory = directory.to_owned();
+    for command in before.split(['&', ';', '|']) {
+        let mut words = command.split_whitespace();
+        match words.next() {
+            Some("cd") => {
+                let to = words.next()?;
+                let is_plain = !to.starts_with(['-', '~']) && !to.contains(['$', '"', '\'', '`']);
+                directory = is_plain.then(|| directory.join(to))?;
+            }
+            Some("pushd" | "popd") => return None,
+            Some(_) | None => {}
+        }
+    }
+    Some(directory)
 }
 
 /// The command behind the variables that stand before it: `NODE_ENV=production npm run build`.
 fn without_assignments(mut command: &str) -> &str {
-    while let Some((word, rest)) = command.split_once(char::is_whitespace)
-        && word.split_once('=').is_some_and(|(name, value)| {
+    while let Some((word, rest)) = command.split_once(char::is_whitespace) {
+        let is_assignment = word.split_once('=').is_some_and(|(name, value)| {
             let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
             name.bytes().all(is_name) && !value.starts_with(['"', '\''])
-        })
-    {
+        });
+        if !is_assignment && !SETTERS.contains(&word) {
+            break;
+        }
         command = rest.trim_start();
     }
     command
+}
+
+/// Whether npm takes what follows for its own unless `--` stands before it.
+fn is_npm_exec(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    words.next() == Some("npm")
+        && words.next().is_some_and(|it| ["exec", "x"].contains(&it))
+        && !words.any(|word| word == "--")
 }
 
 fn script_of(directory: &Path, name: &str) -> Option<String> {
@@ -188,25 +301,88 @@ mod tests {
     #[test]
     fn scripts_are_looked_up_for_every_package_manager() {
         let folder = tempfile::tempdir().unwrap();
-        let package = r#"{"scripts": {"build": "vite build", "pack": "gulp"}}"#;
+        let package = r#"{"scripts": {
+            "build": "vite build",
+            "pack": "gulp",
+            "build:all": "npm run build",
+            "build:pnpm": "pnpm run build",
+            "round": "npm run round",
+            "mapped": "vite build --sourcemap"
+        }}"#;
         fs::write(folder.path().join("package.json"), package).unwrap();
-        let added = |line| added(line, folder.path());
+        let flags = "--manifest --sourcemap hidden";
+        for (line, tail) in [
+            ("npm run build", " -- "),
+            ("npm run -s build", " -- "),
+            ("npm run build --silent", " -- "),
+            ("npm run build -- --mode ci", " "),
+            ("npm run-script build", " -- "),
+            ("npm run build:all", " -- -- "),
+            ("npm run build:pnpm", " -- "),
+            ("pnpm build", " "),
+            ("pnpm run build --mode ci", " "),
+            ("pnpm build:all", " -- "),
+            ("corepack enable && yarn run build", " "),
+            ("bun run build", " "),
+            ("NODE_ENV=production npm run build", " -- "),
+            ("cross-env NODE_ENV=production npm run build", " -- "),
+            ("npm exec vite build", " -- "),
+            ("npm exec -- vite build", " "),
+            ("npx vite build", " "),
+        ] {
+            assert_eq!(
+                added(line, folder.path()),
+                format!("{line}{tail}{flags}"),
+                "{line}"
+            );
+        }
         assert_eq!(
-            added("npm run build"),
-            "npm run build -- --manifest --sourcemap hidden"
+            added("npm run mapped", folder.path()),
+            "npm run mapped -- --manifest"
         );
         assert_eq!(
-            added("pnpm build"),
-            "pnpm build --manifest --sourcemap hidden"
+            added("npm run build -- --sourcemap", folder.path()),
+            "npm run build -- --sourcemap --manifest"
         );
+        for line in [
+            "npm run pack",
+            "npm run round",
+            "npm run build -w web",
+            "npm run build --prefix=web",
+            "npm --prefix web run build",
+            "pnpm --filter web build",
+            "yarn workspace web build",
+            "yarn build:all",
+            "bun build",
+            "npm run build # the app",
+            "cd elsewhere && npm run build",
+            "cd $HOME && vite build",
+        ] {
+            assert_eq!(added(line, folder.path()), line);
+        }
+    }
+
+    #[test]
+    fn a_script_is_that_of_the_folder_the_line_goes_to() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("web")).unwrap();
+        let package = r#"{"scripts": {"build": "vite build"}}"#;
+        fs::write(folder.path().join("web/package.json"), package).unwrap();
         assert_eq!(
-            added("corepack enable && yarn run build"),
-            "corepack enable && yarn run build --manifest --sourcemap hidden"
+            added("cd web && npm run build", folder.path()),
+            "cd web && npm run build -- --manifest --sourcemap hidden"
         );
+    }
+
+    #[test]
+    fn a_setting_of_the_users_own_is_not_overridden() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = "export default { build: { sourcemap: 'inline' } }";
+        fs::write(folder.path().join("vite.config.js"), config).unwrap();
+        assert_eq!(added("vite build", folder.path()), "vite build --manifest");
         assert_eq!(
-            added("NODE_ENV=production npm run build"),
-            "NODE_ENV=production npm run build -- --manifest --sourcemap hidden"
+            added("vite build --config other.js", folder.path()),
+            "vite build --config other.js --manifest --sourcemap hidden"
         );
-        assert_eq!(added("npm run pack"), "npm run pack");
     }
 }

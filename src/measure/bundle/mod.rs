@@ -10,6 +10,7 @@ pub mod build;
 mod chunks;
 mod common_js;
 mod compress;
+mod configured;
 mod deferrable;
 mod flags;
 mod gzip;
@@ -117,6 +118,11 @@ pub struct Output<'a> {
     pub cache: Option<&'a Path>,
 }
 
+/// Said where a build does not tell where its bytes come from.
+const NO_ORIGINS: &str = "no package and no import is named, because the build left no source maps beside its scripts: let \
+     `build` write them, for instance with `vite build --sourcemap hidden` or \
+     `webpack --devtool hidden-source-map`";
+
 /// Weighs a built frontend.
 pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
     let Output {
@@ -201,6 +207,11 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
         }
     }
     ledger.add_unread(&shipped);
+    let has_script = |it: &Asset| assets::Kind::of(&it.path) == assets::Kind::Script;
+    let is_built = frontend.join("package.json").is_file();
+    if chunks.is_empty() && is_built && shipped.iter().any(has_script) {
+        skipped.push(NO_ORIGINS.to_owned());
+    }
     let lock = lockfile::Lock::find(&frontend, directory, &mut skipped);
     ledger.look_up_versions(&home, lock.as_ref());
     let entries = imports::entries(&said.chunks, &home);
