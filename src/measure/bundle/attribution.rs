@@ -349,6 +349,8 @@ pub(super) struct Module {
     pub(super) text: Option<String>,
     /// Bytes in the built files.
     pub(super) bytes: u64,
+    /// Whether some of them load first.
+    pub(super) loads_first: bool,
 }
 
 /// Bytes by owner and by module over all chunks.
@@ -371,6 +373,7 @@ impl Ledger {
             *raw.entry(Owner::from(&source.origin)).or_default() += source.bytes;
             let module = self.modules.entry(source.origin).or_default();
             module.bytes += source.bytes;
+            module.loads_first |= source.bytes > 0 && chunk.asset.load == Load::Initial;
             module.text = module.text.take().or(source.text);
         }
         self.add_shares(chunk.asset, raw);

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use crate::model::evidence::{CommonJs, Place};
 
 use super::attribution::Ledger;
-use super::imports::{Graph, Node};
+use super::imports::Graph;
+use super::resolve::Node;
 use super::scan::{self, Format};
 use super::sources::{Home, Origin};
 

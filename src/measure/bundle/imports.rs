@@ -12,8 +12,9 @@ use crate::model::evidence::{ImportChain, Place};
 use super::attribution::Ledger;
 use super::chunks::Chunks;
 use super::pages;
+use super::resolve::{self, May, Meaning, Node, Resolver};
 use super::scan::{self, Import, Kind};
-use super::sources::{Home, Origin, normalise, package_name};
+use super::sources::{Home, Origin, folder_of, join, normalise};
 
 /// What chains to modules of the project's own start with instead of a package name:
 /// `./frontend/src/pages/Charts.tsx`.
@@ -23,26 +24,6 @@ const OWN_MODULE: &str = "./";
 pub(super) fn is_own_module(package: &str) -> bool {
     package.starts_with(OWN_MODULE)
 }
-
-/// Endings a specifier may leave out, in the order bundlers try them.
-const ENDINGS: [&str; 16] = [
-    "",
-    ".tsx",
-    ".ts",
-    ".jsx",
-    ".js",
-    ".mts",
-    ".mjs",
-    ".cjs",
-    ".vue",
-    ".svelte",
-    "/index.tsx",
-    "/index.ts",
-    "/index.jsx",
-    "/index.js",
-    "/index.mjs",
-    "/index.vue",
-];
 
 /// Source files where the project's code starts, relative to the frontend.
 pub(super) fn entries(chunks: &Chunks, home: &Home) -> Vec<String> {
@@ -61,26 +42,15 @@ pub(super) fn entries(chunks: &Chunks, home: &Home) -> Vec<String> {
 
 fn scripts_of_page(page: &str, home: &Home) -> Vec<String> {
     let html = home.read(page).unwrap_or_default();
-    let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = folder_of(page);
     pages::scripts_of(&html)
         .into_iter()
         .filter(|url| !url.contains("://"))
         .map(|url| match url.strip_prefix('/') {
             Some(path) => normalise(path),
-            None => normalise(&format!("{folder}/{url}"))
-                .trim_start_matches('/')
-                .to_owned(),
+            None => join(folder, &url),
         })
         .collect()
-}
-
-/// Something that can be imported.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Node {
-    /// A module of the project, relative to the frontend.
-    Own(String),
-    /// A package.
-    Package(String),
 }
 
 /// One import that leads from a node to another.
@@ -132,6 +102,12 @@ pub(super) struct Graph {
     roots: Vec<String>,
     /// Every import that was read, by what has it.
     edges: BTreeMap<Node, Vec<Edge>>,
+    /// What imports that load at once may mean besides, by what has them.
+    may: BTreeMap<Node, May>,
+    /// All that loads at once.
+    at_once: BTreeSet<Node>,
+    /// What loads at once although no import leads to it that was read.
+    unreached: BTreeSet<Node>,
 }
 
 impl Graph {
@@ -141,16 +117,23 @@ impl Graph {
         let mut reader = Reader::new(ledger, home);
         let mut roots: Vec<String> = entries
             .iter()
-            .filter_map(|path| reader.find(path))
+            .filter_map(|path| reader.resolver.find(path))
             .collect();
         if roots.is_empty() {
             roots = reader.unimported();
         }
         let mut by_static = reader.walk(&roots, true);
+        let unreached = reader.unreached(&by_static);
+        let at_once = reader.at_once(by_static.keys().chain(&unreached));
         reader.follow_declarations(&mut by_static, true);
         let mut by_any = reader.walk(&roots, false);
         reader.follow_declarations(&mut by_any, false);
-        let packages = reader.packages.keys().copied().map(str::to_owned).collect();
+        if reader.resolver.imports_by_name() {
+            let roots = roots.iter().cloned().map(Node::Own);
+            reader.may.extend(roots.map(|it| (it, May::anything())));
+        }
+        let packages = reader.resolver.packages.keys();
+        let packages = packages.copied().map(str::to_owned).collect();
         let mut modules = reader.modules;
         modules.retain(|path, _| by_any.contains_key(&Node::Own(path.clone())));
         Self {
@@ -160,6 +143,9 @@ impl Graph {
             packages,
             roots,
             edges: reader.edges,
+            may: reader.may,
+            at_once,
+            unreached,
         }
     }
 
@@ -177,9 +163,26 @@ impl Graph {
         reached.flat_map(|(from, edges)| edges.iter().map(move |edge| (from, edge)))
     }
 
-    /// Whether static imports lead to it.
-    pub(super) fn loads_at_once(&self, node: &Node) -> bool {
-        self.by_static.contains_key(node)
+    /// All that loads at once: what static imports lead to from the roots, what the build has in
+    /// the files that load first, and all that these import, or may import, statically.
+    pub(super) fn at_once(&self) -> &BTreeSet<Node> {
+        &self.at_once
+    }
+
+    /// Of that, what may be imported by something that was not read.
+    pub(super) fn unreached(&self) -> &BTreeSet<Node> {
+        &self.unreached
+    }
+
+    /// The static imports that a node has.
+    pub(super) fn statics(&self, from: &Node) -> impl Iterator<Item = &Edge> {
+        let edges = self.edges.get(from).into_iter().flatten();
+        edges.filter(|edge| edge.is_static)
+    }
+
+    /// What the static imports of a node may mean besides.
+    pub(super) fn may(&self, from: &Node) -> Option<&May> {
+        self.may.get(from)
     }
 
     /// A chain to every package and to every module of the project but the entries.
@@ -223,26 +226,50 @@ impl Graph {
 struct Reader<'a> {
     ledger: &'a Ledger,
     home: &'a Home,
-    packages: BTreeMap<&'a str, Vec<&'a Origin>>,
+    resolver: Resolver<'a>,
     modules: BTreeMap<String, OwnModule>,
     edges: BTreeMap<Node, Vec<Edge>>,
+    may: BTreeMap<Node, May>,
 }
 
 impl<'a> Reader<'a> {
     fn new(ledger: &'a Ledger, home: &'a Home) -> Self {
-        let mut packages: BTreeMap<&str, Vec<&Origin>> = BTreeMap::new();
-        for origin in ledger.modules.keys() {
-            if let Origin::Package { package, .. } = origin {
-                packages.entry(package).or_default().push(origin);
-            }
-        }
         Self {
             ledger,
             home,
-            packages,
+            resolver: Resolver::new(ledger, home),
             modules: BTreeMap::new(),
             edges: BTreeMap::new(),
+            may: BTreeMap::new(),
         }
+    }
+
+    /// What loads first by what the build says, and is not reached, or not only by what was read.
+    fn unreached(&self, reached: &Steps) -> BTreeSet<Node> {
+        let first = self.ledger.modules.iter().filter(|(_, it)| it.loads_first);
+        let first = first.filter_map(|(origin, _)| match origin {
+            Origin::Own(path) => Some(Node::Own(path.clone())),
+            Origin::Package { package, .. } => Some(Node::Package(package.clone())),
+            Origin::Bundler => None,
+        });
+        let first: BTreeSet<Node> = first.collect();
+        let unasked: BTreeSet<Node> = self.resolver.unasked().collect();
+        let is_open = |node: &Node| !reached.contains_key(node) || unasked.contains(node);
+        first.into_iter().filter(is_open).collect()
+    }
+
+    /// All that is there once `nodes` are, by imports that are sure or may be.
+    fn at_once<'n>(&mut self, nodes: impl Iterator<Item = &'n Node>) -> BTreeSet<Node> {
+        let mut all: BTreeSet<Node> = nodes.cloned().collect();
+        let mut open: Vec<Node> = all.iter().cloned().collect();
+        while let Some(from) = open.pop() {
+            let statics = self.edges(&from).iter().filter(|edge| edge.is_static);
+            let mut next: Vec<Node> = statics.map(|edge| edge.to.clone()).collect();
+            let may = self.may.get(&from).into_iter();
+            next.extend(may.flat_map(|may| may.nodes.iter().cloned()));
+            open.extend(next.into_iter().filter(|node| all.insert(node.clone())));
+        }
+        all
     }
 
     /// The shortest way to everything that can be reached.
@@ -284,7 +311,7 @@ impl<'a> Reader<'a> {
         while let Some((name, folder)) = open.pop_front() {
             for (dependency, line) in self.home.declared(&folder) {
                 let to = Node::Package(dependency.clone());
-                let is_in_build = self.packages.contains_key(dependency.as_str());
+                let is_in_build = self.resolver.packages.contains_key(dependency.as_str());
                 let loads_later = static_only && !self.ledger.loads_first(&dependency);
                 if steps.contains_key(&to) || (is_in_build && loads_later) {
                     continue;
@@ -307,7 +334,7 @@ impl<'a> Reader<'a> {
     }
 
     fn folder_of(&self, name: &str) -> Option<String> {
-        let origins = self.packages.get(name)?;
+        let origins = self.resolver.packages.get(name)?;
         origins.iter().find_map(|origin| match origin {
             Origin::Package { folder, .. } => Some(folder.clone()),
             Origin::Own(_) | Origin::Bundler => None,
@@ -338,46 +365,59 @@ impl<'a> Reader<'a> {
 
     fn edges(&mut self, from: &Node) -> &[Edge] {
         if !self.edges.contains_key(from) {
-            let edges = match from {
-                Node::Own(path) => self.edges_of_module(path),
-                Node::Package(name) => self.edges_of_package(name),
+            let Read { edges, may } = match from {
+                Node::Own(path) => self.module(path),
+                Node::Package(name) => self.package(name),
             };
             self.edges.insert(from.clone(), edges);
+            self.may.insert(from.clone(), may);
         }
         self.edges.get(from).map_or(&[], Vec::as_slice)
     }
 
-    fn edges_of_module(&mut self, path: &str) -> Vec<Edge> {
+    fn module(&mut self, path: &str) -> Read {
         let in_map = || {
             let module = self.ledger.modules.get(&Origin::Own(path.to_owned()))?;
             module.text.clone()
         };
+        let mut read = Read::default();
         let Some(text) = self.home.read(path).or_else(in_map) else {
-            return Vec::new();
+            if !resolve::imports_nothing(path) {
+                read.may = May::anything();
+            }
+            return read;
         };
         let file = self.home.in_project(path);
         let imports = scan::imports(&text);
-        let edges = imports
-            .iter()
-            .filter_map(|import| self.edge(import, &file, |specifier| self.own(specifier, path)))
-            .collect();
+        for import in &imports {
+            read.add(import, &file, |specifier| {
+                self.resolver.meant(specifier, path)
+            });
+        }
+        if scan::asks_by_pattern(&text) {
+            read.may = May::anything();
+        }
         let module = OwnModule {
             file,
             text,
             imports,
         };
         self.modules.insert(path.to_owned(), module);
-        edges
+        read
     }
 
     /// The imports of other packages by any module of a package that is in the build.
-    fn edges_of_package(&self, name: &str) -> Vec<Edge> {
-        let origins = self.packages.get(name).map_or(&[][..], Vec::as_slice);
-        let mut edges = Vec::new();
-        for origin in origins {
+    fn package(&self, name: &str) -> Read {
+        let origins = self.resolver.packages.get(name);
+        let mut read = Read::default();
+        let mut folders = BTreeSet::new();
+        for origin in origins.into_iter().flatten() {
             let Origin::Package { folder, inner, .. } = origin else {
                 continue;
             };
+            if folders.insert(folder) {
+                read.may.add(self.resolver.passed_on(folder));
+            }
             let in_map = self.ledger.modules.get(origin);
             let in_map = in_map.and_then(|module| module.text.as_deref());
             let path = format!("{folder}/{inner}");
@@ -388,91 +428,49 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let file = self.home.in_project(&path);
-            edges.extend(
-                scan::imports(&text)
-                    .iter()
-                    .filter_map(|import| self.edge(import, &file, |_| None))
-                    .filter(|edge| edge.to != Node::Package(name.to_owned())),
-            );
+            for import in &scan::imports(&text) {
+                read.add(import, &file, |specifier| {
+                    self.resolver.meant_in_package(specifier)
+                });
+            }
         }
-        edges
+        let itself = Node::Package(name.to_owned());
+        read.edges.retain(|edge| edge.to != itself);
+        read
     }
+}
 
-    fn edge(
-        &self,
-        import: &Import,
-        file: &str,
-        own: impl Fn(&str) -> Option<String>,
-    ) -> Option<Edge> {
+/// What was read of a node.
+#[derive(Debug, Default)]
+struct Read {
+    edges: Vec<Edge>,
+    may: May,
+}
+
+impl Read {
+    /// Adds an import in `file`.
+    fn add(&mut self, import: &Import, file: &str, meant: impl Fn(&str) -> Meaning) {
         let (specifier, query) = match import.specifier.split_once('?') {
             Some((specifier, query)) => (specifier, query),
             None => (import.specifier.as_str(), ""),
         };
         // The address or the text of a file is no code.
         if matches!(query, "url" | "raw") {
-            return None;
+            return;
         }
-        let package = package_name(specifier).filter(|name| self.packages.contains_key(name));
-        let to = match package {
-            Some(name) => Node::Package(name.to_owned()),
-            None => Node::Own(own(specifier)?),
-        };
-        Some(Edge {
+        let is_static = import.kind != Kind::Dynamic && !query.contains("worker");
+        let meaning = meant(specifier);
+        if is_static {
+            self.may.add(meaning.may);
+        }
+        self.edges.extend(meaning.is.map(|to| Edge {
             to,
             place: Place {
                 file: file.to_owned(),
                 line: import.line,
             },
-            is_static: import.kind != Kind::Dynamic && !query.contains("worker"),
+            is_static,
             is_required: import.kind == Kind::Require,
-        })
+        }));
     }
-
-    /// The module of the project that `specifier` in `from` means. `@/` and `~/` are taken for
-    /// `src/`, as nearly every project configures them.
-    fn own(&self, specifier: &str, from: &str) -> Option<String> {
-        if specifier.starts_with('.') {
-            let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
-            let joined = normalise(&format!("{folder}/{specifier}"));
-            return self.find(joined.trim_start_matches('/'));
-        }
-        let alias = specifier
-            .strip_prefix("@/")
-            .or_else(|| specifier.strip_prefix("~/"));
-        match alias {
-            Some(rest) => self
-                .find(&format!("src/{rest}"))
-                .or_else(|| self.find(rest)),
-            None => self.find(specifier.strip_prefix('/')?),
-        }
-    }
-
-    /// The module at `path`, with an ending it may lack; `.js` may stand for `.ts`.
-    fn find(&self, path: &str) -> Option<String> {
-        let typed = path
-            .strip_suffix(".js")
-            .or_else(|| path.strip_suffix(".jsx"));
-        ENDINGS
-            .iter()
-            .map(|ending| format!("{path}{ending}"))
-            .chain(
-                typed
-                    .iter()
-                    .flat_map(|stem| [format!("{stem}.ts"), format!("{stem}.tsx")]),
-            )
-            .find(|candidate| {
-                self.ledger
-                    .modules
-                    .contains_key(&Origin::Own(candidate.clone()))
-                    || (is_code(candidate) && self.home.has(candidate))
-            })
-    }
-}
-
-/// Whether a file can hold imports that ship code.
-fn is_code(path: &str) -> bool {
-    ENDINGS
-        .iter()
-        .any(|ending| ending.starts_with('.') && path.ends_with(ending))
-        && !path.ends_with(".d.ts")
 }

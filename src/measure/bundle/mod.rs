@@ -4,6 +4,7 @@
 //! Reads the output folder and the sources beside it; must not build anything, write anything
 //! or judge anything.
 
+mod aliases;
 mod assets;
 mod attribution;
 pub mod build;
@@ -22,6 +23,7 @@ mod metafile;
 mod names;
 mod pages;
 mod pairing;
+mod resolve;
 mod routes;
 mod scan;
 mod sources;

@@ -52,6 +52,25 @@ pub(super) fn words<'a>(text: &'a str, visit: &mut dyn FnMut(Word<'a>)) {
     Scanner::new(text).run(visit);
 }
 
+/// Whether `text` asks for modules at once that it does not name: by a pattern, as bundlers offer
+/// it, or by what an expression gives.
+pub(super) fn asks_by_pattern(text: &str) -> bool {
+    let mut asks = false;
+    words(text, &mut |word| {
+        let before = &text[..text.len() - word.rest.len() - word.text.len()];
+        let is_called = word.rest.trim_ascii_start().starts_with('(');
+        asks |= match word.text {
+            // Lazy ones are dynamic imports.
+            "glob" => before.ends_with("import.meta.") && text.contains("eager"),
+            "globEager" => before.ends_with("import.meta."),
+            "context" => is_called && before.ends_with("require."),
+            "require" => !word.is_member && is_called,
+            _ => false,
+        };
+    });
+    asks
+}
+
 /// What kind of module a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -553,6 +572,28 @@ object.require('no');
         .map(|(specifier, line, kind)| (specifier.to_owned(), line, kind))
         .into();
         assert_eq!(found(text), expected);
+    }
+
+    #[test]
+    fn modules_may_be_asked_for_without_their_names() {
+        for text in [
+            "const all = import.meta.glob('./pages/*.tsx', { eager: true });",
+            "const all = import.meta.glob<Page>('./pages/*.tsx', { eager: true });",
+            "import.meta.globEager('./pages/*.tsx')",
+            "require.context('./pages', true)",
+            "const page = require(name);",
+            "const page = require(`./${name}`);",
+        ] {
+            assert!(asks_by_pattern(text), "{text}");
+        }
+        for text in [
+            "const all = import.meta.glob('./pages/*.tsx');",
+            "const page = require('./page');",
+            "object.require(name); files.glob('*', { eager: true });",
+            "typeof require === 'function' && require",
+        ] {
+            assert!(!asks_by_pattern(text), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whose code a source of a source map is, and where that source lies in the project.
 //!
-//! Paths are compared as text; the disk is asked for versions and for the text of the project's
-//! own files only.
+//! Paths are compared as text; the disk is asked for what the project's own files say, and for what
+//! installed packages say of themselves.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,26 +42,61 @@ impl Home {
         }
     }
 
+    /// A path relative to the frontend in its shortest form: one that leaves the frontend and leads
+    /// back into it does neither.
+    pub(super) fn shortest(&self, path: &str) -> String {
+        let directory = normalise(&self.directory);
+        let whole = join(&directory, path);
+        match whole == ".." || whole.starts_with("../") {
+            true => normalise(path),
+            false => relative(&directory, &whole),
+        }
+    }
+
+    /// What `path` means in `folder`; both relative to the frontend, or `path` absolute.
+    pub(super) fn resolve(&self, folder: &str, path: &str) -> String {
+        match path.starts_with('/') {
+            true => relative(&self.folder.to_string_lossy(), &normalise(path)),
+            false => self.shortest(&join(folder, path)),
+        }
+    }
+
+    /// `folder` and every folder above it, up to that of the project; all relative to the frontend,
+    /// whose own is empty.
+    pub(super) fn above(&self, folder: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut folder = self.shortest(folder);
+        while self.is_in_project(&folder) {
+            let next = self.shortest(&join(&folder, ".."));
+            all.push(std::mem::replace(&mut folder, next));
+        }
+        all
+    }
+
+    /// Whether a path relative to the frontend lies in the project.
+    pub(super) fn is_in_project(&self, path: &str) -> bool {
+        let directory = normalise(&self.directory);
+        let levels = directory.split('/').filter(|part| !part.is_empty()).count();
+        let up = path.split('/').take_while(|part| *part == "..").count();
+        !path.starts_with('/') && up <= levels
+    }
+
     /// The file relative to the project, from its path relative to the frontend.
     pub(super) fn in_project(&self, path: &str) -> String {
         let joined = normalise(&format!("{}/{path}", self.directory));
         joined.trim_start_matches("../").to_owned()
     }
 
-    /// The text of a file of the frontend; none when it lies outside or is not there.
+    /// The text of a file of the project; none when it lies outside or is not there.
     pub(super) fn read(&self, path: &str) -> Option<String> {
-        self.is_inside(path)
+        self.is_in_project(path)
             .then(|| fs::read_to_string(self.folder.join(path)).ok())
             .flatten()
     }
 
-    /// Whether the frontend has that file.
+    /// Whether the project has that file.
     pub(super) fn has(&self, path: &str) -> bool {
-        self.is_inside(path) && self.folder.join(path).is_file()
-    }
-
-    fn is_inside(&self, path: &str) -> bool {
-        !path.starts_with("../") && !path.starts_with('/') && !path.is_empty()
+        self.is_in_project(path) && self.folder.join(path).is_file()
     }
 
     /// The package's own description of itself, from the folder it is installed in.
@@ -85,13 +120,39 @@ impl Home {
             .collect()
     }
 
-    /// Where `dependency` is installed for the package in `folder`.
-    pub(super) fn installed(&self, folder: &str, dependency: &str) -> Option<String> {
-        let beside = folder.rfind("node_modules/").map_or("", |at| &folder[..at]);
-        [format!("{folder}/"), beside.to_owned(), String::new()]
-            .into_iter()
-            .map(|above| format!("{above}node_modules/{dependency}"))
-            .find(|candidate| self.folder.join(candidate).is_dir())
+    /// The names of all that the package in `folder` declares to need where it is used; none when
+    /// its description cannot be read.
+    pub(super) fn asked_for(&self, folder: &str) -> Option<Vec<String>> {
+        let json = self.package_json(folder)?;
+        let needs = ["dependencies", "peerDependencies", "optionalDependencies"];
+        let needs = needs.iter().filter_map(|key| json.get(key)?.as_object());
+        Some(needs.flat_map(|it| it.keys().cloned()).collect())
+    }
+
+    /// Where `name` is installed for what lies in `folder`.
+    pub(super) fn installed(&self, folder: &str, name: &str) -> Option<String> {
+        let above = self.above(folder).into_iter().chain(self.above(""));
+        above
+            .map(|above| join(&above, &format!("node_modules/{name}")))
+            .find(|candidate| !name.is_empty() && self.folder.join(candidate).is_dir())
+    }
+
+    /// Where a path leads when links are followed.
+    pub(super) fn real(&self, path: &str) -> Option<String> {
+        let real = self.folder.join(path).canonicalize().ok()?;
+        Some(relative(
+            &self.folder.to_string_lossy(),
+            &real.to_string_lossy(),
+        ))
+    }
+
+    /// The names of the files in a folder.
+    pub(super) fn files(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.join(folder)).into_iter().flatten();
+        let files = entries.flatten().filter(|entry| entry.path().is_file());
+        files
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
     }
 
     /// Whose code `source` is, which a map in `map_folder` names.
@@ -213,7 +274,20 @@ pub(super) fn normalise(path: &str) -> String {
     format!("{start}{}", parts.join("/"))
 }
 
-/// `to` as seen from the folder `from`; both absolute and normalised.
+/// `path` as seen from `folder`, without `.`, `..` and empty parts.
+pub(super) fn join(folder: &str, path: &str) -> String {
+    match folder {
+        "" => normalise(path),
+        folder => normalise(&format!("{folder}/{path}")),
+    }
+}
+
+/// The folder of a file.
+pub(super) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// `to` as seen from the folder `from`; both absolute and normalised, or both seen from one folder.
 fn relative(from: &str, to: &str) -> String {
     let from: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
     let to: Vec<&str> = to.split('/').filter(|part| !part.is_empty()).collect();
@@ -296,6 +370,20 @@ mod tests {
         assert_eq!(home.in_project("../shared/a.ts"), "shared/a.ts");
         let home = Home::new(Path::new("/p"), ".");
         assert_eq!(home.in_project("src/main.tsx"), "src/main.tsx");
-        assert!(home.read("../etc/passwd").is_none());
+        assert!(!home.is_in_project("../etc/passwd"));
+    }
+
+    #[test]
+    fn folders_are_looked_at_up_to_that_of_the_project() {
+        let home = Home::new(Path::new("/p/apps/web"), "./apps/web");
+        assert_eq!(home.above("src/a"), ["src/a", "src", "", "..", "../.."]);
+        assert_eq!(
+            home.above("../../packages/ui"),
+            ["../../packages/ui", "../../packages", "../.."]
+        );
+        assert_eq!(home.above("../../.."), [""; 0]);
+        assert_eq!(home.shortest("../../apps/web/src/a.ts"), "src/a.ts");
+        assert_eq!(home.shortest("../../../b"), "../../../b");
+        assert_eq!(Home::new(Path::new("/p"), ".").above("src"), ["src", ""]);
     }
 }

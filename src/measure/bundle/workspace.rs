@@ -26,7 +26,7 @@ const LARGEST: u64 = 1_000_000;
 /// How deep below the project packages are looked for.
 const DEPTH: usize = 4;
 /// Where a package names what it needs.
-const NEEDS: [&str; 4] = [
+pub(super) const NEEDS: [&str; 4] = [
     "dependencies",
     "devDependencies",
     "peerDependencies",
