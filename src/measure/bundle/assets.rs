@@ -15,7 +15,7 @@ use super::compress::{Sizes, Weigher};
 use super::loading::Mentions;
 use super::names::Normaliser;
 
-/// Where Vite 5 and later leave the manifest.
+/// Where Vite leaves the manifest: by itself from version 5 on, and when it is told to before.
 pub(super) const MANIFEST: &str = ".vite/manifest.json";
 
 /// What the names of source maps end in.

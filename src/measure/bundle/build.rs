@@ -19,10 +19,10 @@ use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
 use crate::measure::progress::Progress;
 use crate::model::PhaseKind;
-use crate::model::evidence::BundleEvidence;
+use crate::model::evidence::{BundleEvidence, UNMAPPED};
 
 /// What is kept in the cache, and how it is found out; another number when either changes.
-const FORMAT: &str = "4";
+const FORMAT: &str = "5";
 /// Variables that say where and when something runs, and not what is built: they differ from one run
 /// to the next. Every other may be put into a build.
 const OF_THE_RUN: [&str; 31] = [
@@ -162,7 +162,6 @@ pub async fn build(
     progress: &mut Progress,
 ) -> Result<Built, BuildError> {
     let directory = site.tree.project.join(&frontend.directory);
-    let line = flags::added(&frontend.build, &directory);
     let mut sources = frontend.sources.iter();
     if let Some(missing) = sources.find(|path| !site.checkout.is_anywhere(path)) {
         return Err(BuildError::Sources {
@@ -170,7 +169,7 @@ pub async fn build(
             source_path: shown_path(missing),
         });
     }
-    let key = key(frontend, site, &line);
+    let key = key(frontend, site);
     let kept = site.cache.join("bundle").join(format!("{key}.json"));
     if let Some(built) = read(&kept).or_else(|| stored(site.known, &key)) {
         progress.phase(PhaseKind::Build);
@@ -181,6 +180,8 @@ pub async fn build(
         return Ok(built);
     }
     run_install(frontend, site, supervisor, progress).await?;
+    // What a bundler can be asked depends on what is installed.
+    let line = flags::added(&frontend.build, &directory);
     run_build(frontend, site, supervisor, &line, progress).await?;
     progress.phase(PhaseKind::Weigh);
     progress.step(&frontend.name);
@@ -200,12 +201,17 @@ pub async fn build(
         // The worktree is gone when this is read: the folder is named as the user knows it.
         source: source.seen_from(&shown),
     })?;
+    let mut skipped = weighed.skipped;
+    let mut packages = weighed.evidence.packages.iter();
+    if packages.all(|it| it.package == UNMAPPED) {
+        skipped.extend(flags::unmapped(&line, &directory).map(str::to_owned));
+    }
     let built = Built {
         evidence: BundleEvidence {
             build: Some(key),
             ..weighed.evidence
         },
-        skipped: weighed.skipped,
+        skipped,
     };
     write(&kept, &built);
     Ok(built)
@@ -269,7 +275,7 @@ async fn run_build(
 }
 
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
-fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
+fn key(frontend: &Frontend, site: Site<'_>) -> String {
     let (sources, around) = match frontend.sources.is_empty() {
         true => (
             workspace::sources(&site.tree.project, &frontend.directory),
@@ -288,7 +294,7 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
         FORMAT,
         &stats,
         if frontend.brotli { "brotli" } else { "" },
-        line,
+        &frontend.build,
         install,
         &directory,
         &output,
