@@ -3,7 +3,7 @@
 //! What is cached is what was read from the output, not the output: `.tollgate/cache/bundle/`.
 //! The user's configuration is not touched: some bundlers get a flag more (`flags.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::committed::{self, Committed};
 use super::{BundleError, Output, flags, loading, weigh, workspace};
-use crate::measure::checkout::{Checkout, Tree};
+use crate::measure::checkout::{Checkout, CheckoutError, Tree};
 use crate::measure::install::{self, hex, install};
 use crate::measure::plan::Frontend;
 use crate::measure::process::Supervisor;
@@ -99,6 +100,14 @@ pub enum BuildError {
         /// What failed.
         source: Box<StepError>,
     },
+    /// What is committed in its output folder could not be told or put in place.
+    #[error("frontend `{frontend}`: {source}")]
+    Committed {
+        /// Which frontend.
+        frontend: String,
+        /// What failed.
+        source: CheckoutError,
+    },
     /// What decides the build, as the configuration says, is nowhere.
     #[error(
         "frontend `{frontend}`: `sources` names `{source_path}`, which git knows in neither base nor \
@@ -125,7 +134,7 @@ impl BuildError {
     pub fn log(&self) -> Option<&Path> {
         match self {
             Self::Install { source, .. } | Self::Build { source, .. } => Some(&source.log),
-            Self::Sources { .. } | Self::Weigh { .. } => None,
+            Self::Committed { .. } | Self::Sources { .. } | Self::Weigh { .. } => None,
         }
     }
 }
@@ -169,7 +178,7 @@ pub async fn build(
             source_path: shown_path(missing),
         });
     }
-    let key = key(frontend, site);
+    let key = key(frontend, site)?;
     let kept = site.cache.join("bundle").join(format!("{key}.json"));
     if let Some(built) = read(&kept).or_else(|| stored(site.known, &key)) {
         progress.phase(PhaseKind::Build);
@@ -182,7 +191,7 @@ pub async fn build(
     run_install(frontend, site, supervisor, progress).await?;
     // What a bundler can be asked depends on what is installed.
     let line = flags::added(&frontend.build, &directory);
-    run_build(frontend, site, supervisor, &line, progress).await?;
+    let foreign = run_build(frontend, site, supervisor, &line, progress).await?;
     progress.phase(PhaseKind::Weigh);
     progress.step(&frontend.name);
     let output = directory.join(&frontend.output);
@@ -190,6 +199,7 @@ pub async fn build(
     let shown = frontend.directory.join(&frontend.output);
     let built = Output {
         folder: &output,
+        foreign: &foreign,
         frontend: &directory,
         directory: &name,
         stats: frontend.stats.as_deref(),
@@ -203,9 +213,15 @@ pub async fn build(
     })?;
     let mut skipped = weighed.skipped;
     let mut packages = weighed.evidence.packages.iter();
-    if packages.all(|it| it.package == UNMAPPED) {
-        skipped.extend(flags::unmapped(&line, &directory).map(str::to_owned));
-    }
+    let unmapped = (packages.all(|it| it.package == UNMAPPED))
+        .then(|| flags::unmapped(&line, &directory).map(str::to_owned));
+    let paths = weighed.evidence.assets.iter().map(|it| it.path.as_str());
+    let untouched: Vec<&str> = paths.filter(|path| foreign.contains(*path)).collect();
+    let notes = [
+        unmapped.flatten(),
+        committed::note(&frontend.output, &untouched),
+    ];
+    skipped.extend((notes.into_iter().flatten()).map(|it| format!("{}: {it}", frontend.name)));
     let built = Built {
         evidence: BundleEvidence {
             build: Some(key),
@@ -243,18 +259,40 @@ async fn run_install(
         })
 }
 
+/// Builds, and names the committed files of the output folder that the build left as they were.
 async fn run_build(
     frontend: &Frontend,
     site: Site<'_>,
     supervisor: &Supervisor,
     line: &str,
     progress: &mut Progress,
-) -> Result<(), BuildError> {
+) -> Result<BTreeSet<String>, BuildError> {
+    let failed = |source| BuildError::Committed {
+        frontend: frontend.name.clone(),
+        source,
+    };
     progress.phase(PhaseKind::Build);
+    let folder = frontend.directory.join(&frontend.output);
+    let committed = Committed::put_in_place(site.checkout, site.tree, &folder).map_err(failed)?;
+    run_line(frontend, site, supervisor, line, progress).await?;
+    if committed.are_all_there_is() {
+        committed.put_aside().map_err(failed)?;
+        run_line(frontend, site, supervisor, line, progress).await?;
+        committed.put_back().map_err(failed)?;
+    }
+    Ok(committed.untouched())
+}
+
+async fn run_line(
+    frontend: &Frontend,
+    site: Site<'_>,
+    supervisor: &Supervisor,
+    line: &str,
+    progress: &mut Progress,
+) -> Result<(), BuildError> {
     progress.step(&format!("{}: {line}", frontend.name));
     let directory = site.tree.project.join(&frontend.directory);
-    // A committed or copied output must not pass for what this build wrote.
-    let _absent = fs::remove_dir_all(directory.join(&frontend.output));
+    // What an earlier build said of itself must not pass for what this one says.
     let own = [loading::OWN_STATS, loading::OWN_METAFILE].map(Path::new);
     for name in own.into_iter().chain(frontend.stats.as_deref()) {
         let _absent = fs::remove_file(directory.join(name));
@@ -275,7 +313,7 @@ async fn run_build(
 }
 
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
-fn key(frontend: &Frontend, site: Site<'_>) -> String {
+fn key(frontend: &Frontend, site: Site<'_>) -> Result<String, BuildError> {
     let (sources, around) = match frontend.sources.is_empty() {
         true => (
             workspace::sources(&site.tree.project, &frontend.directory),
@@ -310,6 +348,21 @@ fn key(frontend: &Frontend, site: Site<'_>) -> String {
         }
     }
     hasher.update(around.unwrap_or_default());
+    let folder = frontend.directory.join(&frontend.output);
+    let committed = (site.checkout.tracked_below(site.tree, &folder)).map_err(|source| {
+        BuildError::Committed {
+            frontend: frontend.name.clone(),
+            source,
+        }
+    })?;
+    if !committed.is_empty() {
+        let hash = site.checkout.tree_hash(site.tree, &folder);
+        hasher.update(hash.unwrap_or_default());
+        for file in committed {
+            hasher.update(file.as_os_str().as_encoded_bytes());
+            hasher.update([0]);
+        }
+    }
     for (name, value) in environment() {
         for part in [name, value] {
             hasher.update(part.as_encoded_bytes());
@@ -317,7 +370,7 @@ fn key(frontend: &Frontend, site: Site<'_>) -> String {
         }
     }
     hasher.update(install::toolchain());
-    hex(&hasher.finalize())[..24].to_owned()
+    Ok(hex(&hasher.finalize())[..24].to_owned())
 }
 
 fn shown_path(path: &Path) -> String {

@@ -71,7 +71,8 @@ pub(super) fn read(
     }
     let named = stats.map(|path| (frontend.join(path), true));
     let own = [OWN_STATS, OWN_METAFILE].map(|name| (frontend.join(name), true));
-    let usual = USUAL.map(|name| (found.root.join(name), false));
+    let usual = USUAL.iter().filter(|name| !found.foreign.contains(**name));
+    let usual = usual.map(|name| (found.root.join(name), false));
     let is_there = |(path, _): &(PathBuf, bool)| path.is_file();
     let all: Vec<_> = named
         .clone()
@@ -110,6 +111,7 @@ fn take_named_manifests(found: &mut Found, frontend: &Path, skipped: &mut Vec<St
     let candidates = found.shipped.iter();
     let candidates: Vec<File> = candidates
         .filter(|file| file.path.ends_with(".json") && !file.path.contains('/'))
+        .filter(|file| !found.foreign.contains(&file.path))
         .cloned()
         .collect();
     for File { path, disk } in candidates {

@@ -8,6 +8,7 @@ mod assets;
 mod attribution;
 pub mod build;
 mod chunks;
+mod committed;
 mod common_js;
 mod compress;
 mod deferrable;
@@ -103,6 +104,9 @@ impl BundleError {
 pub struct Output<'a> {
     /// The folder that the build wrote.
     pub folder: &'a Path,
+    /// Files in it that the build did not write, by their paths below it: they are weighed, and say
+    /// nothing about the build.
+    pub foreign: &'a BTreeSet<String>,
     /// The folder of its sources.
     pub frontend: &'a Path,
     /// The same relative to the project, such as `frontend` or `.`; every place in the evidence
@@ -121,6 +125,7 @@ pub struct Output<'a> {
 pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
     let Output {
         folder: output,
+        foreign,
         frontend: frontend_dir,
         directory,
         stats,
@@ -139,7 +144,7 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
         .unwrap_or_else(|_missing| frontend_dir.to_owned());
 
     let mut skipped = Vec::new();
-    let mut found = assets::walk(&root, &mut skipped)?;
+    let mut found = assets::walk(&root, foreign, &mut skipped)?;
     if found.shipped.is_empty() {
         return Err(BundleError::Empty {
             output: output.to_owned(),

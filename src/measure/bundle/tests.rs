@@ -148,8 +148,10 @@ impl Frontend {
 }
 
 fn output<'a>(folder: &'a Path, frontend: &'a Path, directory: &'a str) -> Output<'a> {
+    const NONE: &BTreeSet<String> = &BTreeSet::new();
     Output {
         folder,
+        foreign: NONE,
         frontend,
         directory,
         stats: None,
