@@ -255,7 +255,10 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
         )
         | MeasureError::Prepare(_)
         | MeasureError::Session(_) => return None,
-        MeasureError::Checkout(error) => return checkout_hint(error),
+        MeasureError::Checkout(error)
+        | MeasureError::Build(BuildError::Committed { source: error, .. }) => {
+            return checkout_hint(error);
+        }
     };
     Some(hint.to_owned())
 }

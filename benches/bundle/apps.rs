@@ -1,7 +1,7 @@
 //! Three apps, each built by another bundler: is every byte attributed, does the initial load equal
 //! what a browser transfers, is one edit one change, and is a new package charged what it costs?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -91,6 +91,7 @@ fn built(app: &Path, name: &str, line: &str, flags: &str) -> Answer<Built> {
     let dist = build(app, name, line, flags)?;
     let weighed = weigh(&Output {
         folder: &dist,
+        foreign: &BTreeSet::new(),
         frontend: app,
         directory: "app",
         stats: None,

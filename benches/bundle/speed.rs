@@ -1,6 +1,6 @@
 //! A build of 1,000 files, weighed by ours and by others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -301,6 +301,7 @@ fn difference(ours: u64, theirs: u64) -> f64 {
 fn weigh_it(dist: &Path, cache: Option<&Path>) -> Answer<Weighed> {
     Ok(weigh(&Output {
         folder: dist,
+        foreign: &BTreeSet::new(),
         frontend: dist,
         directory: ".",
         stats: None,

@@ -4,7 +4,9 @@
 //! A working tree is measured through a snapshot made with an index of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -333,6 +335,22 @@ impl Repository {
         git(&self.project, arguments, &[])
     }
 
+    /// What git answers with a zero byte behind every path, as the bytes that they are.
+    fn paths(&self, arguments: &[&str]) -> Result<Vec<Vec<u8>>, CheckoutError> {
+        let output = git_output(&self.project, arguments, &[])?;
+        if !output.status.success() {
+            return Err(CheckoutError::Git {
+                command: arguments.join(" "),
+                why: text(&output.stderr),
+            });
+        }
+        let paths = output.stdout.split(|byte| *byte == 0);
+        Ok(paths
+            .filter(|path| !path.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect())
+    }
+
     /// A commit of the working tree as it is, made without touching branch or index.
     fn snapshot(&self, scratch: &Path) -> Result<String, CheckoutError> {
         let top = PathBuf::from(self.git(&["rev-parse", "--show-toplevel"])?);
@@ -382,6 +400,8 @@ pub struct Tree {
     pub project: PathBuf,
     /// The commit that is checked out: for a snapshot or a patch, one of ours.
     checked_out: String,
+    /// Whether it is a snapshot of the user's files as they are.
+    is_snapshot: bool,
     /// What it is.
     pub revision: Revision,
 }
@@ -453,6 +473,65 @@ impl Checkout {
         self.repository
             .git(&["rev-parse", "--verify", "--quiet", &object])
             .ok()
+    }
+
+    /// The files below a folder of the project that are committed in an arm, relative to the folder.
+    /// Of the user's files as they are, those that git tracks: what it only does not ignore may be
+    /// anything.
+    pub fn tracked_below(&self, tree: &Tree, folder: &Path) -> Result<Vec<PathBuf>, CheckoutError> {
+        let below = normal(&self.repository.prefix.join(folder));
+        if normal(folder).is_empty() {
+            return Ok(Vec::new());
+        }
+        let below = format!("{below}/");
+        let arguments = [
+            "ls-tree",
+            "-r",
+            "-z",
+            "--full-tree",
+            &tree.checked_out,
+            &below,
+        ];
+        let listed = self.repository.paths(&arguments)?;
+        // `mode type hash`, a tab and the path; another repository is no file.
+        let files = listed.iter().filter_map(|line| {
+            let tab = line.iter().position(|byte| *byte == b'\t')?;
+            let is_file = !line.starts_with(b"160000");
+            is_file.then(|| line[tab + 1..].strip_prefix(below.as_bytes()))?
+        });
+        let mut files: Vec<&[u8]> = files.collect();
+        let tracked;
+        if tree.is_snapshot {
+            let arguments = [
+                "ls-files",
+                "-z",
+                "--full-name",
+                "--",
+                &format!(":(top,literal){below}"),
+            ];
+            tracked = self.repository.paths(&arguments)?;
+            let tracked: BTreeSet<&[u8]> = (tracked.iter())
+                .filter_map(|path| path.strip_prefix(below.as_bytes()))
+                .collect();
+            files.retain(|file| tracked.contains(file));
+        }
+        let paths = files.into_iter();
+        Ok(paths
+            .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+            .collect())
+    }
+
+    /// Puts a folder of the project in an arm back as it was checked out, files that are gone included.
+    pub fn restore(&self, tree: &Tree, folder: &Path) -> Result<(), CheckoutError> {
+        let below = normal(&self.repository.prefix.join(folder));
+        let path = format!(":(top,literal){below}");
+        let source = format!("--source={}", tree.checked_out);
+        git(
+            &tree.project,
+            &["restore", &source, "--worktree", "--", &path],
+            &[],
+        )
+        .map(drop)
     }
 
     /// The hash of the whole repository of an arm, where the project is only a part of it: what lies
@@ -534,6 +613,7 @@ impl Unfinished<'_> {
         Ok(Tree {
             project: folder.join(&self.repository.prefix),
             checked_out: commit.to_owned(),
+            is_snapshot: false,
             revision: revision(tree),
         })
     }
@@ -552,10 +632,14 @@ impl Unfinished<'_> {
             Head::WorkingTree => {
                 let parent = self.repository.commit("HEAD")?;
                 let commit = self.repository.snapshot(self.work)?;
-                self.check_out("head", &commit, |tree| Revision {
+                let tree = self.check_out("head", &commit, |tree| Revision {
                     commit: parent,
                     tree,
                     label: "working tree".to_owned(),
+                })?;
+                Ok(Tree {
+                    is_snapshot: true,
+                    ..tree
                 })
             }
             Head::Patch(patch) => self.check_out_patched(patch, base),

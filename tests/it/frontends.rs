@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::Sandbox;
+use crate::support::{Finished, Sandbox};
 
 #[test]
 fn fifty_kilobytes_more_are_blocked() {
@@ -69,6 +69,102 @@ fn a_committed_output_does_not_pass_for_what_a_build_wrote() {
     project.write("build.sh", "echo 'builds nothing'\n");
 
     project.check().exits(3).says("the build left no folder");
+}
+
+/// The files that head ships.
+fn shipped(check: &Finished<'_>) -> Vec<String> {
+    let run = check.run_file();
+    let assets = &run["head"]["evidence"]["bundles"]["web"]["assets"];
+    let paths = assets.as_array().into_iter().flatten();
+    paths
+        .map(|asset| asset["path"].as_str().expect("a path").to_owned())
+        .collect()
+}
+
+/// A frontend of which a page, an image and what an earlier build said of itself are committed.
+fn with_committed_page(build: &str) -> Sandbox {
+    let project = Sandbox::with_frontend("", "");
+    project.write("dist/index.html", "<script src=app.js></script>");
+    project.write("dist/icon é.svg", "<svg/>");
+    project.write("dist/app.js.map", "{\"version\":3,");
+    let stale = r#"{"old.js": {"file": "old.js", "isEntry": true}}"#;
+    project.write("dist/.vite/manifest.json", stale);
+    project.write(
+        "dist/manifest.json",
+        r#"{"app.js": {"file": "app.js", "isEntry": true}}"#,
+    );
+    project.write("build.sh", build);
+    project.commit("a page that is not built");
+    project
+}
+
+#[test]
+fn what_is_committed_beside_what_a_build_writes_is_weighed_and_says_nothing_of_the_build() {
+    // It needs the page that is there.
+    let project =
+        with_committed_page("grep -q app.js dist/index.html && echo 'app()' > dist/app.js\n");
+    // Nobody has told git of it.
+    project.write("dist/left-over.js", "left over");
+
+    let check = project.check();
+
+    check.exits(0).prints(
+        "web: the build left 4 committed files in `dist` untouched, weighed all the same because it \
+         may be deployed: `.vite/manifest.json`, `icon é.svg`, `index.html` and 1 more; remove",
+    );
+    let expected = [
+        ".vite/manifest.json",
+        "app.js",
+        "icon é.svg",
+        "index.html",
+        "manifest.json",
+    ];
+    assert_eq!(shipped(&check), expected, "{check}");
+    assert_eq!(check.verdict("bundle/web/initial-js"), "unchanged");
+    let report = check.report().to_string();
+    for wrong in ["old.js", "app.js.map"] {
+        assert!(!report.contains(wrong), "{wrong}\n{check}");
+    }
+
+    project.git(&[
+        "rm",
+        "--quiet",
+        "dist/icon é.svg",
+        "dist/.vite/manifest.json",
+    ]);
+    let check = project.check();
+    check.exits(0).prints("the build left 2 committed files");
+    assert_eq!(shipped(&check), ["app.js", "index.html", "manifest.json"]);
+}
+
+#[test]
+fn a_build_that_empties_its_folder_leaves_nothing_that_is_committed() {
+    let project = with_committed_page("rm -rf dist; mkdir dist; echo 'app()' > dist/app.js\n");
+    let check = project.check();
+    check.exits(0);
+    assert_eq!(shipped(&check), ["app.js"]);
+    assert!(!check.stdout.contains("committed"), "{check}");
+}
+
+#[test]
+fn a_build_that_leaves_alone_what_it_would_write_just_so_has_written_it() {
+    let build = "echo built >> $MARKS/builds\nmkdir -p dist\n\
+                 cmp -s app.js dist/app.js || cp app.js dist/app.js\n";
+    let project = with_committed_page(build);
+    project.write("app.js", "app()");
+    project.write("dist/app.js", "app()");
+    project.commit("the output as well");
+
+    let check = project.check();
+
+    check.exits(0).prints("the build left 4 committed files");
+    let files = shipped(&check);
+    assert!(files.contains(&"app.js".to_owned()), "{files:?}");
+    assert!(files.contains(&"index.html".to_owned()), "{files:?}");
+    // Base and head are the same: built once with what is committed, and once without.
+    let builds = fs::read_to_string(project.marks().join("builds")).expect("builds");
+    assert_eq!(builds.lines().count(), 2);
+    assert_eq!(check.verdict("bundle/web/initial-js"), "unchanged");
 }
 
 #[test]
@@ -298,7 +394,7 @@ fn a_variable_that_is_built_in_is_no_known_build() {
         "* $(printenv MORE || echo 0)",
     );
     project.commit("built from the environment");
-    let total = |check: &crate::support::Finished<'_>| {
+    let total = |check: &Finished<'_>| {
         let total = check.comparison("bundle/web/total");
         assert!(total["verdict"]["unchanged"].is_object(), "{check}");
         total["now"]["point"].as_f64().unwrap_or_default()

@@ -15,7 +15,7 @@ use super::compress::{Sizes, Weigher};
 use super::loading::Mentions;
 use super::names::Normaliser;
 
-/// Where Vite 5 and later leave the manifest.
+/// Where Vite leaves the manifest: by itself from version 5 on, and when it is told to before.
 pub(super) const MANIFEST: &str = ".vite/manifest.json";
 
 /// What the names of source maps end in.
@@ -41,6 +41,8 @@ pub(super) struct Found {
     pub(super) manifest: Option<PathBuf>,
     /// The output folder itself.
     pub(super) root: PathBuf,
+    /// Files that the build did not write: none of them says anything about it.
+    pub(super) foreign: BTreeSet<String>,
 }
 
 /// What kind of file a browser takes it for.
@@ -83,10 +85,16 @@ pub(super) struct Weight {
     pub(super) mentions: Option<Mentions>,
 }
 
-/// Lists the output folder. Links that leave it are not followed but named in `skipped`.
-pub(super) fn walk(root: &Path, skipped: &mut Vec<String>) -> Result<Found, BundleError> {
+/// Lists the output folder. Links that leave it are not followed but named in `skipped`. `foreign`
+/// are files in it that the build did not write.
+pub(super) fn walk(
+    root: &Path,
+    foreign: &BTreeSet<String>,
+    skipped: &mut Vec<String>,
+) -> Result<Found, BundleError> {
     let mut found = Found {
         root: root.to_owned(),
+        foreign: foreign.clone(),
         ..Found::default()
     };
     let mut folders = vec![root.to_owned()];
@@ -114,7 +122,7 @@ pub(super) fn walk(root: &Path, skipped: &mut Vec<String>) -> Result<Found, Bund
 impl Found {
     fn keep(&mut self, disk: PathBuf) {
         let path = below(&disk, &self.root);
-        if path == MANIFEST {
+        if path == MANIFEST && !self.foreign.contains(&path) {
             self.manifest = Some(disk);
         } else {
             self.shipped.push(File { path, disk });
@@ -123,7 +131,7 @@ impl Found {
 
     /// Takes the source maps out of what is shipped: what lies beside the file it is named after,
     /// and what reads like one. Any other file that ends in `.map`, such as a map of a game, has
-    /// its weight.
+    /// its weight. One that was there before the file it is named after is of another file.
     fn tell_maps(&mut self) {
         let is_map = |file: &File| {
             let named_after = file.path.strip_suffix(MAP_ENDING);
@@ -136,7 +144,11 @@ impl Found {
             .map(|file| file.path.clone())
             .collect();
         self.shipped.retain(|file| !maps.contains(&file.path));
-        self.maps = maps;
+        let is_of_the_file = |map: &String| {
+            let named_after = map.strip_suffix(MAP_ENDING).unwrap_or(map);
+            !self.foreign.contains(map) || self.foreign.contains(named_after)
+        };
+        self.maps = maps.into_iter().filter(is_of_the_file).collect();
     }
 
     /// The shipped file of that path.
@@ -208,8 +220,12 @@ fn reads_like_map(disk: &Path) -> bool {
 
 /// The path of `disk` below `root`, with `/` between folders.
 fn below(disk: &Path, root: &Path) -> String {
-    let relative = disk.strip_prefix(root).unwrap_or(disk);
-    let parts: Vec<_> = relative
+    shown(disk.strip_prefix(root).unwrap_or(disk))
+}
+
+/// A path with `/` between folders; odd bytes are replaced.
+pub(super) fn shown(path: &Path) -> String {
+    let parts: Vec<_> = path
         .components()
         .map(|part| part.as_os_str().to_string_lossy())
         .collect();
@@ -298,7 +314,7 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let found = walk(folder.path(), &mut Vec::new()).unwrap();
+        let found = walk(folder.path(), &BTreeSet::new(), &mut Vec::new()).unwrap();
         let shipped = found.shipped.iter().map(|file| file.path.as_str());
         assert_eq!(
             Vec::from_iter(shipped),

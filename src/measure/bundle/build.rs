@@ -3,7 +3,7 @@
 //! What is cached is what was read from the output, not the output: `.tollgate/cache/bundle/`.
 //! The user's configuration is not touched: some bundlers get a flag more (`flags.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -11,15 +11,17 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::assets::Kind;
+use super::committed::{self, Committed};
 use super::{BundleError, Output, flags, loading, weigh, workspace};
-use crate::measure::checkout::{Checkout, Tree};
+use crate::measure::checkout::{Checkout, CheckoutError, Tree};
 use crate::measure::install::{self, hex, install};
 use crate::measure::plan::Frontend;
 use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
 use crate::measure::progress::Progress;
 use crate::model::PhaseKind;
-use crate::model::evidence::BundleEvidence;
+use crate::model::evidence::{BundleEvidence, UNMAPPED};
 
 /// What is kept in the cache, and how it is found out; another number when either changes.
 const FORMAT: &str = "5";
@@ -99,6 +101,14 @@ pub enum BuildError {
         /// What failed.
         source: Box<StepError>,
     },
+    /// What is committed in its output folder could not be told or put in place.
+    #[error("frontend `{frontend}`: {source}")]
+    Committed {
+        /// Which frontend.
+        frontend: String,
+        /// What failed.
+        source: CheckoutError,
+    },
     /// What decides the build, as the configuration says, is nowhere.
     #[error(
         "frontend `{frontend}`: `sources` names `{source_path}`, which git knows in neither base nor \
@@ -125,7 +135,7 @@ impl BuildError {
     pub fn log(&self) -> Option<&Path> {
         match self {
             Self::Install { source, .. } | Self::Build { source, .. } => Some(&source.log),
-            Self::Sources { .. } | Self::Weigh { .. } => None,
+            Self::Committed { .. } | Self::Sources { .. } | Self::Weigh { .. } => None,
         }
     }
 }
@@ -162,7 +172,6 @@ pub async fn build(
     progress: &mut Progress,
 ) -> Result<Built, BuildError> {
     let directory = site.tree.project.join(&frontend.directory);
-    let line = flags::added(&frontend.build, &directory);
     let mut sources = frontend.sources.iter();
     if let Some(missing) = sources.find(|path| !site.checkout.is_anywhere(path)) {
         return Err(BuildError::Sources {
@@ -170,7 +179,7 @@ pub async fn build(
             source_path: shown_path(missing),
         });
     }
-    let key = key(frontend, site, &line);
+    let key = key(frontend, site)?;
     let kept = site.cache.join("bundle").join(format!("{key}.json"));
     if let Some(built) = read(&kept).or_else(|| stored(site.known, &key)) {
         progress.phase(PhaseKind::Build);
@@ -181,7 +190,9 @@ pub async fn build(
         return Ok(built);
     }
     run_install(frontend, site, supervisor, progress).await?;
-    run_build(frontend, site, supervisor, &line, progress).await?;
+    // What a bundler can be asked depends on what is installed.
+    let line = flags::added(&frontend.build, &directory);
+    let foreign = run_build(frontend, site, supervisor, &line, progress).await?;
     progress.phase(PhaseKind::Weigh);
     progress.step(&frontend.name);
     let output = directory.join(&frontend.output);
@@ -189,6 +200,7 @@ pub async fn build(
     let shown = frontend.directory.join(&frontend.output);
     let built = Output {
         folder: &output,
+        foreign: &foreign,
         frontend: &directory,
         directory: &name,
         stats: frontend.stats.as_deref(),
@@ -200,15 +212,30 @@ pub async fn build(
         // The worktree is gone when this is read: the folder is named as the user knows it.
         source: source.seen_from(&shown),
     })?;
+    let mut skipped = weighed.skipped;
+    let unmapped = (is_unmapped(&weighed.evidence) && directory.join("package.json").is_file())
+        .then(|| flags::unmapped(&line, &directory).to_owned());
+    let paths = weighed.evidence.assets.iter().map(|it| it.path.as_str());
+    let untouched: Vec<&str> = paths.filter(|path| foreign.contains(*path)).collect();
+    let notes = [unmapped, committed::note(&frontend.output, &untouched)];
+    skipped.extend((notes.into_iter().flatten()).map(|it| format!("{}: {it}", frontend.name)));
     let built = Built {
         evidence: BundleEvidence {
             build: Some(key),
             ..weighed.evidence
         },
-        skipped: weighed.skipped,
+        skipped,
     };
     write(&kept, &built);
     Ok(built)
+}
+
+/// Whether scripts are shipped, and of no byte is known whose it is.
+fn is_unmapped(evidence: &BundleEvidence) -> bool {
+    let mut assets = evidence.assets.iter();
+    let has_script = assets.any(|it| Kind::of(&it.path) == Kind::Script);
+    let mut packages = evidence.packages.iter();
+    has_script && packages.all(|it| it.package == UNMAPPED)
 }
 
 async fn run_install(
@@ -237,18 +264,40 @@ async fn run_install(
         })
 }
 
+/// Builds, and names the committed files of the output folder that the build left as they were.
 async fn run_build(
     frontend: &Frontend,
     site: Site<'_>,
     supervisor: &Supervisor,
     line: &str,
     progress: &mut Progress,
-) -> Result<(), BuildError> {
+) -> Result<BTreeSet<String>, BuildError> {
+    let failed = |source| BuildError::Committed {
+        frontend: frontend.name.clone(),
+        source,
+    };
     progress.phase(PhaseKind::Build);
+    let folder = frontend.directory.join(&frontend.output);
+    let committed = Committed::put_in_place(site.checkout, site.tree, &folder).map_err(failed)?;
+    run_line(frontend, site, supervisor, line, progress).await?;
+    if committed.are_all_there_is() {
+        committed.put_aside().map_err(failed)?;
+        run_line(frontend, site, supervisor, line, progress).await?;
+        committed.put_back().map_err(failed)?;
+    }
+    Ok(committed.untouched())
+}
+
+async fn run_line(
+    frontend: &Frontend,
+    site: Site<'_>,
+    supervisor: &Supervisor,
+    line: &str,
+    progress: &mut Progress,
+) -> Result<(), BuildError> {
     progress.step(&format!("{}: {line}", frontend.name));
     let directory = site.tree.project.join(&frontend.directory);
-    // A committed or copied output must not pass for what this build wrote.
-    let _absent = fs::remove_dir_all(directory.join(&frontend.output));
+    // What an earlier build said of itself must not pass for what this one says.
     let own = [loading::OWN_STATS, loading::OWN_METAFILE].map(Path::new);
     for name in own.into_iter().chain(frontend.stats.as_deref()) {
         let _absent = fs::remove_file(directory.join(name));
@@ -269,7 +318,7 @@ async fn run_build(
 }
 
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
-fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
+fn key(frontend: &Frontend, site: Site<'_>) -> Result<String, BuildError> {
     let (sources, around) = match frontend.sources.is_empty() {
         true => (
             workspace::sources(&site.tree.project, &frontend.directory),
@@ -288,7 +337,7 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
         FORMAT,
         &stats,
         if frontend.brotli { "brotli" } else { "" },
-        line,
+        &frontend.build,
         install,
         &directory,
         &output,
@@ -304,6 +353,21 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
         }
     }
     hasher.update(around.unwrap_or_default());
+    let folder = frontend.directory.join(&frontend.output);
+    let committed = (site.checkout.tracked_below(site.tree, &folder)).map_err(|source| {
+        BuildError::Committed {
+            frontend: frontend.name.clone(),
+            source,
+        }
+    })?;
+    if !committed.is_empty() {
+        let hash = site.checkout.tree_hash(site.tree, &folder);
+        hasher.update(hash.unwrap_or_default());
+        for file in committed {
+            hasher.update(file.as_os_str().as_encoded_bytes());
+            hasher.update([0]);
+        }
+    }
     for (name, value) in environment() {
         for part in [name, value] {
             hasher.update(part.as_encoded_bytes());
@@ -311,7 +375,7 @@ fn key(frontend: &Frontend, site: Site<'_>, line: &str) -> String {
         }
     }
     hasher.update(install::toolchain());
-    hex(&hasher.finalize())[..24].to_owned()
+    Ok(hex(&hasher.finalize())[..24].to_owned())
 }
 
 fn shown_path(path: &Path) -> String {

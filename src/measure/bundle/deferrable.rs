@@ -245,6 +245,7 @@ mod tests {
         }
         let weighed = weigh(&Output {
             folder: &folder.path().join("dist"),
+            foreign: &BTreeSet::new(),
             frontend: folder.path(),
             directory: ".",
             stats: Some(Path::new("meta.json")),

@@ -4,13 +4,24 @@
 //! esbuild 0.25 (`cargo bench --bench bundle`). A line that already has one of them, or that goes
 //! on after the bundler, is left alone, and a configuration that has a setting for source maps
 //! keeps it. Rspack's command gets none: it writes source maps by default, and its `--json` leaves
-//! out the chunks unless the configuration asks for them.
+//! out the chunks unless the configuration asks for them. Vite is asked by its version: what 8
+//! understands, 3 takes for the folder to build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::assets;
 use super::configured::{self, Tool};
 use super::loading::{OWN_METAFILE, OWN_STATS};
+
+/// Said where a build does not tell where its bytes come from.
+const NO_MAPS: &str = "no package and no import is named, because the build left no source maps beside its scripts: let \
+     `build` write them, for instance with `vite build --sourcemap hidden` or \
+     `webpack --devtool hidden-source-map`";
+
+/// Said of a Vite that has no flag for source maps which change nothing.
+const NO_HIDDEN_MAPS: &str = "nothing tells which packages the bytes come from: Vite before version 4 writes source maps \
+     that change nothing only where its configuration says `build: { sourcemap: 'hidden' }`";
 
 /// What follows the name of a bundler.
 #[derive(Debug)]
@@ -20,8 +31,8 @@ struct Bundler {
     command: Option<&'static str>,
     /// Words that mean something else than a build.
     others: &'static [&'static str],
-    /// What to add, unless the line has the word before it.
-    flags: fn() -> Vec<(&'static str, String)>,
+    /// What to add for a frontend in that folder, unless the line has the word before it.
+    flags: fn(&Path) -> Vec<(&'static str, String)>,
     /// The flag among them that asks for source maps, and whose configuration may ask for others.
     maps: Option<(&'static str, Tool)>,
 }
@@ -31,12 +42,7 @@ const BUNDLERS: [Bundler; 4] = [
         names: &["vite"],
         command: Some("build"),
         others: &["--watch", "-w", "--ssr"],
-        flags: || {
-            vec![
-                ("--manifest", "--manifest".to_owned()),
-                ("--sourcemap", "--sourcemap hidden".to_owned()),
-            ]
-        },
+        flags: of_vite,
         maps: Some(("--sourcemap", Tool::Vite)),
     },
     Bundler {
@@ -45,7 +51,7 @@ const BUNDLERS: [Bundler; 4] = [
         others: &[
             "serve", "s", "dev", "watch", "w", "--watch", "preview", "init",
         ],
-        flags: || {
+        flags: |_| {
             vec![
                 ("--json", format!("--json={OWN_STATS}")),
                 ("--devtool", "--devtool hidden-source-map".to_owned()),
@@ -57,14 +63,14 @@ const BUNDLERS: [Bundler; 4] = [
         names: &["esbuild"],
         command: None,
         others: &["--watch", "--serve"],
-        flags: || vec![("--metafile", format!("--metafile={OWN_METAFILE}"))],
+        flags: |_| vec![("--metafile", format!("--metafile={OWN_METAFILE}"))],
         maps: None,
     },
     Bundler {
         names: &["rollup"],
         command: None,
         others: &["-w", "--watch", "-m"],
-        flags: || vec![("--sourcemap", "--sourcemap hidden".to_owned())],
+        flags: |_| vec![("--sourcemap", "--sourcemap hidden".to_owned())],
         maps: Some(("--sourcemap", Tool::Rollup)),
     },
 ];
@@ -88,8 +94,83 @@ const ELSEWHERE: [&str; 7] = [
 /// Commands of Bun's own, which win over a script of that name.
 const BUNS_OWN: [&str; 3] = ["build", "test", "install"];
 
+/// A version of Vite, major and minor.
+type Version = (u32, u32);
+/// From here on `--manifest` takes a name.
+const NAMED_MANIFEST: Version = (2, 8);
+/// From here on `--sourcemap` takes a word. Before, a word behind it is the folder to build.
+const HIDDEN_MAPS: Version = (4, 0);
+/// From here on the list of chunks has a folder of its own. Before, it is the `manifest.json` beside
+/// the pages, in the place of the one of an installable app.
+const OWN_FOLDER: Version = (5, 0);
+
+fn of_vite(directory: &Path) -> Vec<(&'static str, String)> {
+    let version = vite(directory);
+    let needs_name = version.is_some_and(|it| (NAMED_MANIFEST..OWN_FOLDER).contains(&it));
+    let manifest = match needs_name {
+        true => format!("--manifest={}", assets::MANIFEST),
+        false => "--manifest".to_owned(),
+    };
+    let has_hidden = version.is_none_or(|it| it >= HIDDEN_MAPS);
+    let maps = has_hidden.then(|| ("--sourcemap", "--sourcemap hidden".to_owned()));
+    // A name that the configuration gives would give way to the flag; it is found by its form.
+    let manifest = (!names_manifest(directory)).then_some(("--manifest", manifest));
+    manifest.into_iter().chain(maps).collect()
+}
+
+/// The version of Vite that a build in this folder runs: as installed, or else as `package.json`
+/// asks for it.
+fn vite(directory: &Path) -> Option<Version> {
+    let installed = directory
+        .ancestors()
+        .find_map(|folder| json(&folder.join("node_modules/vite/package.json")))
+        .and_then(|package| version(package["version"].as_str()?));
+    let declared = || {
+        let package = json(&directory.join("package.json"))?;
+        let asked = ["devDependencies", "dependencies"].map(|kind| &package[kind]["vite"]);
+        asked.into_iter().find_map(|asked| version(asked.as_str()?))
+    };
+    installed.or_else(declared)
+}
+
+/// The first version in a text such as `4.5.14` and `^4.0.0`.
+fn version(text: &str) -> Option<Version> {
+    let start = text.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let mut numbers = start.split(|letter: char| !letter.is_ascii_digit());
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next().and_then(|minor| minor.parse().ok());
+    Some((major, minor.unwrap_or(0)))
+}
+
+/// Whether the configuration of Vite gives the list of chunks a name: `manifest: 'name.json'`.
+fn names_manifest(directory: &Path) -> bool {
+    const KEY: &str = "manifest";
+    let endings = ["js", "mjs", "cjs", "ts", "mts", "cts"];
+    endings
+        .iter()
+        .filter_map(|ending| {
+            fs::read_to_string(directory.join(format!("vite.config.{ending}"))).ok()
+        })
+        .any(|text| {
+            text.match_indices(KEY).any(|(at, _)| {
+                let is_word = !text[..at].ends_with(|it: char| it.is_alphanumeric() || it == '_');
+                let value = text[at + KEY.len()..].trim_start().strip_prefix(':');
+                is_word && value.is_some_and(|it| it.trim_start().starts_with(['"', '\'', '`']))
+            })
+        })
+}
+
+/// What to do where nothing says which packages the bytes of a build by `line` come from.
+pub(super) fn unmapped(line: &str, directory: &Path) -> &'static str {
+    let has_no_flag = || vite(directory).is_some_and(|it| it < HIDDEN_MAPS);
+    match line.contains("--manifest") && has_no_flag() {
+        true => NO_HIDDEN_MAPS,
+        false => NO_MAPS,
+    }
+}
+
 /// The line with the flags of its bundler, whether it runs it itself or through a script of
-/// `package.json` in `directory`.
+/// `package.json` in `directory`, where its packages are installed.
 pub(super) fn added(line: &str, directory: &Path) -> String {
     match tail(line, directory, DEEPEST) {
         Some(tail) => format!("{}{tail}", line.trim_end()),
@@ -186,7 +267,7 @@ fn flags_of(command: &str, directory: &Path) -> Option<String> {
                 maps == flag && configured::has_source_maps(tool, rest, directory)
             })
         };
-        let flags: Vec<String> = (bundler.flags)()
+        let flags: Vec<String> = (bundler.flags)(directory)
             .into_iter()
             .filter(|(word, _)| is_build && !is_given(word) && !is_set(word))
             .map(|(_, flag)| flag)
@@ -254,9 +335,12 @@ fn is_npm_exec(command: &str) -> bool {
 }
 
 fn script_of(directory: &Path, name: &str) -> Option<String> {
-    let text = fs::read_to_string(directory.join("package.json")).ok()?;
-    let package: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let package = json(&directory.join("package.json"))?;
     Some(package["scripts"][name].as_str()?.to_owned())
+}
+
+fn json(path: &Path) -> Option<serde_json::Value> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -384,5 +468,60 @@ mod tests {
             added("vite build --config other.js", folder.path()),
             "vite build --config other.js --manifest --sourcemap hidden"
         );
+    }
+
+    #[test]
+    fn vite_is_asked_for_what_its_version_understands() {
+        let folder = tempfile::tempdir().unwrap();
+        let frontend = folder.path().join("web");
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let asked = || added("vite build", &frontend);
+        let named = "--manifest=.vite/manifest.json";
+        for (version, flags) in [
+            ("2.7.13", "--manifest".to_owned()),
+            ("2.9.18", named.to_owned()),
+            ("3.2.11", named.to_owned()),
+            ("4.5.14", format!("{named} --sourcemap hidden")),
+            ("5.0.0", "--manifest --sourcemap hidden".to_owned()),
+            ("8.0.0-beta.1", "--manifest --sourcemap hidden".to_owned()),
+        ] {
+            // Only what is asked for is known, as with packages in archives.
+            fs::remove_dir_all(folder.path().join("node_modules")).ok();
+            let asks = format!(r#"{{"devDependencies": {{"vite": "^{version}"}}}}"#);
+            write("web/package.json", &asks);
+            assert_eq!(asked(), format!("vite build {flags}"), "{version}");
+            // Installed, for all packages of a workspace.
+            write(
+                "web/package.json",
+                r#"{"devDependencies": {"vite": "latest"}}"#,
+            );
+            let installed = format!(r#"{{"version": "{version}"}}"#);
+            write("node_modules/vite/package.json", &installed);
+            assert_eq!(asked(), format!("vite build {flags}"), "{version}");
+            let says = unmapped(&asked(), &frontend) == NO_HIDDEN_MAPS;
+            assert_eq!(says, !flags.contains("hidden"), "{version}");
+            assert_eq!(unmapped("make", &frontend), NO_MAPS);
+        }
+    }
+
+    #[test]
+    fn a_list_of_chunks_that_has_a_name_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for (config, keeps) in [
+            ("build: { manifest: 'chunks.json' }", true),
+            ("build: {\n  manifest :\n    \"chunks.json\" }", true),
+            ("build: { manifest: true, ssrManifest: 'a.json' }", false),
+            ("plugins: [VitePWA({ manifest: { name: 'shop' } })]", false),
+            ("plugins: [app({ webmanifest: 'a.json' })]", false),
+        ] {
+            let text = format!("export default {{ {config} }}");
+            fs::write(folder.path().join("vite.config.mts"), text).unwrap();
+            let line = added("vite build", folder.path());
+            assert_eq!(!line.contains("--manifest"), keeps, "{config}");
+        }
     }
 }

@@ -55,18 +55,24 @@ pub(super) fn read(
     skipped: &mut Vec<String>,
 ) -> Said {
     let mut said = Said::default();
-    if let Some(path) = &found.manifest {
-        let parsed = fs::read(path)
-            .map_err(|error| error.to_string())
-            .and_then(|text| manifest::parse(&text).map_err(|error| error.to_string()));
-        match parsed {
-            Ok(chunks) => said.chunks.extend(chunks),
-            Err(why) => skipped.push(unreadable(assets::MANIFEST, &why)),
+    match found.manifest.take() {
+        Some(path) => {
+            let parsed = fs::read(&path)
+                .map_err(|error| error.to_string())
+                .and_then(|text| manifest::parse(&text).map_err(|error| error.to_string()));
+            match parsed {
+                Ok(chunks) => said.chunks.extend(chunks),
+                Err(why) => skipped.push(unreadable(assets::MANIFEST, &why)),
+            }
         }
+        None => said
+            .chunks
+            .extend(take_named_manifests(found, frontend, skipped)),
     }
     let named = stats.map(|path| (frontend.join(path), true));
     let own = [OWN_STATS, OWN_METAFILE].map(|name| (frontend.join(name), true));
-    let usual = USUAL.map(|name| (found.root.join(name), false));
+    let usual = USUAL.iter().filter(|name| !found.foreign.contains(**name));
+    let usual = usual.map(|name| (found.root.join(name), false));
     let is_there = |(path, _): &(PathBuf, bool)| path.is_file();
     let all: Vec<_> = named
         .clone()
@@ -91,6 +97,62 @@ pub(super) fn read(
     }
     report_missing(&said.chunks, found, skipped);
     said
+}
+
+/// The lists of chunks that Vite left under another name at the top of the output: `manifest.json`
+/// before version 5, or what its configuration says. They are taken out of what is shipped, and
+/// the file of the same name whose place they took is put back.
+fn take_named_manifests(found: &mut Found, frontend: &Path, skipped: &mut Vec<String>) -> Chunks {
+    /// What Vite ships as it is, unless it is told otherwise.
+    const PUBLIC: &str = "public";
+    let public = frontend.join(PUBLIC);
+    let is_copied = !found.root.starts_with(&public);
+    let mut chunks = Chunks::default();
+    let candidates = found.shipped.iter();
+    let candidates: Vec<File> = candidates
+        .filter(|file| file.path.ends_with(".json") && !file.path.contains('/'))
+        .filter(|file| !found.foreign.contains(&file.path))
+        .cloned()
+        .collect();
+    for File { path, disk } in candidates {
+        // What cannot be read is said where it is weighed.
+        let Ok(text) = fs::read(&disk) else { continue };
+        let Some(listed) = manifest::recognise(&text, |path| found.file(path).is_some()) else {
+            continue;
+        };
+        let original = public.join(&path);
+        let shipped = (is_copied.then(|| fs::read(&original).ok())).flatten();
+        match shipped {
+            Some(shipped) if shipped == text => continue,
+            Some(_) => {
+                for file in found.shipped.iter_mut().filter(|file| file.path == path) {
+                    file.disk.clone_from(&original);
+                }
+            }
+            None => {
+                found.shipped.retain(|file| file.path != path);
+                skipped.extend(naming_page(&path, found).map(|page| {
+                    format!(
+                        "`{page}` names `{path}`, but the build wrote its own list of chunks there, \
+                         so that it is not weighed: give the list another name (`build.manifest` of \
+                         Vite)"
+                    )
+                }));
+            }
+        }
+        chunks.extend(listed);
+    }
+    chunks
+}
+
+/// The first page that has the name of a file in it.
+fn naming_page<'f>(name: &str, found: &'f Found) -> Option<&'f str> {
+    let pages = found.shipped.iter();
+    let mut pages = pages.filter(|file| Kind::of(&file.path) == Kind::Page);
+    let names = |page: &&File| {
+        fs::read(&page.disk).is_ok_and(|html| memmem::find(&html, name.as_bytes()).is_some())
+    };
+    pages.find(names).map(|page| page.path.as_str())
 }
 
 fn unreadable(name: &str, why: &str) -> String {

@@ -1,4 +1,4 @@
-//! The chunks of a Vite build, from `.vite/manifest.json`.
+//! The chunks of a Vite build, from `.vite/manifest.json` or what it has instead.
 //!
 //! Must not decide sizes: a manifest that is broken costs the classification, never a byte.
 
@@ -24,7 +24,19 @@ struct RawChunk {
 
 /// Reads the text of a manifest.
 pub(super) fn parse(text: &[u8]) -> Result<Chunks, serde_json::Error> {
-    let raw: BTreeMap<String, RawChunk> = serde_json::from_slice(text)?;
+    Ok(chunks(serde_json::from_slice(text)?))
+}
+
+/// The same of a file that may be anything; none unless it lists chunks that each have a file, among
+/// them an entry that `is_there`. What describes an installable app does not.
+pub(super) fn recognise(text: &[u8], is_there: impl Fn(&str) -> bool) -> Option<Chunks> {
+    let raw: BTreeMap<String, RawChunk> = serde_json::from_slice(text).ok()?;
+    let is_list = raw.values().all(|raw| !raw.file.is_empty())
+        && (raw.values()).any(|raw| raw.is_entry && is_there(&raw.file));
+    is_list.then(|| chunks(raw))
+}
+
+fn chunks(raw: BTreeMap<String, RawChunk>) -> Chunks {
     let chunks = raw.into_iter().map(|(key, raw)| {
         let role = match (raw.is_entry, raw.is_dynamic_entry) {
             (true, _) => Role::Entry,
@@ -41,5 +53,5 @@ pub(super) fn parse(text: &[u8]) -> Result<Chunks, serde_json::Error> {
         };
         (key, chunk)
     });
-    Ok(Chunks::new(chunks.collect()))
+    Chunks::new(chunks.collect())
 }

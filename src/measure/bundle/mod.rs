@@ -9,6 +9,7 @@ mod assets;
 mod attribution;
 pub mod build;
 mod chunks;
+mod committed;
 mod common_js;
 mod compress;
 mod configured;
@@ -106,6 +107,9 @@ impl BundleError {
 pub struct Output<'a> {
     /// The folder that the build wrote.
     pub folder: &'a Path,
+    /// Files in it that the build did not write, by their paths below it: they are weighed, and say
+    /// nothing about the build.
+    pub foreign: &'a BTreeSet<String>,
     /// The folder of its sources.
     pub frontend: &'a Path,
     /// The same relative to the project, such as `frontend` or `.`; every place in the evidence
@@ -120,15 +124,11 @@ pub struct Output<'a> {
     pub cache: Option<&'a Path>,
 }
 
-/// Said where a build does not tell where its bytes come from.
-const NO_ORIGINS: &str = "no package and no import is named, because the build left no source maps beside its scripts: let \
-     `build` write them, for instance with `vite build --sourcemap hidden` or \
-     `webpack --devtool hidden-source-map`";
-
 /// Weighs a built frontend.
 pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
     let Output {
         folder: output,
+        foreign,
         frontend: frontend_dir,
         directory,
         stats,
@@ -147,7 +147,7 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
         .unwrap_or_else(|_missing| frontend_dir.to_owned());
 
     let mut skipped = Vec::new();
-    let mut found = assets::walk(&root, &mut skipped)?;
+    let mut found = assets::walk(&root, foreign, &mut skipped)?;
     if found.shipped.is_empty() {
         return Err(BundleError::Empty {
             output: output.to_owned(),
@@ -209,11 +209,6 @@ pub fn weigh(built: &Output<'_>) -> Result<Weighed, BundleError> {
         }
     }
     ledger.add_unread(&shipped);
-    let has_script = |it: &Asset| assets::Kind::of(&it.path) == assets::Kind::Script;
-    let is_built = frontend.join("package.json").is_file();
-    if chunks.is_empty() && is_built && shipped.iter().any(has_script) {
-        skipped.push(NO_ORIGINS.to_owned());
-    }
     let lock = lockfile::Lock::find(&frontend, directory, &mut skipped);
     ledger.look_up_versions(&home, lock.as_ref());
     let entries = imports::entries(&said.chunks, &home);

@@ -148,8 +148,10 @@ impl Frontend {
 }
 
 fn output<'a>(folder: &'a Path, frontend: &'a Path, directory: &'a str) -> Output<'a> {
+    const NONE: &BTreeSet<String> = &BTreeSet::new();
     Output {
         folder,
+        foreign: NONE,
         frontend,
         directory,
         stats: None,
@@ -397,6 +399,87 @@ fn a_manifest_that_names_a_missing_file_costs_nothing() {
     let Weighed { evidence, skipped } = frontend.weigh();
     assert_eq!(sizes(&evidence), sizes(&whole));
     assert_eq!(skipped.len(), 1);
+}
+
+/// A frontend whose list of chunks has that name at the top of the output.
+fn with_list_named(name: &str) -> Frontend {
+    let frontend = Frontend::new();
+    let dist = frontend.dist();
+    fs::rename(dist.join(".vite/manifest.json"), dist.join(name)).unwrap();
+    fs::remove_dir(dist.join(".vite")).unwrap();
+    frontend
+}
+
+#[test]
+fn a_list_of_chunks_under_another_name_is_read_and_not_weighed() {
+    let whole = Frontend::new().weigh();
+    for name in ["manifest.json", "chunks.json"] {
+        assert_eq!(with_list_named(name).weigh(), whole, "{name}");
+    }
+
+    let frontend = with_list_named("manifest.json");
+    frontend.write(
+        "dist/help.html",
+        "<link rel=manifest href=/manifest.json><script src=assets/w-AAAAAAA1.js></script>",
+    );
+    let Weighed { evidence, skipped } = frontend.weigh();
+    let asset = |asset: &&Asset| asset.path == "manifest.json";
+    assert_eq!(evidence.assets.iter().find(asset), None);
+    assert_eq!(skipped.len(), 1);
+    assert!(skipped[0].starts_with("`help.html` names `manifest.json`"));
+}
+
+#[test]
+fn what_is_shipped_under_the_name_of_a_list_of_chunks_is_weighed() {
+    const APP: &str = r#"{"name": "shop", "icons": [], "start_url": "/"}"#;
+    let weight = |frontend: &Frontend| {
+        let Weighed { evidence, skipped } = frontend.weigh();
+        assert_eq!(skipped, Vec::<String>::new());
+        // With a list of chunks the worker is known to be none of them.
+        let has_list = load_of(&evidence, "assets/w.js") == Load::Other;
+        let mut assets = evidence.assets.iter();
+        let asset = assets.find(|asset| asset.path == "manifest.json");
+        (has_list, asset.map(|asset| asset.raw))
+    };
+    let length = |text: &str| Some(text.len() as u64);
+
+    let frontend = Frontend::new();
+    frontend.write("dist/manifest.json", APP);
+    assert_eq!(weight(&frontend), (true, length(APP)), "beside the list");
+    fs::remove_file(frontend.dist().join(".vite/manifest.json")).unwrap();
+    assert_eq!(weight(&frontend), (false, length(APP)), "without a list");
+
+    let frontend = with_list_named("manifest.json");
+    frontend.write("public/manifest.json", APP);
+    assert_eq!(weight(&frontend), (true, length(APP)), "under the list");
+    let list = fs::read_to_string(frontend.dist().join("manifest.json")).unwrap();
+    frontend.write("public/manifest.json", &list);
+    assert_eq!(
+        weight(&frontend),
+        (false, length(&list)),
+        "a list of theirs"
+    );
+
+    // Data of the same form, of which nothing is in the output.
+    let frontend = with_list_named("chunks.json");
+    let data = list.replace("assets/", "levels/");
+    frontend.write("dist/manifest.json", &data);
+    assert_eq!(weight(&frontend), (true, length(&data)), "data");
+    fs::remove_file(frontend.dist().join("chunks.json")).unwrap();
+    assert_eq!(weight(&frontend), (false, length(&data)), "only data");
+}
+
+#[test]
+fn a_list_in_an_output_below_the_public_folder_hides_no_file_of_that_folder() {
+    let frontend = with_list_named("manifest.json");
+    frontend.write("public/manifest.json", "{}");
+    let output_folder = frontend.folder.path().join("public/build");
+    fs::rename(frontend.dist(), &output_folder).unwrap();
+    let built = output(&output_folder, frontend.folder.path(), "frontend");
+    let evidence = weigh(&built).unwrap().evidence;
+    let mut paths = evidence.assets.iter().map(|asset| asset.path.as_str());
+    assert!(!paths.any(|path| path == "manifest.json"));
+    assert_eq!(load_of(&evidence, "assets/w.js"), Load::Other);
 }
 
 #[test]
