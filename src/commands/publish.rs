@@ -11,6 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
+use super::unpublished::{self, Unpublished};
 use super::{annotating, explain, kept, leaving_out, output, references, vetting};
 use crate::cli::{GateOn, Publish};
 use crate::config::Config;
@@ -39,6 +40,8 @@ enum Origin<'a> {
     Own,
     /// Another job's, whose code anybody may have written; what GitHub says about it.
     Foreign(&'a Merge),
+    /// The same, before anything but the event and this machine was asked.
+    Unasked(&'a Merge),
 }
 
 /// What a run file of another job must have measured.
@@ -94,24 +97,41 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
         let begun = publication::begin(&client, &target, &arguments.id, gate).await;
         return Ok(say_troubles(&begun, arguments.strict).unwrap_or(exit::PASSED));
     }
-    let accepted = match (pull, read_only, queued) {
-        (Some(number), None, _) => accepted_before(arguments, &context, number, Some(head)).await,
-        (None, _, Some(number)) => accepted_before(arguments, &context, number, None).await,
-        (Some(_) | None, _, _) => Vec::new(),
-    };
     let case = Case {
         arguments,
         config: &config,
         project: &project,
-        accepted: &accepted,
+        accepted: &[],
         is_accepted_run: false,
     };
-    let ended = result(&case, &path, Origin::Own).await?;
+    let mut ended = result(&case, &path, Origin::Own).await?;
+    if let Ending::Judged(_) = ended.publication.ending {
+        let accepted = match (pull, read_only, queued) {
+            (Some(number), None, _) => {
+                accepted_before(arguments, &context, number, Some(head)).await
+            }
+            (None, _, Some(number)) => accepted_before(arguments, &context, number, None).await,
+            (Some(_) | None, _, _) => Vec::new(),
+        };
+        if !accepted.is_empty() {
+            let case = Case {
+                accepted: &accepted,
+                ..case
+            };
+            ended = result(&case, &path, Origin::Own).await?;
+        }
+    } else if ended.publication.ending != Ending::Skipped {
+        // `tollgate check` has said a verdict, and why nothing was measured, but not this.
+        summarise(&ended.publication.full);
+    }
     let code = ended.code;
     if let Some(why) = read_only {
         note(read_only_note(why));
         settled();
         return Ok(code);
+    }
+    if let Some((pages, _)) = &ended.with_accepted {
+        summarise(&pages.comment);
     }
     tell_again(&ended, &path);
     let client = client(&arguments.token, &context)?;
@@ -119,7 +139,8 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
     Ok(say(&published, arguments.strict).unwrap_or(code))
 }
 
-/// What was accepted changes what `tollgate check` has said in this job: says it again.
+/// What was accepted changes what `tollgate check` has said in this job: says it again, beside the job
+/// summary.
 fn tell_again(ended: &Ended, run: &Path) {
     let Some((pages, outcome)) = &ended.with_accepted else {
         return;
@@ -130,8 +151,8 @@ fn tell_again(ended: &Ended, run: &Path) {
     if let Err(failure) = written {
         note(&failure.message());
     }
-    if let Err(error) = workflow::publish(pages, *outcome, home) {
-        note(&format!("the job summary could not be written: {error}"));
+    if let Err(error) = workflow::set_outputs(pages, *outcome, home) {
+        note(&format!("the outputs could not be written: {error}"));
     }
 }
 
@@ -184,7 +205,13 @@ async fn standing(
     Ok(records.standing)
 }
 
-/// Publishes what another workflow measured.
+fn summarise(markdown: &str) {
+    if let Err(error) = workflow::summarise(markdown) {
+        note(&format!("the job summary could not be written: {error}"));
+    }
+}
+
+/// Publishes what another workflow measured. The job summary is there before GitHub is asked anything.
 async fn elsewhere(
     arguments: &Publish,
     context: &Context,
@@ -198,6 +225,65 @@ async fn elsewhere(
         settled();
         return Ok(exit::PASSED);
     }
+    let gate = gate(arguments.gate);
+    if arguments.begin {
+        let client = client(&arguments.token, context)?;
+        let pull = pulls::of_run(&client, measured).await?;
+        let target = target(context, &measured.head, pull.map(|pull| pull.number));
+        let begun = publication::begin(&client, &target, &arguments.id, gate).await;
+        return Ok(say_troubles(&begun, arguments.strict).unwrap_or(exit::PASSED));
+    }
+    let case = Case {
+        arguments,
+        config,
+        project,
+        accepted: &[],
+        is_accepted_run: false,
+    };
+    let known = unasked(&case, path, measured).await;
+    let summary = Unpublished::begin(unpublished::not_verified(&known, &context.run_url));
+    let (client, target, publication) = match asked(&case, context, path, measured).await {
+        Ok(found) => found,
+        Err(failure) => {
+            summary.failed(&failure);
+            return Err(failure);
+        }
+    };
+    summary.replace(&publication.full);
+    let published = publication::publish(&client, &target, &publication, gate).await;
+    // Here the job is not the gate: what could not be published is what it fails for.
+    let failed = (!published.troubles.is_empty()).then_some(exit::UNREACHABLE);
+    say(&published, false);
+    Ok(failed.unwrap_or(exit::PASSED))
+}
+
+/// What there is to say of another workflow's run before GitHub is asked anything.
+async fn unasked(case: &Case<'_>, path: &Path, measured: &Measured) -> Publication {
+    if let Some(publication) = cancelled(case.arguments, measured) {
+        return publication;
+    }
+    let merge = Merge {
+        head: measured.head.clone(),
+        base: None,
+    };
+    let ended = result(case, path, Origin::Unasked(&merge)).await;
+    ended.map_or_else(
+        |failure| {
+            let why = format!("could not be judged: {failure}");
+            unjudged(case.arguments, Ending::NotVerified, &why)
+        },
+        |ended| ended.publication,
+    )
+}
+
+/// What GitHub says another workflow's run is of, and what there is to publish of it.
+async fn asked(
+    case: &Case<'_>,
+    context: &Context,
+    path: &Path,
+    measured: &Measured,
+) -> Result<(Client, Target, Publication), Failure> {
+    let arguments = case.arguments;
     let client = client(&arguments.token, context)?;
     let pull = pulls::of_run(&client, measured).await?;
     let mut merge = Merge {
@@ -208,63 +294,50 @@ async fn elsewhere(
     match &pull {
         Some(pull) => {
             let compared = pulls::compare(&client, &pull.base.sha, &pull.head.sha).await?;
-            let repository = Repository::of(project)?;
+            let repository = Repository::of(case.project)?;
             let file = leaving_out::in_repository(&repository, &arguments.project.config);
             let changed = compared.changed.as_deref().unwrap_or_default();
-            left_out = config.ignored.why_not(changed, &file);
+            left_out = case.config.ignored.why_not(changed, &file);
             merge.base = Some(compared.merge_base);
         }
         None => note("no comment: no open pull request has this commit as its newest"),
     }
     let number = pull.map(|pull| pull.number);
     let target = target(context, &measured.head, number);
-    let gate = gate(arguments.gate);
-    if arguments.begin {
-        let begun = publication::begin(&client, &target, &arguments.id, gate).await;
-        return Ok(say_troubles(&begun, arguments.strict).unwrap_or(exit::PASSED));
-    }
-    let publication = if let Some(why) = left_out {
+    if let Some(why) = left_out {
         let title = format!("not measured: {}", report::plain(&why));
-        unjudged(arguments, Ending::Skipped, &title)
-    } else if measured.conclusion == "cancelled" {
-        unjudged(
-            arguments,
-            Ending::Cancelled,
-            "the measuring job was cancelled",
-        )
-    } else {
-        let origin = Origin::Foreign(&merge);
-        let us = login(&client).await;
-        let accepted = match number {
-            Some(number) => standing(&client, number, &arguments.id, &merge.head, &us)
-                .await
-                .unwrap_or_else(|error| {
-                    note(&format!("what was accepted is not known: {error}"));
-                    Vec::new()
-                }),
-            None => Vec::new(),
-        };
-        let case = Case {
-            arguments,
-            config,
-            project,
-            accepted: &accepted,
-            is_accepted_run: false,
-        };
-        result(&case, path, origin).await?.publication
-    };
-    if let Err(error) = workflow::summarise(&publication.full) {
-        note(&format!("the job summary could not be written: {error}"));
+        let publication = unjudged(arguments, Ending::Skipped, &title);
+        return Ok((client, target, publication));
     }
-    let published = publication::publish(&client, &target, &publication, gate).await;
-    // Here the job is not the gate: what could not be published is what it fails for.
-    let failed = (!published.troubles.is_empty()).then_some(exit::UNREACHABLE);
-    say(&published, false);
-    Ok(failed.unwrap_or(exit::PASSED))
+    if let Some(publication) = cancelled(arguments, measured) {
+        return Ok((client, target, publication));
+    }
+    let us = login(&client).await;
+    let accepted = match number {
+        Some(number) => standing(&client, number, &arguments.id, &merge.head, &us)
+            .await
+            .unwrap_or_else(|error| {
+                note(&format!("what was accepted is not known: {error}"));
+                Vec::new()
+            }),
+        None => Vec::new(),
+    };
+    let case = Case {
+        accepted: &accepted,
+        ..*case
+    };
+    let ended = result(&case, path, Origin::Foreign(&merge)).await?;
+    Ok((client, target, ended.publication))
 }
 
-/// Publishes what is shown on a pull request again: something of it was accepted. Where that cannot be
-/// done, what is shown stays, and the pull request is told.
+/// What there is to publish where somebody stopped the job that measured.
+fn cancelled(arguments: &Publish, measured: &Measured) -> Option<Publication> {
+    let why = "the measuring job was cancelled";
+    (measured.conclusion == "cancelled").then(|| unjudged(arguments, Ending::Cancelled, why))
+}
+
+/// Publishes what is shown on a pull request again: something of it was accepted. The job summary is
+/// there before GitHub is asked anything.
 async fn again(
     arguments: &Publish,
     context: Context,
@@ -273,13 +346,46 @@ async fn again(
     path: &Path,
     number: u64,
 ) -> Result<u8, Failure> {
+    let known = format!(
+        "Something was accepted on #{number}. The result that is shown there stays as it is until it is published."
+    );
+    let mut summary = Some(Unpublished::begin(known));
+    let done = publish_again(
+        arguments,
+        context,
+        (config, project, path),
+        number,
+        &mut summary,
+    )
+    .await;
+    if let (Err(failure), Some(summary)) = (&done, summary) {
+        summary.failed(failure);
+    }
+    done
+}
+
+/// Where that cannot be done, what is shown stays, and the pull request is told.
+async fn publish_again(
+    arguments: &Publish,
+    context: Context,
+    (config, project, path): (&Config, &Path, &Path),
+    number: u64,
+    summary: &mut Option<Unpublished>,
+) -> Result<u8, Failure> {
+    let mut summarise = |markdown: &str| {
+        if let Some(summary) = summary.take() {
+            summary.replace(markdown);
+        }
+    };
     let client = client(&arguments.token, &context)?;
     let us = login(&client).await;
     let pull = pulls::get(&client, number).await?;
     let shown = commands::shown(&client, &pull, &arguments.id, &us).await?;
     let shown = shown.map(|shown| shown.marker);
     let Some(shown) = shown.filter(|shown| shown.head == pull.head.sha) else {
-        note("nothing to publish: the newest commit was not measured yet");
+        let why = "nothing to publish: the newest commit was not measured yet";
+        summarise(&format!("## ❔ Tollgate: {why}"));
+        note(why);
         return Ok(exit::PASSED);
     };
     let context = context.about(shown.order);
@@ -308,6 +414,7 @@ async fn again(
         let ended = result(&case, path, Origin::Foreign(&merge)).await?;
         if ended.publication.ending == Ending::NotVerified {
             let why = not_published(&ended.publication.title, arguments, path);
+            summarise(&format!("## ❔ Tollgate: not published\n\n{why}"));
             commands::answer(&client, number, &format!("❔ **Tollgate:** {why}")).await?;
             note(&why);
             return Ok(ended.code);
@@ -338,6 +445,7 @@ async fn again(
         }
         accepted = now;
     };
+    summarise(&ended.publication.full);
     tell_again(&ended, path);
     let kept = keep(arguments, &client, &config.plan.project, &ended.kept).await;
     let failed = kept.err();
@@ -470,7 +578,7 @@ async fn result(case: &Case<'_>, path: &Path, origin: Origin<'_>) -> Result<Ende
     let name = &case.config.plan.project;
     let vetted = match origin {
         Origin::Own => own(path, name),
-        Origin::Foreign(merge) => {
+        Origin::Foreign(merge) | Origin::Unasked(merge) => {
             vetting::read(path, name).and_then(|file| measured_that(file, merge))
         }
     };
@@ -480,6 +588,11 @@ async fn result(case: &Case<'_>, path: &Path, origin: Origin<'_>) -> Result<Ende
         Ok(Ended::without_verdict(publication, code))
     };
     match vetted {
+        // The stored baselines may be on a server.
+        Ok(RunFile { base: Err(_), .. }) if matches!(origin, Origin::Unasked(_)) => not_verified(
+            "base was not measured, and the stored baselines are not looked into yet",
+            exit::NOT_MEASURED,
+        ),
         Ok(file) => match judged(case, &file, origin).await {
             // Nothing may be left to be waited for.
             Err(failure @ (Failure::Store(_) | Failure::Checkout(_))) => {
@@ -520,7 +633,7 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
     } = case;
     let repository = Repository::of(project)?;
     let base = match origin {
-        Origin::Foreign(merge) => merge.base.as_deref(),
+        Origin::Foreign(merge) | Origin::Unasked(merge) => merge.base.as_deref(),
         Origin::Own => None,
     };
     // A clone that is not deep enough has not even base.
@@ -783,9 +896,8 @@ fn say_troubles(published: &Published, strict: bool) -> Option<u8> {
     for trouble in &published.troubles {
         note(&with_hint(trouble));
         let markdown = format!("> [!WARNING]\n> {}", report::inert(&trouble.to_string()));
-        if let Err(error) = workflow::summarise(&format!("{markdown}\n{}", hint_block(trouble))) {
-            note(&format!("the job summary could not be written: {error}"));
-        }
+        let hint = unpublished::hint_block(trouble.hint().as_deref());
+        summarise(&format!("{markdown}\n{hint}"));
         workflow::warn(&trouble.to_string());
     }
     if published.troubles.iter().any(GithubError::is_mistake) {
@@ -798,16 +910,5 @@ fn with_hint(trouble: &GithubError) -> String {
     match trouble.hint() {
         Some(hint) => format!("{trouble}\nhint: {hint}"),
         None => trouble.to_string(),
-    }
-}
-
-/// The lines to add to the workflow, to be copied.
-fn hint_block(trouble: &GithubError) -> String {
-    match trouble.hint() {
-        Some(hint) => match hint.split_once("\n\n") {
-            Some((words, yaml)) => format!("\n{words}\n\n```yaml\n{yaml}\n```\n"),
-            None => format!("\n{hint}\n"),
-        },
-        None => String::new(),
     }
 }

@@ -211,6 +211,22 @@ impl Job {
         fs::read_to_string(self.sandbox.outside("summary.md")).unwrap_or_default()
     }
 
+    /// What the job summary held when the first request came.
+    fn summary_at_first(&self) -> String {
+        let first = self.github.look(|world| world.at_first.clone());
+        first.expect("a request")
+    }
+
+    /// From now on the double looks into the job summary, which is empty.
+    fn watch_summary(&self) {
+        let path = self.sandbox.outside("summary.md");
+        let _earlier = fs::remove_file(&path);
+        self.github.look(|world| {
+            world.at_first = None;
+            world.watched = Some(path);
+        });
+    }
+
     /// State and description of the status `tollgate` on a commit.
     pub(super) fn status(&self, sha: &str) -> Option<(String, String)> {
         self.github.look(|world| {
@@ -579,6 +595,155 @@ fn what_a_fork_measured_is_published_by_the_second_workflow() {
         "{}",
         job.summary()
     );
+}
+
+#[test]
+fn the_job_summary_is_there_before_github_is_asked_anything() {
+    let job = Job::after_measuring();
+    job.watch_summary();
+
+    job.publish(&[]).exits(0);
+
+    let first = job.summary_at_first();
+    assert!(
+        first.starts_with("## ⏳ Tollgate: not published yet\n"),
+        "{first}"
+    );
+    assert!(first.contains("Nothing below is verified: "), "{first}");
+    assert!(
+        first.contains("/actions/runs/70/attempts/1) say: failed: "),
+        "{first}"
+    );
+    let (_, folded) = first.split_once("<details><summary>").expect("the report");
+    assert!(folded.contains("\n## ❌ Tollgate: "), "{folded}");
+    // What is known in the end stands alone.
+    let last = job.summary();
+    assert!(last.starts_with("## ❌ Tollgate: "), "{last}");
+    assert!(!last.contains("not published"), "{last}");
+}
+
+#[test]
+fn where_github_is_down_the_job_summary_says_what_was_measured_and_what_to_do() {
+    let job = Job::after_measuring();
+    job.github.look(|world| {
+        world.fail("GET /pulls", (0..9).map(|_| Some(Fault::Before)));
+    });
+
+    job.publish(&[])
+        .exits(4)
+        .says("GitHub could not find the pull request: 502");
+
+    let summary = job.summary();
+    for words in [
+        "## ❔ Tollgate: not published\n",
+        "> [!WARNING]\n> GitHub could not find the pull request: 502",
+        "run this job again",
+        "Nothing below is verified: ",
+        "say: failed: ",
+    ] {
+        assert!(summary.contains(words), "{words}: {summary}");
+    }
+    assert!(!summary.contains("not published yet"), "{summary}");
+    assert!(job.writes().is_empty());
+}
+
+#[test]
+fn what_nobody_has_verified_cannot_act_in_the_job_summary() {
+    let cases: [(Change, &str); 3] = [
+        (
+            |run| run["project"] = "@everyone <img src=x> </details>".into(),
+            "could not verify: it is a run of project",
+        ),
+        (
+            |run| run["head"]["revision"]["commit"] = "9".repeat(40).into(),
+            "could not verify: it measured 999",
+        ),
+        // What it would be judged against may be on a server.
+        (
+            |run| run["base"] = json!({ "missing": "@everyone <img src=x>" }),
+            "could not verify: base was not measured, and the stored baselines are not looked into yet",
+        ),
+    ];
+    for (change, why) in cases {
+        let job = Job::after_measuring();
+        job.record(|run| {
+            measured(run);
+            change(run);
+        });
+        job.watch_summary();
+
+        job.publish(&[]).exits(0);
+
+        let first = job.summary_at_first();
+        assert!(first.contains(why), "{first}");
+        let acts = first.replace("`@everyone <img src=x> </details>`", "");
+        assert!(!acts.contains("<img") && !acts.contains('@'), "{first}");
+        assert_eq!(
+            acts.matches("</details>").count(),
+            acts.matches("<details>").count()
+        );
+    }
+    // Names in a run that can be judged.
+    let job = Job::after_measuring();
+    let name = "@everyone <img src=x> --> </details>";
+    job.record(|run| {
+        measured(run);
+        let text = run.to_string().replace("list projects", name);
+        *run = serde_json::from_str(&text).expect("JSON");
+    });
+    job.watch_summary();
+    job.publish(&[]).exits(0);
+    let first = job.summary_at_first();
+    assert!(first.contains("img src=x"), "{first}");
+    let outside_code: String = first.split('`').step_by(2).collect();
+    assert!(!outside_code.contains("<img"), "{outside_code}");
+    assert!(!outside_code.contains('@'), "{outside_code}");
+}
+
+#[test]
+fn why_there_is_nothing_to_judge_is_in_the_job_summary_before_github_is_asked_anything() {
+    let job = Job::on_pull_request();
+    job.watch_summary();
+
+    job.publish(&["--check-exit", "3"]).exits(3);
+
+    let first = job.summary_at_first();
+    let words = "head could not be built, started or measured, see the log of the job";
+    assert!(first.contains(words), "{first}");
+    assert_eq!(job.summary().matches(words).count(), 1, "{}", job.summary());
+}
+
+#[test]
+fn an_acceptance_is_in_the_job_summary_before_github_is_asked_anything() {
+    let mut job = Job::on_pull_request();
+    job.record(measured);
+    job.github.look(|world| {
+        world.people.insert("ada".to_owned(), "write");
+    });
+    job.publish(&[]).exits(1);
+    let metric = regressed(&job).remove(0);
+    job.say(
+        "ada",
+        &format!("/tollgate accept {metric} because we need it"),
+    );
+    job.watch_summary();
+
+    job.publish(&[]).exits(0);
+
+    let first = job.summary_at_first();
+    assert!(
+        first.starts_with("## ⏳ Tollgate: not published yet\n"),
+        "{first}"
+    );
+    assert!(first.contains("Something was accepted on #3."), "{first}");
+    let last = job.summary();
+    assert_eq!(last.matches("## ❌ Tollgate: ").count(), 1, "{last}");
+    assert!(last.starts_with("## ❌ Tollgate: "), "{last}");
+    assert!(
+        last.contains("`ada` accepted the regression because we need it"),
+        "{last}"
+    );
+    assert!(!last.contains("not published"), "{last}");
 }
 
 #[test]

@@ -256,6 +256,7 @@ async fn serve(
     let Some(world) = worlds.get_mut(&repository) else {
         return violation(&shared, format!("there is no repository {repository}"));
     };
+    world.look_at_watched();
     let mut more = Vec::new();
     let (mut reply, fault) = answer(
         world, &described, route, rest, &query, &body, &token, &mut more,
@@ -378,7 +379,8 @@ fn paginate(
 }
 
 fn graphql(shared: &Shared, token: &str) -> Response<Body> {
-    let worlds = lock(&shared.worlds);
+    let mut worlds = lock(&shared.worlds);
+    worlds.values_mut().for_each(World::look_at_watched);
     let identity = worlds.values().find_map(|world| world.tokens.get(token));
     let Some(identity) = identity else {
         return response(&refused(401, "Bad credentials"), &[]);

@@ -1,6 +1,8 @@
 //! What GitHub holds of one repository, and what every request does to it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -134,6 +136,9 @@ pub(crate) struct World {
     pub(crate) changed: Vec<String>,
     /// Branches with what is on them.
     pub(crate) git: Git,
+    /// A file that is looked into when the first request comes, and what it held then.
+    pub(crate) watched: Option<PathBuf>,
+    pub(crate) at_first: Option<String>,
     /// Per route, what goes wrong with the next requests.
     faults: BTreeMap<String, VecDeque<Option<Fault>>>,
     /// Operation and status of every request.
@@ -158,9 +163,18 @@ impl World {
             merge_base: "b".repeat(40),
             changed: Vec::new(),
             git: Git::default(),
+            watched: None,
+            at_first: None,
             faults: BTreeMap::new(),
             log: Vec::new(),
             next: 1000,
+        }
+    }
+
+    /// A request has come.
+    pub(super) fn look_at_watched(&mut self) {
+        if let (Some(path), None) = (&self.watched, &self.at_first) {
+            self.at_first = Some(fs::read_to_string(path).unwrap_or_default());
         }
     }
 
