@@ -131,7 +131,7 @@ pub async fn publish(arguments: &Publish) -> Result<u8, Failure> {
         return Ok(code);
     }
     if let Some((pages, _)) = &ended.with_accepted {
-        summarise(&pages.comment);
+        summarise(&pages.full);
     }
     tell_again(&ended, &path);
     let client = client(&arguments.token, &context)?;
@@ -562,18 +562,20 @@ async fn result(case: &Case<'_>, path: &Path, origin: Origin<'_>) -> Result<Ende
         let skipped = unjudged(arguments, Ending::Skipped, &title);
         return Ok(Ended::without_verdict(skipped, exit::PASSED));
     }
-    let home = path.parent().unwrap_or(case.project);
-    if let (Origin::Own, Some(why)) = (origin, leaving_out::told(home)) {
-        let title = format!("not measured: {}", report::plain(&why));
-        let skipped = unjudged(arguments, Ending::Skipped, &title);
-        return Ok(Ended::without_verdict(skipped, exit::PASSED));
-    }
+    // Before what `check` has left: one that did not come to its end left nothing of this run.
     if let Some(code) = arguments.check_exit
         && ![exit::PASSED, exit::FAILED, exit::INCONCLUSIVE].contains(&code)
     {
         let (ending, why) = not_measured(code);
         let publication = unjudged(arguments, ending, why);
         return Ok(Ended::without_verdict(publication, code));
+    }
+    let home = path.parent().unwrap_or(case.project);
+    let has_passed = arguments.check_exit.is_none_or(|code| code == exit::PASSED);
+    if let (Origin::Own, true, Some(why)) = (origin, has_passed, leaving_out::told(home)) {
+        let title = format!("not measured: {}", report::plain(&why));
+        let skipped = unjudged(arguments, Ending::Skipped, &title);
+        return Ok(Ended::without_verdict(skipped, exit::PASSED));
     }
     let name = &case.config.plan.project;
     let vetted = match origin {
@@ -652,6 +654,17 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
         outcome,
         findings,
     } = judging::judge(file, &reference, against, &rules)?;
+    // Whoever sends a run may leave base out of it: what was compared with nothing is no pass.
+    if let (Origin::Foreign(_), Reference::Targets { why }) = (origin, &reference)
+        && matches!(outcome, Outcome::Pass | Outcome::Warn)
+    {
+        let why = format!(
+            "could not verify: there is nothing to compare with: {}",
+            report::plain(why)
+        );
+        let publication = unjudged(arguments, Ending::NotVerified, &why);
+        return Ok(Ended::without_verdict(publication, exit::NOT_MEASURED));
+    }
     let comment = pages.quiet.clone().unwrap_or_else(|| pages.comment.clone());
     let prefix = annotating::prefix(project);
     let publication = Publication {
@@ -659,7 +672,8 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
         ending: Ending::Judged(outcome),
         title: title(outcome, &pages.headline),
         comment: (!arguments.no_comment).then_some(comment),
-        full: pages.comment.clone(),
+        page: pages.comment.clone(),
+        full: pages.full.clone(),
         annotations: annotating::of(&findings, outcome, &prefix),
     };
     Ok(Ended {
@@ -810,6 +824,7 @@ fn unjudged(arguments: &Publish, ending: Ending, why: &str) -> Publication {
         ending,
         title: why.to_owned(),
         comment: (!arguments.no_comment && ending == Ending::NotVerified).then(|| text.clone()),
+        page: text.clone(),
         full: text,
         annotations: Vec::new(),
     }

@@ -66,7 +66,9 @@ pub struct Publication {
     pub title: String,
     /// The comment, without marker and footer; none when nothing is said there.
     pub comment: Option<String>,
-    /// The whole report in Markdown.
+    /// The report in Markdown, as much of it as a comment holds.
+    pub page: String,
+    /// The same, as much of it as a job summary holds.
     pub full: String,
     /// What stands beside lines of the change.
     pub annotations: Vec<Annotation>,
@@ -120,7 +122,7 @@ pub async fn publish(
         let completed = Completed {
             conclusion: conclusion(publication.ending),
             title: &publication.title,
-            summary: &publication.full,
+            summary: &publication.page,
             annotations: &publication.annotations,
         };
         let run = check_run_of(target, &context);

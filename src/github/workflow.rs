@@ -18,7 +18,7 @@ const OUTPUT: &str = "GITHUB_OUTPUT";
 /// Appends the report to the job summary and sets the outputs `outcome`, `report`, `summary` and
 /// `regressions`.
 pub fn publish(pages: &Pages, outcome: Outcome, home: &Path) -> io::Result<()> {
-    summarise(&pages.comment)?;
+    summarise(&pages.full)?;
     set_outputs(pages, outcome, home)
 }
 

@@ -1,4 +1,4 @@
-//! Fits the comment into GitHub's size limit: whole rows go, the least important first.
+//! Fits a page into GitHub's size limits: whole rows go, the least important first.
 //!
 //! Must not cut inside a row: what is left is well-formed Markdown, and a line says what is not.
 
@@ -9,7 +9,9 @@ use super::{Report, ReportError};
 
 /// The most bytes, and the most UTF-16 units, of a comment. GitHub refuses above 65,536; the
 /// rest is for the hidden marker and for what a proxy may add.
-pub(super) const LIMIT: usize = 60_000;
+pub(super) const COMMENT: usize = 60_000;
+/// The same of a job summary: GitHub shows none of more than 1 MiB a step.
+pub(super) const SUMMARY: usize = 900_000;
 
 /// One list of the comment whose length may be cut.
 type List = fn(&mut Room) -> &mut usize;
@@ -22,12 +24,14 @@ const LISTS: [List; 4] = [
     |room| &mut room.changed,
 ];
 
-/// The comment with as much of every list as there is room for.
-pub(super) fn comment(
+/// The page with as much of every list as there is room for.
+pub(super) fn page(
     report: &Report,
     rows: &[Row<'_>],
     templates: &Templates,
+    limit: usize,
 ) -> Result<String, ReportError> {
+    let fits = |page: &str| page.len() <= limit && page.encode_utf16().count() <= limit;
     let render = |room: Room| templates.comment(&view::view(report, rows, room));
     let (changed, unchanged) = view::split(rows);
     let mut room = Room {
@@ -69,8 +73,4 @@ fn longest(
         }
     }
     Ok(least)
-}
-
-fn fits(comment: &str) -> bool {
-    comment.len() <= LIMIT && comment.encode_utf16().count() <= LIMIT
 }

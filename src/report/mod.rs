@@ -62,6 +62,8 @@ pub struct Report {
 pub struct Pages {
     /// The comment on the pull request: Markdown within GitHub's size limit.
     pub comment: String,
+    /// The same with as much as a job summary holds.
+    pub full: String,
     /// The same as `report.json`.
     pub json: String,
     /// The summary for a terminal, without colour.
@@ -91,8 +93,10 @@ pub enum ReportError {
 /// Renders every page of the report.
 pub fn render(report: &Report) -> Result<Pages, ReportError> {
     let rows = rows::rows(&report.comparisons);
+    let templates = templates::Templates::embedded()?;
     Ok(Pages {
-        comment: fit::comment(report, &rows, &templates::Templates::embedded()?)?,
+        comment: fit::page(report, &rows, &templates, fit::COMMENT)?,
+        full: fit::page(report, &rows, &templates, fit::SUMMARY)?,
         json: json::json(report)?,
         summary: terminal::summary(report, &rows),
         regressions: view::regressions(&rows),

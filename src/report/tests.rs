@@ -726,10 +726,12 @@ fn a_comment_never_exceeds_the_limit() {
         })
         .collect();
     let comment = pages(&report).comment;
-    assert!(comment.len() <= fit::LIMIT, "{}", comment.len());
+    assert!(comment.len() <= fit::COMMENT, "{}", comment.len());
     assert!(comment.contains("| `list projects`<br>latency\u{a0}p50 |"));
     assert!(comment.contains("3,009 unchanged rows"), "{comment}");
-    assert!(comment.contains("left out; the full report is in report.json."));
+    assert!(
+        comment.contains("left out; the full report is in the job summary and in report.json.")
+    );
     assert_eq!(
         comment.matches("<details>").count(),
         comment.matches("</details>").count()
@@ -744,8 +746,13 @@ fn as_many_rows_as_fit_are_kept() {
         report.comparisons.push(unchanged(id, 4.1));
     }
     let comment = pages(&report).comment;
-    assert!(comment.len() <= fit::LIMIT);
-    assert!(comment.len() > fit::LIMIT - 500, "{}", comment.len());
+    assert!(comment.len() <= fit::COMMENT);
+    assert!(comment.len() > fit::COMMENT - 500, "{}", comment.len());
+    // The job summary holds them all.
+    let full = pages(&report).full;
+    assert!(full.len() > fit::COMMENT && full.len() <= fit::SUMMARY);
+    assert!(!full.contains("left out"));
+    assert!(full.contains("`endpoint 2999`"));
 }
 
 #[test]
@@ -775,8 +782,13 @@ fn a_comment_of_hostile_giants_still_fits() {
         };
         100
     ];
-    let comment = pages(&report).comment;
-    assert!(comment.len() <= fit::LIMIT, "{}", comment.len());
+    let pages = pages(&report);
+    assert!(
+        pages.comment.len() <= fit::COMMENT,
+        "{}",
+        pages.comment.len()
+    );
+    assert!(pages.full.len() <= fit::SUMMARY, "{}", pages.full.len());
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn left_out(report: &Report, rows: &[Row<'_>], room: Room) -> Option<String> {
         .collect();
     (!parts.is_empty()).then(|| {
         let parts = parts.join(", ");
-        format!("{parts} left out; the full report is in report.json.")
+        format!("{parts} left out; the full report is in the job summary and in report.json.")
     })
 }
 

@@ -757,7 +757,12 @@ fn nothing_hostile_becomes_a_success() {
     };
     let endless = |run: &mut Value| run["phases"] = json!([]);
     let other = |run: &mut Value| run["project"] = "@everyone <img src=x>".into();
-    let changes: [(Change, &str); 6] = [
+    let alone = |run: &mut Value| run["base"] = json!({ "missing": "@everyone <img src=x>" });
+    let changes: [(Change, &str); 7] = [
+        (
+            alone,
+            "could not verify: there is nothing to compare with: base could not be measured",
+        ),
         (far, "could not verify: it compared with 999"),
         (wrong, "could not verify: it measured 999"),
         (number, "could not verify: "),
@@ -1156,6 +1161,22 @@ fn a_change_of_words_only_is_not_measured_and_completes_what_rules_require() {
     check.exits(2).says("there is no shard to merge");
     job.publish(&["--check-exit", "3"]).exits(3);
     assert_eq!(job.state(), "error");
+}
+
+#[test]
+fn word_of_an_earlier_job_is_no_pass_of_one_that_did_not_end() {
+    for exit in [3, 4, 130] {
+        let job = Job::on_pull_request();
+        job.sandbox
+            .write(".tollgate/skipped.txt", "only docs/a.md changed");
+
+        job.publish(&["--check-exit", &exit.to_string()])
+            .exits(exit);
+
+        let (state, text) = job.status(&head()).expect("a status");
+        assert_eq!(state, "error", "{exit}: {text}");
+        assert!(!text.contains("docs/a.md"), "{exit}: {text}");
+    }
 }
 
 #[test]
