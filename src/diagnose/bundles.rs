@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::evidence::{
-    Asset, BundleEvidence, ImportChain, Load, PackageBytes, Place, UNMAPPED,
+    Asset, BundleEvidence, ImportChain, Load, PackageBytes, Part, Place, UNMAPPED,
 };
 use crate::model::{
     BudgetVerdict, Comparison, Finding, Location, Metric, MetricId, Priority, Verdict,
@@ -334,6 +334,20 @@ pub(super) fn initial_js(bundle: &BundleEvidence) -> u64 {
         })
         .map(|asset| asset.gzip)
         .sum()
+}
+
+/// Whether a first visit loads some of a module of the project's own; none when the build does not
+/// say where its bytes are.
+pub(super) fn loads_first(bundle: &BundleEvidence, file: &str) -> Option<bool> {
+    let is_it =
+        |part: &&Part| part.package == PackageBytes::OWN && part.module.as_deref() == Some(file);
+    let is_first = |part: &Part| {
+        let mut assets = bundle.assets.iter();
+        assets.any(|asset| asset.path == part.asset && asset.load == Load::Initial)
+    };
+    let mut parts = bundle.parts.iter().filter(is_it).peekable();
+    parts.peek()?;
+    Some(parts.any(is_first))
 }
 
 /// The places of a chain in the project's own code.

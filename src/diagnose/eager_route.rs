@@ -2,7 +2,8 @@
 //!
 //! Claims: the static import named moved the bytes into the first visit.
 //! Needs: the import graph of both arms, hence source maps of both.
-//! Silent: without base, and when the first visit grew by less than 1 KB.
+//! Silent: without base, when the first visit grew by less than 1 KB, and where the files do not
+//! bear it out: a chain that could not be read is no proof that base loaded a module on demand.
 
 use std::collections::BTreeSet;
 
@@ -55,8 +56,13 @@ fn claims<'a>(frontend: &Frontend<'a>) -> Vec<Claim<'a>> {
         })
         .collect();
     let files: BTreeSet<&str> = eager.iter().map(|(file, _, _)| *file).collect();
+    let is_borne_out = |file| {
+        !bundles::loads_first(base, file).unwrap_or(false)
+            && bundles::loads_first(frontend.head, file).unwrap_or(true)
+    };
     eager
         .into_iter()
+        .filter(|(file, ..)| is_borne_out(file))
         .filter_map(|(file, chain, before)| {
             let place = chain.steps.last()?;
             // What an eager module imports is eager because of it.
@@ -186,6 +192,7 @@ fn specifier(from: &str, to: &str) -> String {
 mod tests {
     use super::super::bundles::fixtures::{chain, regressed, run, script};
     use super::*;
+    use crate::model::evidence::{PackageBytes, Part};
     use crate::model::{Metric, MetricId, Priority};
 
     const CHARTS: &str = "./web/src/pages/Charts.tsx";
@@ -255,6 +262,36 @@ mod tests {
             advice.steps[0],
             "replace the import in web/src/App.tsx:6 by `const Charts = lazy(() => import('./pages/Charts'))`"
         );
+    }
+
+    #[test]
+    fn nothing_is_said_that_the_files_do_not_bear_out() {
+        let part = |asset: &str| Part {
+            asset: asset.to_owned(),
+            package: PackageBytes::OWN.to_owned(),
+            module: Some("web/src/pages/Charts.tsx".to_owned()),
+            raw: 1_000,
+        };
+        let findings = |in_base: &str, in_head: &str| {
+            let (mut base, mut head) = (base(), head());
+            base.parts = vec![part(in_base)];
+            head.assets
+                .push(script("assets/Charts.js", 115_000, Load::Lazy));
+            head.parts = vec![part(in_head)];
+            let (base, head) = (run(base), run(head));
+            let id = MetricId::bundle("web", Metric::InitialJs);
+            rule(&Case {
+                head: &head,
+                base: Some(&base),
+                comparisons: &[regressed(id, 99_000.0, 215_000.0)],
+            })
+            .len()
+        };
+        let (index, charts) = ("assets/index.js", "assets/Charts.js");
+        assert_eq!(findings(charts, index), 1);
+        // An import that base had as well was not read there.
+        assert_eq!(findings(index, index), 0);
+        assert_eq!(findings(charts, charts), 0);
     }
 
     #[test]

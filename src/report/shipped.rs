@@ -450,10 +450,11 @@ fn about_package(
     let held: Vec<(&str, u64)> = held.map(|part| (part.asset.as_str(), part.raw)).collect();
     lines.extend(holders(&held, now));
     let chain = now.chains.iter().find(|chain| chain.package == wanted);
-    lines.extend(way(chain.or_else(|| {
+    let chain = chain.or_else(|| {
         let before = before.filter(|_| new.is_empty())?;
         before.chains.iter().find(|chain| chain.package == wanted)
-    })));
+    });
+    lines.extend(way(chain, loads_first(&held, now)));
     lines.extend(asked_by(wanted, now));
     Some(lines.join("\n") + "\n")
 }
@@ -514,7 +515,14 @@ fn when(load: Load) -> &'static str {
     }
 }
 
-fn way(chain: Option<&ImportChain>) -> Vec<String> {
+/// Whether one of the files that hold a package or a module loads first.
+fn loads_first(held: &[(&str, u64)], now: &BundleEvidence) -> bool {
+    let first = now.assets.iter().filter(|it| it.load == Load::Initial);
+    let mut first = first.map(|asset| asset.path.as_str());
+    first.any(|path| held.iter().any(|(holder, _)| *holder == path))
+}
+
+fn way(chain: Option<&ImportChain>, loads_first: bool) -> Vec<String> {
     let Some(chain) = chain else {
         return vec![
             String::new(),
@@ -530,10 +538,15 @@ fn way(chain: Option<&ImportChain>) -> Vec<String> {
         };
         lines.push(format!("  {}{brings}", plain(&step.to_string())));
     }
-    lines.push(match chain.is_static {
-        true => "Every step is a static import: it loads with the entry.".to_owned(),
-        false => "A step is a dynamic import: it loads on demand.".to_owned(),
-    });
+    let when = match (chain.is_static, loads_first) {
+        (true, _) => "Every step is a static import: it loads with the entry.",
+        (false, false) => "A step is a dynamic import: it loads on demand.",
+        (false, true) => {
+            "A step is a dynamic import, and yet some of it loads first: by an import that could not \
+             be read, or in a file that the bundler put it in."
+        }
+    };
+    lines.push(when.to_owned());
     lines
 }
 
@@ -651,11 +664,11 @@ fn about_module(
     let target = format!("./{module}");
     let chain = now.chains.iter().find(|chain| chain.package == target);
     if chain.is_some() {
-        lines.extend(way(chain));
+        lines.extend(way(chain, loads_first(&held, now)));
     }
     if let Some(it) = now.deferrable.iter().find(|it| it.module == module) {
         lines.push(format!(
-            "Of the first load {} (gzip) need only this module: they could load on demand with it.",
+            "Only this module needs {} (gzip) of the first load: they could load on demand with it.",
             bytes(it.gzip)
         ));
     }
@@ -831,6 +844,26 @@ mod tests {
         Every step is a static import: it loads with the entry.
     ");
         assert_eq!(about_package("none", "web", Some(&base()), &head()), None);
+    }
+
+    #[test]
+    fn a_dynamic_import_is_no_proof_that_a_package_loads_on_demand() {
+        let mut head = head();
+        head.chains[0].is_static = false;
+        let said = |head: &BundleEvidence| {
+            let text = about_package("lodash", "web", None, head).unwrap();
+            text.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(
+            said(&head),
+            "A step is a dynamic import, and yet some of it loads first: by an import that could \
+             not be read, or in a file that the bundler put it in."
+        );
+        head.assets[0].load = Load::Lazy;
+        assert_eq!(
+            said(&head),
+            "A step is a dynamic import: it loads on demand."
+        );
     }
 
     #[test]

@@ -93,6 +93,58 @@ fn a_route_that_grows_is_blocked_and_its_package_named() {
         .says("no frontend of the run ships a package, a file or a module `chrats`; did you mean `charts`?");
 }
 
+/// Writes one script in which all loads first, and a metafile that says what is in it.
+const AT_ONCE: &str = r#"set -eu
+mkdir -p dist
+cp noise.txt dist/main.js
+printf '<script type="module" src="/main.js"></script>' > dist/index.html
+cat > meta.json <<END
+{"inputs": {}, "outputs": {"dist/main.js": {"bytes": 60000, "entryPoint": "src/main.js", "imports": [],
+  "inputs": {"src/main.js": {"bytesInOutput": 38000}, "src/editor.js": {"bytesInOutput": 20000},
+             "src/list.js": {"bytesInOutput": 2000}}}}}
+END
+"#;
+
+#[test]
+fn a_module_could_load_on_demand_where_every_import_of_it_is_known() {
+    let project = project("    budgets: { initial-js: 10 KB }\n");
+    project.write("build.sh", AT_ONCE);
+    project.write("noise.txt", &noise(60_000));
+    project.write(
+        "src/main.js",
+        "import './editor.js';\nimport './list.js';\n",
+    );
+    project.write("src/editor.js", "export const editor = 1;\n");
+    project.write("src/list.js", "export const list = [];\n");
+    let claim = "KB load first (gzip) only because `src/editor.js` is imported statically";
+    let offer = "Could load on demand, with all that only it needs";
+    let explains = |offered: bool| {
+        let check = project.check();
+        check.exits(1);
+        let report = check.report().to_string();
+        assert_eq!(report.contains(claim), offered, "{report}");
+        let explained = project.run(&["explain", "bundle"]);
+        explained.exits(0);
+        assert_eq!(
+            explained.to_string().contains(offer),
+            offered,
+            "{explained}"
+        );
+        report
+    };
+    explains(true);
+
+    // Nobody can tell what this name stands for: it may be the editor.
+    project.write("src/list.js", "import 'ui/editor';\n");
+    explains(false);
+
+    let config = "{\n  // The folder of the sources.\n  \"compilerOptions\": { \"paths\": { \"ui/*\": [\"./src/*\"], } }\n}\n";
+    project.write("tsconfig.json", config);
+    let report = explains(true);
+    let places = "imported by src/list.js:1, src/main.js:1";
+    assert!(report.contains(places), "{report}");
+}
+
 #[test]
 fn a_route_and_a_file_have_targets_of_their_own() {
     let budgets = "    budgets: { files: { page.js: 1 KB }, on-demand: { src/page.js: 1 KB } }\n";

@@ -241,7 +241,10 @@ mod tests {
         for (path, text) in sources.chain(built) {
             let path = folder.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            match text.strip_prefix("-> ") {
+                Some(target) => std::os::unix::fs::symlink(target, path).unwrap(),
+                None => fs::write(path, text).unwrap(),
+            }
         }
         let weighed = weigh(&Output {
             folder: &folder.path().join("dist"),
@@ -385,6 +388,30 @@ mod tests {
         // It leaves no code itself.
         assert_eq!(shown(&[list, (description, "{}", 0)]), WHOLE);
         assert_eq!(shown(&[list, (description, declares, 0)]), shared);
+    }
+
+    #[test]
+    fn a_package_of_the_workspace_means_the_modules_in_its_folder() {
+        let app = [
+            (
+                "src/App.ts",
+                "import './Editor'; import '../ui/Grid';",
+                60_000,
+            ),
+            ("ui/package.json", "{}", 0),
+            ("ui/Grid.ts", "export const grid = 1;", 15_000),
+            ("node_modules/ui", "-> ../ui", 0),
+        ];
+        let mut both = shown(&app);
+        both.sort();
+        assert_eq!(both, [WHOLE[0], "ui/Grid.ts src/App.ts:1 "]);
+        let list = ("src/list.ts", "import { Grid } from 'ui';", 3_000);
+        let mut imported = app.to_vec();
+        imported.push(list);
+        assert_eq!(shown(&imported), WHOLE);
+        // Where it has no module in the build, nobody knows what it passes on.
+        let empty = [list, app[1], app[3]];
+        assert_eq!(shown(&empty), NOTHING);
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! meant, so here a guess too many costs a claim, and one too few makes it wrong. Must not run any
 //! configuration.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use super::aliases::Aliases;
+use super::aliases::{Aliases, Target};
 use super::attribution::Ledger;
 use super::sources::{Home, Origin, folder_of, join, package_name, package_of};
 use super::workspace::NEEDS;
@@ -181,6 +183,17 @@ pub(super) struct Resolver<'a> {
     folders: BTreeSet<&'a str>,
     /// What may put one module in the place of another.
     configuration: Vec<String>,
+    /// What is known of the packages in these folders; none where they do not say it.
+    declared: RefCell<BTreeMap<String, Rc<Option<Vec<Declared>>>>>,
+}
+
+/// A package that another one declares to need.
+#[derive(Debug)]
+enum Declared {
+    /// It has code in the build.
+    Built(Node),
+    /// It has none, and is installed here.
+    Folder(String),
 }
 
 impl<'a> Resolver<'a> {
@@ -209,6 +222,7 @@ impl<'a> Resolver<'a> {
             packages,
             folders,
             configuration: configuration(home),
+            declared: RefCell::default(),
         }
     }
 
@@ -226,7 +240,7 @@ impl<'a> Resolver<'a> {
         }
         let targets = self.aliases.targets(specifier, folder);
         let (for_all, said): (Vec<_>, Vec<_>) = targets.iter().partition(|it| it.is_for_all);
-        let found = |targets: Vec<&super::aliases::Target>| {
+        let found = |targets: Vec<&Target>| {
             let found = targets.into_iter().filter_map(|it| self.at(&it.path));
             found.collect::<Vec<_>>()
         };
@@ -421,21 +435,43 @@ impl<'a> Resolver<'a> {
         let mut seen = BTreeSet::from([folder.to_owned()]);
         let mut open = vec![folder.to_owned()];
         while let Some(folder) = open.pop() {
-            let Some(names) = self.home.asked_for(&folder) else {
+            let Some(declared) = &*self.declared(&folder) else {
                 return May::any_package();
             };
-            for name in names {
-                if self.packages.contains_key(name.as_str()) {
-                    nodes.insert(Node::Package(name));
-                    continue;
-                }
-                let next = self.home.installed(&folder, &name);
-                if let Some(next) = next.filter(|it| seen.insert(it.clone())) {
-                    open.push(next);
+            for dependency in declared {
+                match dependency {
+                    Declared::Built(node) => {
+                        nodes.insert(node.clone());
+                    }
+                    Declared::Folder(next) => {
+                        if seen.insert(next.clone()) {
+                            open.push(next.clone());
+                        }
+                    }
                 }
             }
         }
         nodes.into_iter().collect()
+    }
+
+    fn declared(&self, folder: &str) -> Rc<Option<Vec<Declared>>> {
+        let known = self.declared.borrow().get(folder).map(Rc::clone);
+        known.unwrap_or_else(|| {
+            let names = self.home.asked_for(folder);
+            let declared = names.map(|names| {
+                let names = names.into_iter();
+                let declared =
+                    names.filter_map(|name| match self.packages.contains_key(name.as_str()) {
+                        true => Some(Declared::Built(Node::Package(name))),
+                        false => Some(Declared::Folder(self.home.installed(folder, &name)?)),
+                    });
+                declared.collect()
+            });
+            let declared = Rc::new(declared);
+            let mut known = self.declared.borrow_mut();
+            known.insert(folder.to_owned(), Rc::clone(&declared));
+            declared
+        })
     }
 
     /// Packages that compilers import without a line in any source.
@@ -449,7 +485,7 @@ impl<'a> Resolver<'a> {
         let packages = self.packages.iter();
         packages
             .filter(move |(name, origins)| {
-                HELPERS.contains(*name) || origins.iter().any(|it| is_for_jsx(it))
+                HELPERS.contains(*name) || origins.iter().any(&is_for_jsx)
             })
             .map(|(name, _)| Node::Package((*name).to_owned()))
     }
