@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::evidence::{
-    Asset, BundleEvidence, ImportChain, Load, PackageBytes, Part, Place, UNMAPPED,
+    Asset, BundleEvidence, EntryLoad, ImportChain, Load, PackageBytes, Part, Place, UNMAPPED,
 };
 use crate::model::{
     BudgetVerdict, Comparison, Finding, Location, Metric, MetricId, Priority, Verdict,
@@ -153,11 +153,79 @@ impl<'a> Frontend<'a> {
             .collect()
     }
 
+    /// By how much the scripts of a first visit that loads this module grew, as a row of the report
+    /// has it: that of the frontend, unless only lighter pages load it or grew; then that of the page
+    /// that grew most. None where it is less than the floor.
+    pub(super) fn grown_visit(&self, base: &BundleEvidence, module: &str) -> Option<Visit<'a>> {
+        let whole = Visit {
+            page: None,
+            before: base.initial_js(),
+            now: self.head.initial_js(),
+        };
+        if is_in_heaviest(self.head, module) && whole.grown() >= FLOOR {
+            return Some(whole);
+        }
+        // A page by itself has a row only where there are several.
+        let has_rows = [base, self.head].map(|it| it.first_loads().count() > 1);
+        let pages = self.head.first_loads().filter(|_| has_rows == [true; 2]);
+        let pages = pages.filter_map(|now| {
+            let before = base.first_loads().find(|before| before.name == now.name)?;
+            loads(self.head, now, module).then_some(Visit {
+                page: Some(&now.name),
+                before: before.js,
+                now: now.js,
+            })
+        });
+        pages
+            .max_by_key(Visit::grown)
+            .filter(|visit| visit.grown() >= FLOOR)
+    }
+
     /// Whether `bytes` are a good part, one twentieth, of what a first visit loads.
     pub(super) fn is_good_part(&self, bytes: u64) -> bool {
-        let whole = float(initial_js(self.head));
+        let whole = float(self.head.initial_js());
         float(bytes) >= whole / 20.0
     }
+}
+
+/// The scripts of a first visit in both arms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visit<'a> {
+    /// The page; none where it is the heaviest, of which the row of the frontend is.
+    pub(super) page: Option<&'a str>,
+    before: u64,
+    /// Gzip bytes in head.
+    pub(super) now: u64,
+}
+
+impl Visit<'_> {
+    /// Gzip bytes more.
+    pub(super) fn grown(&self) -> u64 {
+        self.now.saturating_sub(self.before)
+    }
+
+    /// Its row.
+    pub(super) fn id(&self, frontend: &str) -> MetricId {
+        match self.page {
+            Some(page) => MetricId::entry(frontend, page, Metric::InitialJs),
+            None => MetricId::bundle(frontend, Metric::InitialJs),
+        }
+    }
+}
+
+/// Whether a page loads a module of the project's own; in doubt it does.
+fn loads(bundle: &BundleEvidence, page: &EntryLoad, module: &str) -> bool {
+    let mut parts = (bundle.parts.iter())
+        .filter(|part| part.module.as_deref() == Some(module))
+        .peekable();
+    parts.peek().is_none() || parts.any(|part| page.files.contains(&part.asset))
+}
+
+/// Whether the page with most scripts, whose number the frontend has, loads a module.
+pub(super) fn is_in_heaviest(bundle: &BundleEvidence, module: &str) -> bool {
+    let most = bundle.initial_js();
+    let mut pages = bundle.first_loads().peekable();
+    pages.peek().is_none() || pages.any(|page| page.js == most && loads(bundle, page, module))
 }
 
 /// The packages in files of head of which base does not tell what they were made of: those that
@@ -321,21 +389,6 @@ pub(super) fn own_module(chain: &ImportChain) -> Option<&str> {
     chain.package.strip_prefix("./")
 }
 
-/// Gzip bytes of the scripts a first visit loads.
-pub(super) fn initial_js(bundle: &BundleEvidence) -> u64 {
-    bundle
-        .assets
-        .iter()
-        .filter(|asset| asset.load == Load::Initial)
-        .filter(|asset| {
-            [".js", ".mjs", ".cjs"]
-                .iter()
-                .any(|end| asset.path.ends_with(end))
-        })
-        .map(|asset| asset.gzip)
-        .sum()
-}
-
 /// Whether a first visit loads some of a module of the project's own; none when the build does not
 /// say where its bytes are.
 pub(super) fn loads_first(bundle: &BundleEvidence, file: &str) -> Option<bool> {
@@ -440,8 +493,8 @@ pub(super) mod fixtures {
 
     use crate::diagnose::{Case, Rule};
     use crate::model::evidence::{
-        Asset, BundleEvidence, ChangedLines, Evidence, ImportChain, Load, PackageBytes, Place,
-        WholeImport,
+        Asset, BundleEvidence, ChangedLines, EntryLoad, Evidence, ImportChain, Load, PackageBytes,
+        Place, WholeImport,
     };
     use crate::model::{
         Change, Comparison, Estimate, Finding, Machine, MetricId, Revision, Run, Tolerance,
@@ -561,6 +614,18 @@ pub(super) mod fixtures {
             digest: String::new(),
             source: None,
             was: None,
+        }
+    }
+
+    /// A page that loads one script.
+    pub(in crate::diagnose) fn page(name: &str, script: &str, js: u64) -> EntryLoad {
+        EntryLoad {
+            name: name.to_owned(),
+            file: None,
+            on_demand: false,
+            files: vec![script.to_owned()],
+            js,
+            css: 0,
         }
     }
 

@@ -4,8 +4,8 @@
 //! Claims: all bytes named load first because of the static imports named, and of nothing else.
 //! Needs: the import graph of head, hence source maps; with a base, that the module holds more
 //! than it did.
-//! Silent: unless the initial JS regressed or misses its target, and for what `bundle.eager-route`
-//! explains already.
+//! Silent: unless the initial JS regressed or misses its target, for what `bundle.eager-route`
+//! explains already, and for what the heaviest page, whose number that is, does not load.
 
 use crate::model::evidence::Deferrable;
 use crate::model::{
@@ -46,6 +46,7 @@ fn claims<'a>(case: &Case<'_>, frontend: &Frontend<'a>) -> Vec<&'a Deferrable> {
     let found = frontend.head.deferrable.iter();
     found
         .filter(|it| !eager.contains(it.module.as_str()))
+        .filter(|it| bundles::is_in_heaviest(frontend.head, &it.module))
         .filter(|it| misses || it.gzip >= before(&it.module) + FLOOR)
         .collect()
 }
@@ -76,7 +77,7 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Deferrable) -> Find
         impact: format!(
             "{} of the {} of scripts on the first visit (gzip)",
             kb(*gzip),
-            kb(bundles::initial_js(frontend.head))
+            kb(frontend.head.initial_js())
         ),
         priority: bundles::priority(case, &explains, *gzip),
         confidence: Confidence::Inferred,
@@ -97,9 +98,9 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Deferrable) -> Find
 
 #[cfg(test)]
 mod tests {
-    use super::super::bundles::fixtures::{place, regressed, run, script};
+    use super::super::bundles::fixtures::{page, place, regressed, run, script};
     use super::*;
-    use crate::model::evidence::{BundleEvidence, Load};
+    use crate::model::evidence::{BundleEvidence, Load, PackageBytes, Part};
 
     fn bundle(gzip: u64) -> BundleEvidence {
         BundleEvidence {
@@ -149,5 +150,37 @@ mod tests {
             ..case
         };
         assert_eq!(rule(&same), [], "it held as much before");
+    }
+    #[test]
+    fn what_the_heaviest_page_does_not_load_makes_no_number_smaller() {
+        let of = |editor_in: &str| {
+            let mut bundle = bundle(46_000);
+            bundle
+                .assets
+                .push(script("small.js", 60_000, Load::Initial));
+            bundle.entries = vec![
+                page("index.html", "index.js", 146_000),
+                page("small.html", "small.js", 60_000),
+            ];
+            bundle.parts = vec![Part {
+                asset: editor_in.to_owned(),
+                package: PackageBytes::OWN.to_owned(),
+                module: Some("web/src/Editor.tsx".to_owned()),
+                raw: 1,
+            }];
+            let head = run(bundle);
+            let id = MetricId::bundle("web", Metric::InitialJs);
+            let found = rule(&Case {
+                head: &head,
+                base: None,
+                comparisons: &[regressed(id, 106_000.0, 146_000.0)],
+            });
+            found.into_iter().map(|it| it.impact).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("index.js"),
+            ["46.0 KB of the 146.0 KB of scripts on the first visit (gzip)"]
+        );
+        assert_eq!(of("small.js"), Vec::<String>::new());
     }
 }

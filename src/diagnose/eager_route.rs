@@ -2,7 +2,7 @@
 //!
 //! Claims: the static import named moved the bytes into the first visit.
 //! Needs: the import graph of both arms, hence source maps of both.
-//! Silent: without base, when the first visit grew by less than 1 KB, and where the files do not
+//! Silent: without base, when no first visit that loads it grew by 1 KB, and where the files do not
 //! bear it out: a chain that could not be read is no proof that base loaded a module on demand.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use crate::model::evidence::{BundleEvidence, ImportChain, Load, Place};
 use crate::model::{Confidence, Expected, Finding, Provenance, Recommendation, Risk};
 
 use super::Case;
-use super::bundles::{self, FLOOR, Frontend, kb};
+use super::bundles::{self, FLOOR, Frontend, Visit, kb};
 
 /// See the opening of this file.
 pub(super) fn rule(case: &Case<'_>) -> Vec<Finding> {
@@ -32,7 +32,9 @@ struct Claim<'a> {
     place: &'a Place,
     /// How base reached it.
     before: &'a ImportChain,
-    /// Gzip bytes that moved into the first visit.
+    /// The first visit that is heavier.
+    visit: Visit<'a>,
+    /// Gzip bytes that moved into it.
     moved: u64,
 }
 
@@ -40,10 +42,6 @@ fn claims<'a>(frontend: &Frontend<'a>) -> Vec<Claim<'a>> {
     let Some(base) = frontend.base else {
         return Vec::new();
     };
-    let grown = bundles::initial_js(frontend.head).saturating_sub(bundles::initial_js(base));
-    if grown < FLOOR {
-        return Vec::new();
-    }
     let eager: Vec<(&str, &ImportChain, &ImportChain)> = frontend
         .head
         .chains
@@ -65,13 +63,15 @@ fn claims<'a>(frontend: &Frontend<'a>) -> Vec<Claim<'a>> {
         .filter(|(file, ..)| is_borne_out(file))
         .filter_map(|(file, chain, before)| {
             let place = chain.steps.last()?;
+            let visit = frontend.grown_visit(base, file)?;
             // What an eager module imports is eager because of it.
             (!files.contains(place.file.as_str())).then(|| Claim {
                 file,
                 chain,
                 place,
                 before,
-                moved: moved(base, file, grown),
+                visit,
+                moved: moved(base, file, visit.grown()),
             })
         })
         .filter(|claim| claim.moved >= FLOOR)
@@ -104,9 +104,16 @@ fn stem(path: &str) -> &str {
 
 fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Claim<'_>) -> Finding {
     let Claim {
-        file, place, moved, ..
+        file,
+        place,
+        moved,
+        visit,
+        ..
     } = claim;
-    let explains = frontend.explained(*moved, 0);
+    let explains = vec![visit.id(frontend.name)];
+    let of_page = visit
+        .page
+        .map_or_else(String::new, |page| format!(" of `{page}`"));
     Finding {
         rule: "bundle.eager-route".to_owned(),
         location: bundles::locate(case, frontend, [*place].into_iter()),
@@ -116,9 +123,9 @@ fn finding(case: &Case<'_>, frontend: &Frontend<'_>, claim: &Claim<'_>) -> Findi
             kb(*moved)
         ),
         impact: format!(
-            "{} more on the first visit (gzip), {} in all",
+            "{} more on the first visit{of_page} (gzip), {} in all",
             kb(*moved),
-            kb(bundles::initial_js(frontend.head))
+            kb(visit.now)
         ),
         priority: bundles::priority(case, &explains, *moved),
         confidence: Confidence::Proved,
@@ -190,7 +197,7 @@ fn specifier(from: &str, to: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bundles::fixtures::{chain, regressed, run, script};
+    use super::super::bundles::fixtures::{chain, findings, page, regressed, run, script};
     use super::*;
     use crate::model::evidence::{PackageBytes, Part};
     use crate::model::{Metric, MetricId, Priority};
@@ -305,6 +312,65 @@ mod tests {
             };
             assert_eq!(rule(&case), []);
         }
+    }
+
+    /// A frontend with a light and a heavy page; the light one loads the charts.
+    fn of_pages(light: u64, heavy: u64, chains: Vec<ImportChain>) -> BundleEvidence {
+        let charts = CHARTS.strip_prefix("./").map(str::to_owned);
+        BundleEvidence {
+            assets: vec![
+                script("light.js", light, Load::Initial),
+                script("heavy.js", heavy, Load::Initial),
+            ],
+            entries: vec![
+                page("light.html", "light.js", light),
+                page("heavy.html", "heavy.js", heavy),
+            ],
+            parts: vec![Part {
+                asset: "light.js".to_owned(),
+                package: PackageBytes::OWN.to_owned(),
+                module: charts,
+                raw: 1,
+            }],
+            chains,
+            ..BundleEvidence::default()
+        }
+    }
+
+    #[test]
+    fn the_first_visit_is_that_of_the_page_which_has_a_row() {
+        let found = |before: (u64, u64), now: (u64, u64)| -> Vec<(String, String)> {
+            let base = of_pages(before.0, before.1, base().chains);
+            let head = of_pages(now.0, now.1, head().chains);
+            let findings = findings(rule, Some(base), head);
+            let shown = |it: &Finding| (it.impact.clone(), it.explains[0].to_string());
+            findings.iter().map(shown).collect()
+        };
+        // Together both load 150 KB first, and no visitor loads both.
+        let light = |text: &str| {
+            vec![(
+                text.to_owned(),
+                "entry/web/light.html/initial-js".to_owned(),
+            )]
+        };
+        assert_eq!(
+            found((30_000, 100_000), (50_000, 100_000)),
+            light("20.0 KB more on the first visit of `light.html` (gzip), 50.0 KB in all")
+        );
+        // The heavy page grew by something else.
+        assert_eq!(
+            found((30_000, 100_000), (50_000, 140_000)),
+            light("20.0 KB more on the first visit of `light.html` (gzip), 50.0 KB in all")
+        );
+        assert_eq!(found((30_000, 100_000), (30_000, 140_000)), []);
+        // It has become the heaviest.
+        assert_eq!(
+            found((90_000, 100_000), (120_000, 100_000)),
+            [(
+                "20.0 KB more on the first visit (gzip), 120.0 KB in all".to_owned(),
+                "bundle/web/initial-js".to_owned()
+            )]
+        );
     }
 
     #[test]

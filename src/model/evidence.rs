@@ -94,11 +94,38 @@ pub struct BundleEvidence {
 }
 
 impl BundleEvidence {
+    /// Pages and entries: what a visitor can open first.
+    pub fn first_loads(&self) -> impl Iterator<Item = &EntryLoad> + Clone {
+        self.entries.iter().filter(|entry| !entry.on_demand)
+    }
+
+    /// Gzip bytes of the scripts that a first visit loads. A visitor opens one page: those of the
+    /// page or entry that has most; where none is known, of all that loads first.
+    pub fn initial_js(&self) -> u64 {
+        self.initial(|entry| entry.js, &[".js", ".mjs", ".cjs"])
+    }
+
+    /// The same of the styles.
+    pub fn initial_css(&self) -> u64 {
+        self.initial(|entry| entry.css, &[".css"])
+    }
+
+    fn initial(&self, of: fn(&EntryLoad) -> u64, endings: &[&str]) -> u64 {
+        let all = || {
+            let assets = self.assets.iter();
+            assets
+                .filter(|asset| asset.load == Load::Initial)
+                .filter(|asset| endings.iter().any(|ending| asset.path.ends_with(ending)))
+                .map(|asset| asset.gzip)
+                .sum()
+        };
+        self.first_loads().map(of).max().unwrap_or_else(all)
+    }
+
     /// What loads with the page or entry that is heaviest by scripts and styles together; where
     /// none is known, all that loads first.
     pub fn heaviest_first_load(&self) -> Vec<&Asset> {
-        let first = self.entries.iter().filter(|entry| !entry.on_demand);
-        let heaviest = first.max_by_key(|entry| entry.js + entry.css);
+        let heaviest = (self.first_loads()).max_by_key(|entry| entry.js + entry.css);
         let assets = self.assets.iter();
         match heaviest {
             Some(entry) => assets

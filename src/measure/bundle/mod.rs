@@ -324,9 +324,7 @@ fn load_of(entry: loading::EntryFiles, assets: &[Asset]) -> EntryLoad {
 /// there are several.
 /// Sizes do not depend on a block, so each has a single value.
 pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, Samples> {
-    let first = evidence.entries.iter().filter(|entry| !entry.on_demand);
-    // A visitor opens one page: the bundle's number is that of the heaviest.
-    let heaviest = |of: fn(&EntryLoad) -> u64| first.clone().map(of).max().unwrap_or(0);
+    let first = evidence.first_loads();
     let mut sizes = vec![(
         MetricId::bundle(frontend, Metric::Total),
         sum(evidence.assets.iter()),
@@ -336,11 +334,11 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
         sizes.extend([
             (
                 MetricId::bundle(frontend, Metric::InitialJs),
-                heaviest(|entry| entry.js),
+                evidence.initial_js(),
             ),
             (
                 MetricId::bundle(frontend, Metric::InitialCss),
-                heaviest(|entry| entry.css),
+                evidence.initial_css(),
             ),
         ]);
     }
