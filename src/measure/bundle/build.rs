@@ -191,8 +191,16 @@ pub async fn build(
     }
     run_install(frontend, site, supervisor, progress).await?;
     // What a bundler can be asked depends on what is installed.
-    let line = flags::added(&frontend.build, &directory);
-    let foreign = run_build(frontend, site, supervisor, &line, progress).await?;
+    let mut line = flags::added(&frontend.build, &directory);
+    let mut refused = None;
+    let foreign = match run_build(frontend, site, supervisor, &line, progress).await {
+        Err(BuildError::Build { .. }) if line != frontend.build => {
+            refused = Some(without_flags(&line));
+            line.clone_from(&frontend.build);
+            run_build(frontend, site, supervisor, &line, progress).await?
+        }
+        other => other?,
+    };
     progress.phase(PhaseKind::Weigh);
     progress.step(&frontend.name);
     let output = directory.join(&frontend.output);
@@ -217,7 +225,11 @@ pub async fn build(
         .then(|| flags::unmapped(&line, &directory).to_owned());
     let paths = weighed.evidence.assets.iter().map(|it| it.path.as_str());
     let untouched: Vec<&str> = paths.filter(|path| foreign.contains(*path)).collect();
-    let notes = [unmapped, committed::note(&frontend.output, &untouched)];
+    let notes = [
+        refused,
+        unmapped,
+        committed::note(&frontend.output, &untouched),
+    ];
     skipped.extend((notes.into_iter().flatten()).map(|it| format!("{}: {it}", frontend.name)));
     let built = Built {
         evidence: BundleEvidence {
@@ -228,6 +240,14 @@ pub async fn build(
     };
     write(&kept, &built);
     Ok(built)
+}
+
+/// Said of a build that its flags have made fail.
+fn without_flags(line: &str) -> String {
+    format!(
+        "it was built without the flags that make a bundler tell its chunks and packages, because \
+         `{line}` failed"
+    )
 }
 
 /// Whether scripts are shipped, and of no byte is known whose it is.

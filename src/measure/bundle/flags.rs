@@ -79,6 +79,11 @@ const BUNDLERS: [Bundler; 4] = [
 const DEEPEST: usize = 5;
 /// What stands before a command and sets variables for it.
 const SETTERS: [&str; 2] = ["cross-env", "env"];
+/// What starts a program that is named behind it.
+const STARTERS: [&str; 14] = [
+    "npx", "bunx", "pnpx", "npm", "pnpm", "yarn", "bun", "exec", "dlx", "x", "run", "dotenv",
+    "time", "nice",
+];
 /// What a package manager may be told before the name of a script without running it elsewhere.
 const HARMLESS: [&str; 3] = ["-s", "--silent", "--if-present"];
 /// Told to npm behind the name, they run the script of another package.
@@ -186,12 +191,13 @@ fn tail(line: &str, directory: &Path, deepest: usize) -> Option<String> {
     let (before, command) = last_command(line);
     let directory = after(before, directory)?;
     let command = without_assignments(command);
-    if let Some(flags) = flags_of(command, &directory) {
+    let called = Call::of(command)
+        .and_then(|call| script_of(&directory, call.script).map(|script| (call, script)));
+    let Some((call, script)) = called else {
+        let flags = flags_of(command, &directory)?;
         let separator = if is_npm_exec(command) { " --" } else { "" };
         return Some(format!("{separator} {flags}"));
-    }
-    let call = Call::of(command)?;
-    let script = script_of(&directory, call.script)?;
+    };
     let inner = tail(
         &format!("{script} {}", call.forwarded.join(" ")),
         &directory,
@@ -250,11 +256,30 @@ impl<'a> Call<'a> {
     }
 }
 
+/// The word that names what a command runs in the end, behind whatever starts it.
+fn program(words: &[&str]) -> Option<usize> {
+    let mut at = 0;
+    let mut is_by_node = false;
+    loop {
+        let word = words.get(at)?;
+        let is_flag = at > 0 && word.starts_with('-');
+        match *word {
+            "node" => is_by_node = true,
+            _ if is_flag || STARTERS.contains(word) => {}
+            // Of the project's own programs nobody knows what they take.
+            _ if is_by_node => return word.contains("node_modules/").then_some(at),
+            _ => return Some(at),
+        }
+        at += 1;
+    }
+}
+
 /// The flags that reach a bundler when they are added at the end of a command.
 fn flags_of(command: &str, directory: &Path) -> Option<String> {
     let words: Vec<&str> = command.split_whitespace().collect();
+    let at = program(&words)?;
     BUNDLERS.iter().find_map(|bundler| {
-        let at = words.iter().position(|word| bundler.is_named(word))?;
+        bundler.is_named(words[at]).then_some(())?;
         let rest = &words[at + 1..];
         let is_build = bundler.command.is_none_or(|it| rest.first() == Some(&it))
             && !rest.iter().any(|word| bundler.others.contains(word));
@@ -277,12 +302,12 @@ fn flags_of(command: &str, directory: &Path) -> Option<String> {
 }
 
 impl Bundler {
-    /// `vite`, `./node_modules/.bin/vite` and `node node_modules/vite/bin/vite.js`; not what
-    /// follows a package runner such as `npx`, which is a word of its own.
+    /// `vite`, `vite@7`, `./node_modules/.bin/vite` and `node_modules/vite/bin/vite.js`.
     fn is_named(&self, word: &str) -> bool {
         let name = word.rsplit('/').next().unwrap_or(word);
+        let name = name.split('@').next().unwrap_or(name);
         let name = name.strip_suffix(".js").unwrap_or(name);
-        !word.starts_with('-') && self.names.contains(&name)
+        self.names.contains(&name)
     }
 }
 
@@ -376,6 +401,16 @@ mod tests {
             ),
             ("esbuild --metafile=m.json a.ts", ""),
             ("./node_modules/.bin/rollup -c", " --sourcemap hidden"),
+            (
+                "node --max-old-space-size=4096 node_modules/vite/bin/vite.js build",
+                " --manifest --sourcemap hidden",
+            ),
+            ("npx -y vite@7 build", " --manifest --sourcemap hidden"),
+            // Programs that do something else with the name.
+            ("run-s clean webpack", ""),
+            ("gulp webpack", ""),
+            ("node esbuild.js", ""),
+            ("node scripts/run.js webpack", ""),
             ("make", ""),
         ] {
             assert_eq!(added(line, none), format!("{line}{flags}"));
@@ -391,6 +426,7 @@ mod tests {
             "build:all": "npm run build",
             "build:pnpm": "pnpm run build",
             "round": "npm run round",
+            "webpack": "gulp",
             "mapped": "vite build --sourcemap"
         }}"#;
         fs::write(folder.path().join("package.json"), package).unwrap();
@@ -438,6 +474,8 @@ mod tests {
             "yarn workspace web build",
             "yarn build:all",
             "bun build",
+            "npm run webpack",
+            "yarn webpack",
             "npm run build # the app",
             "cd elsewhere && npm run build",
             "cd $HOME && vite build",

@@ -757,7 +757,7 @@ fn nothing_hostile_becomes_a_success() {
     };
     let endless = |run: &mut Value| run["phases"] = json!([]);
     let other = |run: &mut Value| run["project"] = "@everyone <img src=x>".into();
-    let alone = |run: &mut Value| run["base"] = json!({ "missing": "@everyone <img src=x>" });
+    let alone = |run: &mut Value| run["base"] = json!({ "missing": "npm ci failed" });
     let changes: [(Change, &str); 7] = [
         (
             alone,
