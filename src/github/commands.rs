@@ -11,8 +11,8 @@ use super::client::Client;
 use super::comment::{self, Comment};
 use super::error::GithubError;
 use super::marker::Marker;
-use super::pulls::{self, PullRequest};
-use super::{publication, status};
+use super::pulls::PullRequest;
+use super::{publication, runs, status};
 
 /// What a command starts with.
 const CALL: &str = "/tollgate";
@@ -22,7 +22,6 @@ const REASON: usize = 300;
 const METRIC: usize = 200;
 const PERMISSION: &str = "say what the author of the comment may do";
 const WRITE: &str = "answer the comment";
-const FIND: &str = "find the run that measured";
 const RERUN: &str = "run the workflow again";
 
 /// A command.
@@ -145,22 +144,11 @@ async fn is_run_of(
     marker: &Marker,
     pull: &PullRequest,
 ) -> Result<bool, GithubError> {
-    #[derive(Deserialize)]
-    struct Run {
-        head_sha: String,
-        event: String,
-        head_repository: Option<pulls::Repository>,
-    }
-    let route = format!("/actions/runs/{}", marker.order.run);
-    let run: Run = match client.get(FIND, &route).await {
-        Ok(answer) => answer.read(FIND)?,
-        Err(error) if error.status() == Some(404) => return Ok(false),
-        Err(error) => return Err(error),
+    let Some(run) = runs::find(client, marker.order.run).await? else {
+        return Ok(false);
     };
-    let from = |repository: &Option<pulls::Repository>| repository.as_ref().map(|one| one.id);
-    Ok(run.head_sha == marker.head
-        && run.event == "pull_request"
-        && from(&run.head_repository) == from(&pull.head.repo))
+    let repository = pull.head.repo.as_ref().map(|one| one.id);
+    Ok(run.head_sha == marker.head && run.event == "pull_request" && run.from() == repository)
 }
 
 /// Whether the result of a commit was there to be seen at a time: in the comment that shows it, on the

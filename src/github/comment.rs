@@ -2,7 +2,7 @@
 //!
 //! Which comments are ours is decided by their author and by the exact marker in their first line.
 //! A comment only ever moves on to a newer run, and is only deleted when a newer one is there;
-//! both under its lease. So whoever comes last finds one comment, with the newest run in it.
+//! both under its lease. That it shows a newer one than ours is asked of GitHub before it is believed. So whoever comes last finds one comment, with the newest run in it.
 //! Every step starts from a fresh look, which is also how a write whose answer was lost is
 //! found out about.
 
@@ -13,7 +13,8 @@ use super::client::Client;
 use super::error::GithubError;
 use super::lease::Lease;
 use super::limits;
-use super::marker::Marker;
+use super::marker::{Marker, RunOrder};
+use super::runs::{Claim, Claims};
 
 /// Fresh looks before giving up. Each round of each racing run makes one of them progress.
 const ROUNDS: u32 = 12;
@@ -51,11 +52,22 @@ pub enum Shown {
     Newer(Marker),
 }
 
+/// What came of it, and what was found out on the way.
+#[derive(Debug)]
+pub struct Published {
+    /// What came of it.
+    pub shown: Shown,
+    /// The comments that said they show a newer run.
+    pub claims: Vec<Claim>,
+}
+
 /// A comment of ours.
 #[derive(Debug)]
 struct Ours {
     id: u64,
     marker: Marker,
+    /// The run it shows; none where it only says so, and is older than any.
+    order: Option<RunOrder>,
     body: String,
 }
 
@@ -80,11 +92,22 @@ pub(super) struct User {
 }
 
 /// Shows the run in the one comment.
-pub async fn publish(client: &Client, sticky: &Sticky) -> Result<Shown, GithubError> {
+pub async fn publish(client: &Client, sticky: &Sticky) -> Result<Published, GithubError> {
+    let mut claims = Claims::against(client, &sticky.marker);
+    let shown = show(client, sticky, &mut claims).await?;
+    let claims = claims.into_all();
+    Ok(Published { shown, claims })
+}
+
+async fn show(
+    client: &Client,
+    sticky: &Sticky,
+    claims: &mut Claims<'_>,
+) -> Result<Shown, GithubError> {
     let body = body(sticky);
     let mut shown = Shown::Unchanged;
     for _ in 0..ROUNDS {
-        let ours = list(client, sticky).await?;
+        let ours = list(client, sticky, claims).await?;
         let Some((newest, older)) = ours.split_first() else {
             match create(client, sticky, &body).await {
                 // Seen again in the next round, together with what others created.
@@ -102,10 +125,11 @@ pub async fn publish(client: &Client, sticky: &Sticky) -> Result<Shown, GithubEr
                 theirs,
             });
         }
-        if newest.marker.order < sticky.marker.order {
+        if newest.order < Some(sticky.marker.order) {
             // The oldest comment is the one that people have seen and linked.
-            let first = ours.iter().min_by_key(|comment| comment.id);
-            if write(client, first.unwrap_or(newest), sticky, &body).await? {
+            let real = ours.iter().filter(|comment| comment.order.is_some());
+            let first = real.min_by_key(|comment| comment.id);
+            if write(client, first.unwrap_or(newest), sticky, claims, &body).await? {
                 shown = Shown::Updated;
             }
             continue;
@@ -124,7 +148,7 @@ pub async fn publish(client: &Client, sticky: &Sticky) -> Result<Shown, GithubEr
             });
         }
         for comment in older {
-            delete(client, comment, newest, sticky).await?;
+            delete(client, comment, newest, sticky, claims).await?;
         }
     }
     Err(GithubError::Contended)
@@ -170,27 +194,30 @@ fn body(sticky: &Sticky) -> String {
 }
 
 /// Our comments, the newest run first; of the same run the oldest comment first.
-async fn list(client: &Client, sticky: &Sticky) -> Result<Vec<Ours>, GithubError> {
-    let mut ours: Vec<Ours> = all(client, sticky.pull)
-        .await?
-        .into_iter()
-        .filter(|comment| is_by(comment, &sticky.author))
-        .filter_map(|comment| ours(comment, sticky))
-        .collect();
-    ours.sort_by_key(|comment| (std::cmp::Reverse(comment.marker.order), comment.id));
-    Ok(ours)
+async fn list(
+    client: &Client,
+    sticky: &Sticky,
+    claims: &mut Claims<'_>,
+) -> Result<Vec<Ours>, GithubError> {
+    let mut found = Vec::new();
+    for comment in by(client, sticky.pull, &sticky.author).await? {
+        found.extend(ours(comment, sticky, claims).await);
+    }
+    found.sort_by_key(|comment| (std::cmp::Reverse(comment.order), comment.id));
+    Ok(found)
 }
 
 async fn all(client: &Client, pull: u64) -> Result<Vec<Comment>, GithubError> {
     client.list(LIST, &format!("/issues/{pull}/comments")).await
 }
 
-fn ours(comment: Comment, sticky: &Sticky) -> Option<Ours> {
+async fn ours(comment: Comment, sticky: &Sticky, claims: &mut Claims<'_>) -> Option<Ours> {
     let last = sticky.marker.order.run.saturating_add(MOST_BETWEEN);
     let marker = Marker::of(&comment.body)
         .filter(|marker| marker.id == sticky.marker.id && marker.order.run <= last)?;
     Some(Ours {
         id: comment.id,
+        order: claims.stands(&marker).await.then_some(marker.order),
         marker,
         body: comment.body,
     })
@@ -214,14 +241,15 @@ async fn write(
     client: &Client,
     comment: &Ours,
     sticky: &Sticky,
+    claims: &mut Claims<'_>,
     body: &str,
 ) -> Result<bool, GithubError> {
     let Some(lease) = Lease::of(client, comment.id).await? else {
         return Ok(false);
     };
     let result = async {
-        let is_older = match current(client, comment.id, sticky).await? {
-            Some(now) => now.marker.order < sticky.marker.order,
+        let is_older = match current(client, comment.id, sticky, claims).await? {
+            Some(now) => now.order < Some(sticky.marker.order),
             None => false,
         };
         if is_older && lease.is_usable() {
@@ -264,16 +292,17 @@ async fn delete(
     comment: &Ours,
     stays: &Ours,
     sticky: &Sticky,
+    claims: &mut Claims<'_>,
 ) -> Result<(), GithubError> {
     let Some(lease) = Lease::of(client, comment.id).await? else {
         return Ok(());
     };
     let result = async {
-        let Some(now) = current(client, comment.id, sticky).await? else {
+        let Some(now) = current(client, comment.id, sticky, claims).await? else {
             return Ok(());
         };
-        let is_older = now.marker.order < stays.marker.order;
-        let is_same = now.marker.order == stays.marker.order && comment.id > stays.id;
+        let is_older = now.order < stays.order;
+        let is_same = now.order == stays.order && comment.id > stays.id;
         if (is_older || is_same) && lease.is_usable() {
             let route = format!("/issues/comments/{}", comment.id);
             client.delete(DELETE, &route).await?;
@@ -286,9 +315,14 @@ async fn delete(
 }
 
 /// One comment as it is now, if it is still one of ours.
-async fn current(client: &Client, id: u64, sticky: &Sticky) -> Result<Option<Ours>, GithubError> {
+async fn current(
+    client: &Client,
+    id: u64,
+    sticky: &Sticky,
+    claims: &mut Claims<'_>,
+) -> Result<Option<Ours>, GithubError> {
     match client.get(READ, &format!("/issues/comments/{id}")).await {
-        Ok(answer) => Ok(ours(answer.read(READ)?, sticky)),
+        Ok(answer) => Ok(ours(answer.read(READ)?, sticky, claims).await),
         Err(error) if matches!(error.status(), Some(404 | 410)) => Ok(None),
         Err(error) => Err(error),
     }

@@ -21,6 +21,7 @@ pub mod permissions;
 pub mod publication;
 pub mod pulls;
 mod retry;
+pub mod runs;
 pub mod status;
 pub mod workflow;
 

@@ -11,6 +11,7 @@ use super::comment::{self, Shown, Sticky};
 use super::error::GithubError;
 use super::marker::{Marker, RunOrder};
 use super::pulls;
+use super::runs::{Claim, Truth};
 use super::status::{self, State, Status};
 use crate::model::Outcome;
 
@@ -146,7 +147,13 @@ pub async fn publish(
     }
     if let (Some(pull), Some(text)) = (target.pull, &publication.comment) {
         let said = on_pull(client, target, publication, pull, text).await;
-        published.keep(said);
+        match said {
+            Ok((said, claims)) => {
+                published.notes.extend(said);
+                claims.into_iter().for_each(|claim| published.tell(claim));
+            }
+            Err(error) => published.troubles.push(error),
+        }
     }
     published
 }
@@ -156,23 +163,25 @@ fn leaves_open(set: &Result<bool, GithubError>) -> bool {
     set.as_ref().is_err_and(|error| !error.is_mistake())
 }
 
-/// The comment, where the pull request takes one.
+/// The comment, where the pull request takes one: what to say about it, and what others said.
 async fn on_pull(
     client: &Client,
     target: &Target,
     publication: &Publication,
     number: u64,
     text: &str,
-) -> Result<Option<String>, GithubError> {
+) -> Result<(Option<String>, Vec<Claim>), GithubError> {
     let pull = pulls::get(client, number).await?;
     if pull.head.sha != target.head {
-        return Ok(Some(format!(
+        let why = format!(
             "no comment: pull request {number} has a newer commit than the one that was measured"
-        )));
+        );
+        return Ok((Some(why), Vec::new()));
     }
     if pull.state != "open" || pull.locked {
         let why = if pull.locked { "locked" } else { "closed" };
-        return Ok(Some(format!("no comment: pull request {number} is {why}")));
+        let why = format!("no comment: pull request {number} is {why}");
+        return Ok((Some(why), Vec::new()));
     }
     let author = client.login().await;
     let sticky = Sticky {
@@ -186,7 +195,8 @@ async fn on_pull(
         text: with_link(text.trim_end(), target),
         author: author.unwrap_or_else(|_| ACTIONS.to_owned()),
     };
-    Ok(match comment::publish(client, &sticky).await? {
+    let published = comment::publish(client, &sticky).await?;
+    let said = match published.shown {
         Shown::Created => {
             let others = comment::of_other_bots(client, &sticky).await?;
             others.first().map(|login| {
@@ -197,11 +207,14 @@ async fn on_pull(
             })
         }
         Shown::Updated | Shown::Unchanged => None,
+        // Said with the reason.
+        Shown::Newer(marker) if published.claims.iter().any(|one| one.is_unknown(&marker)) => None,
         Shown::Newer(marker) => Some(format!(
             "no comment: it already shows run {} of the workflow, which is newer",
             marker.order.run
         )),
-    })
+    };
+    Ok((said, published.claims))
 }
 
 /// The text with the way to everything that it leaves out; one line stays one line.
@@ -223,6 +236,25 @@ fn footer(target: &Target) -> String {
 }
 
 impl Published {
+    /// Says what came of a comment that said it shows a newer run.
+    fn tell(&mut self, claim: Claim) {
+        let RunOrder { run, attempt } = claim.marker.order;
+        match claim.truth {
+            Truth::Newer => {}
+            Truth::Forged(why) => self.notes.push(format!(
+                "a comment by this account said that it shows run {run}, attempt {attempt}, of the workflow, and \
+                 does not: {why}; it gave way to this result"
+            )),
+            Truth::Unknown(error) => {
+                self.notes.push(format!(
+                    "no comment: one says that it shows run {run}, attempt {attempt}, of the workflow, which is newer; \
+                     GitHub could not be asked whether it does, which takes `actions: read`, so it is left alone"
+                ));
+                self.troubles.push(error);
+            }
+        }
+    }
+
     fn keep(&mut self, result: Result<Option<String>, GithubError>) {
         match result {
             Ok(note) => self.notes.extend(note),

@@ -241,11 +241,7 @@ fn a_result_that_no_run_of_the_commit_has_is_not_believed() {
     job.github.look(|world| {
         world.comment(3, BOT, &marker(9_999));
         world.comment(3, BOT, &marker(88));
-        let run = RunOf {
-            head: head(),
-            repository: 4,
-        };
-        world.runs.insert(88, run);
+        world.runs.insert(88, RunOf::commit(&head(), 4));
     });
     let metric = regressed(&job).remove(0);
 

@@ -8,13 +8,13 @@ use tollgate::github::comment::{self, Shown, Sticky};
 use tollgate::github::marker::{Marker, RunOrder};
 use tollgate::github::{Client, GithubError, Pace};
 
-use crate::support::github::{Fault, Github, REPOSITORY};
+use crate::support::github::{Fault, Github, REPOSITORY, RunOf, World};
 
 const ACTIONS: &str = "github-actions[bot]";
 const COMMENTS: &str = "POST /issues/{issue_number}/comments";
 const PATCH: &str = "PATCH /issues/comments/{comment_id}";
 /// Every route of a comment.
-const ROUTES: [&str; 7] = [
+const ROUTES: [&str; 8] = [
     COMMENTS,
     PATCH,
     "GET /issues/{issue_number}/comments",
@@ -22,6 +22,7 @@ const ROUTES: [&str; 7] = [
     "DELETE /issues/comments/{comment_id}",
     "POST /issues/comments/{comment_id}/reactions",
     "DELETE /issues/comments/{comment_id}/reactions/{reaction_id}",
+    "GET /actions/runs/{run_id}",
 ];
 
 /// Waiting that does not take long.
@@ -61,6 +62,14 @@ fn marker(id: &str, run: u64) -> Marker {
     }
 }
 
+/// Runs 1 to 4 are runs of one workflow for the commit.
+fn ran(world: &mut World) {
+    let run = RunOf::commit(&"a".repeat(40), 1);
+    world
+        .runs
+        .extend((1..=4).map(|number| (number, run.clone())));
+}
+
 fn publish(github: &Github, sticky: &Sticky) -> Result<Shown, GithubError> {
     publish_with(github, sticky, QUICK)
 }
@@ -72,13 +81,14 @@ fn publish_with(github: &Github, sticky: &Sticky, pace: Pace) -> Result<Shown, G
         .expect("a runtime");
     runtime.block_on(async {
         let client = client(github, REPOSITORY, pace);
-        comment::publish(&client, sticky).await
+        let published = comment::publish(&client, sticky).await;
+        published.map(|published| published.shown)
     })
 }
 
 /// The bodies of all comments.
 fn bodies(github: &Github) -> Vec<String> {
-    let all = |world: &mut crate::support::github::World| {
+    let all = |world: &mut World| {
         let comments = world.comments.iter();
         comments.map(|comment| comment.body.clone()).collect()
     };
@@ -105,6 +115,7 @@ fn a_second_run_updates_the_comment_of_the_first() {
 #[test]
 fn an_older_run_leaves_the_newer_alone() {
     let github = Github::start();
+    github.look(ran);
     publish(&github, &sticky(2, "two")).unwrap();
 
     let late = publish(&github, &sticky(1, "one")).unwrap();
@@ -337,11 +348,7 @@ fn racing_runs_leave_one_comment_with_the_newest_run() {
 }
 
 /// One request in twenty fails, before or after it has done its work.
-pub(super) fn fail_often(
-    world: &mut crate::support::github::World,
-    routes: &[&'static str],
-    random: &mut fastrand::Rng,
-) {
+pub(super) fn fail_often(world: &mut World, routes: &[&'static str], random: &mut fastrand::Rng) {
     for route in routes {
         let chance = |_| match random.u8(..40) {
             0 => Some(Fault::Before),
@@ -358,10 +365,20 @@ async fn race(github: Arc<Github>, seed: u64) {
     github.add(&repository);
     let mut random = fastrand::Rng::with_seed(seed);
     github.look_at(&repository, |world| {
-        // In half of the schedules a comment is there already.
+        // In half of the schedules a comment is there already: of an older run, of one that another
+        // workflow was made to post and that only says it is newer, or both.
         if random.bool() {
-            world.comment(3, ACTIONS, &format!("{}\nrun 1", marker("tollgate", 1)));
+            let (of_older, is_forged) =
+                [(true, false), (false, true), (true, true)][random.usize(..3)];
+            if is_forged {
+                let forged = format!("{}\nall is well", marker("tollgate", 9));
+                world.comment(3, ACTIONS, &forged);
+            }
+            if of_older {
+                world.comment(3, ACTIONS, &format!("{}\nrun 1", marker("tollgate", 1)));
+            }
         }
+        ran(world);
         fail_often(world, &ROUTES, &mut random);
     });
     github.gate(&repository, 3, seed);

@@ -163,12 +163,12 @@ impl Job {
         let text = |text: &str| PathBuf::from(text);
         let api = format!("{}{}", self.github.url(), self.api);
         let pull = &self.event["pull_request"]["head"];
-        let of = |head: &Value| RunOf {
-            head: head.as_str().expect("a commit").to_owned(),
-            repository: pull["repo"]["id"].as_u64().expect("a number"),
-        };
         if self.name == "pull_request" && pull["repo"].is_object() {
-            let run = of(&pull["sha"]);
+            let repository = pull["repo"]["id"].as_u64().expect("a number");
+            let run = RunOf {
+                attempt: self.attempt,
+                ..RunOf::commit(pull["sha"].as_str().expect("a commit"), repository)
+            };
             self.github.look(|world| world.runs.insert(self.run, run));
         }
         let into = match self.name {
@@ -401,6 +401,158 @@ fn a_second_attempt_updates_and_an_older_run_does_not() {
         .says("the commit status shows a newer run, and was left alone")
         .says("no comment: it already shows run 7 of the workflow, which is newer");
     assert_eq!(job.state(), "success");
+}
+
+/// A text that some workflow was made to post: our marker, and that all is well.
+fn forged(run: u64, attempt: u32) -> String {
+    let head = head();
+    format!("<!-- tollgate:v1 id=tollgate run={run} attempt={attempt} head={head} -->\nall is well")
+}
+
+#[test]
+fn a_comment_that_only_says_it_is_of_a_newer_run_gives_way() {
+    let other = |change: fn(&mut RunOf)| {
+        let mut run = RunOf::commit(&head(), OURS);
+        change(&mut run);
+        Some(run)
+    };
+    let cases = [
+        (None, "this repository has no such run"),
+        (
+            other(|run| run.workflow = 2),
+            "that run is one of another workflow",
+        ),
+        (
+            other(|run| run.branch = "other"),
+            "that run is not for this pull request",
+        ),
+        (
+            other(|run| run.repository = FORK),
+            "that run is not for this pull request",
+        ),
+        (
+            other(|run| run.head = "e".repeat(40)),
+            "that run measured another commit",
+        ),
+    ];
+    for (run, why) in cases {
+        let job = Job::on_pull_request();
+        job.github.look(|world| {
+            world.runs.extend(run.map(|run| (9, run)));
+            world.comment(3, "github-actions[bot]", &forged(9, 1));
+        });
+
+        let words = format!(
+            "a comment by this account said that it shows run 9, attempt 1, of the workflow, and does not: {why}"
+        );
+        job.publish(&[]).exits(1).says(&words);
+
+        let comments = job.comments();
+        assert_eq!(comments.len(), 1, "{comments:#?}");
+        assert!(comments[0].contains(" run=7 attempt=1 "), "{comments:#?}");
+        assert!(!comments[0].contains("all is well"), "{comments:#?}");
+    }
+    // An attempt of our own run that there never was.
+    let job = Job::on_pull_request();
+    job.publish(&[]).exits(1);
+    job.github
+        .look(|world| world.comment(3, "github-actions[bot]", &forged(7, 99)));
+    job.publish(&[])
+        .exits(1)
+        .says("that run was not started so often");
+    let comments = job.comments();
+    assert_eq!(comments.len(), 1, "{comments:#?}");
+    assert!(!comments[0].contains("all is well"), "{comments:#?}");
+}
+
+#[test]
+fn what_a_fork_measured_is_shown_over_a_comment_that_only_says_it_is_newer() {
+    let job = Job::after_measuring();
+    job.github.look(|world| {
+        world.runs.insert(70, RunOf::commit(&head(), FORK));
+        world.comment(3, "github-actions[bot]", &forged(71, 1));
+    });
+
+    job.publish(&[])
+        .exits(0)
+        .says("this repository has no such run");
+
+    let comments = job.comments();
+    assert_eq!(comments.len(), 1, "{comments:#?}");
+    assert!(comments[0].contains(" run=70 attempt=1 "), "{comments:#?}");
+}
+
+#[test]
+fn runs_are_asked_for_only_where_a_comment_says_it_is_newer() {
+    let mut job = Job::on_pull_request();
+    let asked = |job: &Job| {
+        let is_it = |(route, _): &&(String, u16)| route == "GET /actions/runs/{run_id}";
+        job.github
+            .look(|world| world.log.iter().filter(is_it).count())
+    };
+    job.publish(&[]).exits(1);
+    job.run = 8;
+    job.publish(&[]).exits(1);
+    assert_eq!(asked(&job), 0);
+
+    // Ours and theirs, once each, however often the comments are looked at.
+    job.run = 7;
+    job.publish(&[])
+        .exits(1)
+        .says("no comment: it already shows run 8");
+    assert_eq!(asked(&job), 2);
+}
+
+#[test]
+fn a_comment_that_nobody_can_ask_about_is_left_alone_and_that_is_said() {
+    let unreachable: fn(&Job) = |job| {
+        job.github.look(|world| {
+            let faults = (0..20).map(|_| Some(Fault::Before));
+            world.fail("GET /actions/runs/{run_id}", faults);
+        });
+    };
+    let forbidden: fn(&Job) = |job| {
+        job.github.look(|world| {
+            let token = world.tokens.get_mut("t-actions").expect("a token");
+            for scope in ["actions", "contents"] {
+                token.permissions.remove(scope).expect("it");
+            }
+        });
+    };
+    // A private repository says of everything that it is not there, of our own run too.
+    let hidden: fn(&Job) = |job| job.github.look(|world| world.hides_runs = true);
+    for (happens, why) in [
+        (
+            unreachable,
+            "GitHub could not find the newer run that a comment says it shows: 502",
+        ),
+        (
+            forbidden,
+            "GitHub refused to find the newer run that a comment says it shows: 403",
+        ),
+        (
+            hidden,
+            "GitHub refused to find the newer run that a comment says it shows: 404",
+        ),
+    ] {
+        let job = Job::on_pull_request();
+        job.github
+            .look(|world| world.comment(3, "github-actions[bot]", &forged(9, 1)));
+        happens(&job);
+
+        let publish = job.publish(&[]);
+
+        publish.exits(1).says(why);
+        publish.says(
+            "no comment: one says that it shows run 9, attempt 1, of the workflow, which is newer",
+        );
+        publish.says("which takes `actions: read`, so it is left alone");
+        assert_eq!(job.comments(), [forged(9, 1)]);
+        assert!(job.summary().contains(why), "{}", job.summary());
+        // The verdict stands where rules look, whatever the comment says.
+        assert_eq!(job.state(), "failure");
+        job.publish(&["--strict"]).exits(4);
+    }
 }
 
 #[test]

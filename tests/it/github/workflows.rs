@@ -207,10 +207,8 @@ impl Project {
     /// Runs a workflow that measures a pull request: run 7.
     fn measure(&self, event: &Value) -> (bool, String) {
         let head = &event["pull_request"]["head"];
-        let run = RunOf {
-            head: head["sha"].as_str().expect("a commit").to_owned(),
-            repository: head["repo"]["id"].as_u64().expect("a number"),
-        };
+        let repository = head["repo"]["id"].as_u64().expect("a number");
+        let run = RunOf::commit(head["sha"].as_str().expect("a commit"), repository);
         self.github.look(|world| world.runs.insert(7, run));
         self.act("pull_request", "pull-request.yml", event)
     }

@@ -88,6 +88,24 @@ pub(crate) struct RunOf {
     pub(crate) head: String,
     /// The number of the head's repository.
     pub(crate) repository: u64,
+    pub(crate) branch: &'static str,
+    /// The number of the workflow.
+    pub(crate) workflow: u64,
+    /// How often it was started.
+    pub(crate) attempt: u32,
+}
+
+impl RunOf {
+    /// The first attempt of the usual workflow, for a commit of the branch `topic`.
+    pub(crate) fn commit(head: &str, repository: u64) -> Self {
+        Self {
+            head: head.to_owned(),
+            repository,
+            branch: "topic",
+            workflow: 1,
+            attempt: 1,
+        }
+    }
 }
 
 /// What goes wrong with a request.
@@ -123,6 +141,8 @@ pub(crate) struct World {
     pub(crate) people: BTreeMap<String, &'static str>,
     /// Runs of workflows, by their number.
     pub(crate) runs: BTreeMap<u64, RunOf>,
+    /// Whether it says of every run that it is not there, as it does to a token that may not see them.
+    pub(crate) hides_runs: bool,
     labelled: Vec<Labelled>,
     /// Seconds since the first thing happened.
     clock: u32,
@@ -156,6 +176,7 @@ impl World {
             statuses: Vec::new(),
             people: BTreeMap::new(),
             runs: BTreeMap::new(),
+            hides_runs: false,
             labelled: Vec::new(),
             clock: 0,
             reruns: Vec::new(),
@@ -344,7 +365,8 @@ impl World {
             }
             ("GET", ["actions", "runs", run]) => {
                 let run = run.parse().unwrap_or_default();
-                let Some(known) = self.runs.get(&run) else {
+                let known = self.runs.get(&run).filter(|_| !self.hides_runs);
+                let Some(known) = known else {
                     return missing();
                 };
                 let mut answer = example;
@@ -352,6 +374,9 @@ impl World {
                 answer["event"] = "pull_request".into();
                 answer["head_sha"] = known.head.as_str().into();
                 answer["head_repository"]["id"] = known.repository.into();
+                answer["head_branch"] = known.branch.into();
+                answer["workflow_id"] = known.workflow.into();
+                answer["run_attempt"] = known.attempt.into();
                 ok(answer)
             }
             ("GET", ["issues", number, "events"]) => {
