@@ -71,6 +71,22 @@ struct Existing {
     created_at: String,
 }
 
+impl Existing {
+    fn is_done(&self) -> bool {
+        self.state != State::Pending.word()
+    }
+
+    /// Whether it says of a whole run, and not of one of its jobs, that there is no verdict: what
+    /// `action/settle.sh` writes once the jobs are over.
+    fn settles(&self) -> bool {
+        let is_of_job = self
+            .target_url
+            .as_deref()
+            .is_some_and(|url| url.contains('#'));
+        self.state == State::Error.word() && !is_of_job
+    }
+}
+
 /// Fresh looks before giving up. Each needs another run that writes at the same moment.
 const ROUNDS: u32 = 8;
 
@@ -88,19 +104,21 @@ pub async fn publish(client: &Client, status: &Status<'_>) -> Result<bool, Githu
         }
         Err(error) => return Err(error),
     };
-    if order_of(existing.first()) > Some(status.order) {
-        return Ok(false);
+    // Then it says nothing of its own, and still puts right what an older run has written last.
+    let is_superseded = existing
+        .iter()
+        .any(|one| order_of(Some(one)) > Some(status.order));
+    let judges = status.state != State::Pending && !is_superseded;
+    let mut other = other_job(&existing, status).filter(|_| judges);
+    if other.is_some() {
+        write(client, status, &contested(status)).await?;
+    } else if !is_superseded {
+        write(client, status, &own).await?;
     }
-    let is_done = status.state != State::Pending;
-    let mut other = other_job(&existing, status).filter(|_| is_done);
-    match &other {
-        Some(_) => write(client, status, &contested(status)).await?,
-        None => write(client, status, &own).await?,
-    };
     let mut copies = Vec::new();
     for _ in 0..ROUNDS {
         let existing = list(client, status).await?;
-        if is_done && other.is_none() {
+        if judges && other.is_none() {
             other = other_job(&existing, status);
             if other.is_some() {
                 write(client, status, &contested(status)).await?;
@@ -157,7 +175,7 @@ fn other_job(existing: &[Existing], status: &Status<'_>) -> Option<String> {
     let same = existing
         .iter()
         .filter(|one| order_of(Some(one)) == Some(status.order))
-        .filter(|one| one.state != State::Pending.word());
+        .filter(|one| one.is_done());
     let jobs = same.filter_map(|one| one.target_url.as_deref()?.rsplit_once('#'));
     jobs.map(|(_, job)| job)
         .find(|job| status.job.is_some_and(|own| own != *job))
@@ -216,18 +234,27 @@ async fn write(client: &Client, status: &Status<'_>, body: &Value) -> Result<u64
 }
 
 /// What the newest run said last. That a job is done comes after that it has begun, whoever repeated
-/// the latter.
+/// the latter: what only began is nothing to go back to once it is over.
 fn newest<'e>(existing: &'e [Existing], copies: &[u64]) -> Option<&'e Existing> {
     let said = || existing.iter().filter(|one| !copies.contains(&one.id));
     let order = said().map(|one| order_of(Some(one))).max()?;
-    let mut of_run = said().filter(|one| order_of(Some(one)) == order);
-    let last = of_run.next()?;
-    let is_done = |one: &&Existing| one.state != State::Pending.word();
-    if is_done(&last) {
+    let of_run: Vec<_> = said().filter(|one| order_of(Some(one)) == order).collect();
+    let last = *of_run.first()?;
+    if last.is_done() {
         return Some(last);
     }
-    let ended = of_run.find(|one| is_done(one) && one.target_url == last.target_url);
-    Some(ended.unwrap_or(last))
+    let ended = of_run
+        .iter()
+        .find(|one| one.is_done() && (one.target_url == last.target_url || one.settles()));
+    if let Some(ended) = ended {
+        return Some(ended);
+    }
+    // Somebody who names no run has ended it: a person, or another workflow that knew it was lost.
+    let begun = of_run.iter().rfind(|one| one.target_url == last.target_url);
+    let over = said()
+        .take_while(|one| begun.is_some_and(|begun| one.id != begun.id))
+        .find(|one| one.is_done() && order_of(Some(one)).is_none());
+    Some(over.unwrap_or(last))
 }
 
 fn order_of(one: Option<&Existing>) -> Option<RunOrder> {
@@ -283,6 +310,48 @@ mod tests {
         begun.target_url = begun.target_url.map(|url| url + "#web.0123abcd");
         let both = [begun, said(6, 8, "success")];
         assert_eq!(newest(&both, &[]).map(|one| one.id), Some(7));
+    }
+
+    #[test]
+    fn nothing_that_only_began_is_gone_back_to_once_it_is_over() {
+        let said = |id, state: &str, url: Option<&str>| Existing {
+            created_at: String::new(),
+            id,
+            context: "tollgate".to_owned(),
+            state: state.to_owned(),
+            description: None,
+            target_url: url.map(|url| format!("https://github.com/o/r/actions/runs/{url}")),
+        };
+        let first = Some("7/attempts/1#app.0123abcd");
+        let second = Some("7/attempts/2#app.4567cdef");
+        let lost = [said(2, "pending", second), said(1, "failure", first)];
+        let number = |after: Vec<Existing>| {
+            let existing = [after, lost.to_vec()].concat();
+            newest(&existing, &[]).map(|one| one.id)
+        };
+        // The older attempt was only late: the newer one still measures.
+        assert_eq!(number(vec![said(3, "success", first)]), Some(2));
+        // It was settled; what repeats its beginning later changes nothing.
+        let settled = || said(3, "error", Some("7/attempts/2"));
+        assert_eq!(number(vec![settled()]), Some(3));
+        let late = vec![
+            said(5, "pending", second),
+            said(4, "success", first),
+            settled(),
+        ];
+        assert_eq!(number(late), Some(3));
+        // The same where who ended it names no run.
+        let ended = || said(3, "error", None);
+        assert_eq!(number(vec![said(4, "success", first), ended()]), Some(3));
+        let late = vec![
+            said(5, "pending", second),
+            said(4, "success", first),
+            ended(),
+        ];
+        assert_eq!(number(late), Some(3));
+        // What somebody ended before it began is something else.
+        let earlier = [said(9, "pending", second), said(8, "error", None)];
+        assert_eq!(newest(&earlier, &[]).map(|one| one.id), Some(9));
     }
 
     #[test]
