@@ -196,8 +196,10 @@ impl Home {
     fn seen_from_frontend(&self, map_folder: &Path, source: &str) -> String {
         let source = source.split('?').next().unwrap_or(source);
         if let Some((_, rest)) = source.split_once("://") {
-            // `webpack://name/./src/main.tsx`: what follows the name is relative to the frontend.
-            let path = rest.split_once('/').map_or(rest, |(_, path)| path);
+            // `webpack://name/./src/main.tsx`: what follows the name, which a scope may be in
+            // front of, is relative to the frontend.
+            let path = package_name(rest).and_then(|name| rest[name.len()..].strip_prefix('/'));
+            let path = path.or(rest.strip_prefix('/')).unwrap_or(rest);
             return normalise(path.trim_start_matches('/'));
         }
         let absolute = if source.starts_with('/') {
@@ -324,6 +326,21 @@ mod tests {
         assert_eq!(
             origin("webpack://web/./src/a.js"),
             Origin::Own("src/a.js".to_owned())
+        );
+        for source in ["webpack://@w/shop/./src/a.js", "webpack:///./src/a.js"] {
+            assert_eq!(origin(source), Origin::Own("src/a.js".to_owned()));
+        }
+        assert_eq!(
+            origin("webpack://@w/shop/../../packages/ui/a.js"),
+            Origin::Own("../../packages/ui/a.js".to_owned())
+        );
+        assert_eq!(
+            origin("webpack://@w/shop/./node_modules/@a/b/i.js"),
+            package("@a/b", "node_modules/@a/b", "i.js")
+        );
+        assert_eq!(
+            origin("webpack://@w/shop/webpack/runtime/define property getters"),
+            Origin::Bundler
         );
         assert_eq!(
             origin("../../../shared/a.ts"),
