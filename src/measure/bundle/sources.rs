@@ -87,6 +87,19 @@ impl Home {
         joined.trim_start_matches("../").to_owned()
     }
 
+    /// The same path seen from the frontend.
+    pub(super) fn from_project(&self, path: &str) -> String {
+        relative(&normalise(&self.directory), &normalise(path))
+    }
+
+    /// The folder of the project on disk.
+    pub(super) fn project(&self) -> &Path {
+        let directory = normalise(&self.directory);
+        let levels = directory.split('/').filter(|part| !part.is_empty()).count();
+        let mut above = self.folder.ancestors();
+        above.nth(levels).unwrap_or(&self.folder)
+    }
+
     /// The text of a file of the project; none when it lies outside or is not there.
     pub(super) fn read(&self, path: &str) -> Option<String> {
         self.is_in_project(path)
@@ -385,8 +398,12 @@ mod tests {
         let home = Home::new(Path::new("/p/frontend"), "frontend");
         assert_eq!(home.in_project("src/main.tsx"), "frontend/src/main.tsx");
         assert_eq!(home.in_project("../shared/a.ts"), "shared/a.ts");
+        assert_eq!(home.from_project("frontend/src/main.tsx"), "src/main.tsx");
+        assert_eq!(home.from_project("shared/a.ts"), "../shared/a.ts");
+        assert_eq!(home.project(), Path::new("/p"));
         let home = Home::new(Path::new("/p"), ".");
         assert_eq!(home.in_project("src/main.tsx"), "src/main.tsx");
+        assert_eq!(home.project(), Path::new("/p"));
         assert!(!home.is_in_project("../etc/passwd"));
     }
 
