@@ -1,6 +1,6 @@
 //! What a specifier means by the project's own configuration: `paths` and `baseUrl` of
-//! `tsconfig.json` and `jsconfig.json`, with what they extend and refer to, and `imports` of
-//! `package.json`.
+//! `tsconfig.json` and `jsconfig.json`, with what they extend and refer to, and `imports` and
+//! `exports` of `package.json`.
 //!
 //! Knows paths only: whether a file is there, others decide. Must not read what lies outside of the
 //! project; a file that cannot be read says nothing.
@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::sources::{Home, folder_of, join};
 
@@ -113,8 +113,33 @@ impl<'a> Aliases<'a> {
 fn internal(home: &Home, folder: &str) -> Option<Scope> {
     let text = home.read(&join(folder, "package.json"))?;
     let json: Value = serde_json::from_str(&text).ok()?;
-    let rules = json.get("imports")?.as_object()?.iter();
-    let rules = rules.map(|(pattern, value)| {
+    Some(of_package(json.get("imports")?.as_object()?, folder))
+}
+
+/// The paths, relative to the frontend, that the package in `folder` may give out for `inner`: empty
+/// for itself, else with `/` in front. What is said for it by name comes before the usual places.
+pub(super) fn given_out(json: &Value, folder: &str, inner: &str) -> Vec<String> {
+    let exports = json.get("exports").cloned().unwrap_or_default();
+    let has_paths = |it: &Map<String, Value>| it.keys().all(|key| key.starts_with('.'));
+    let exports = match exports {
+        Value::Object(paths) if has_paths(&paths) => paths,
+        itself => Map::from_iter([(".".to_owned(), itself)]),
+    };
+    let targets = of_package(&exports, folder).targets(&format!(".{inner}"));
+    let mut paths: Vec<String> = targets.into_iter().map(|it| it.path).collect();
+    if inner.is_empty() {
+        let said = ["source", "module", "main"].map(|key| json.get(key)?.as_str());
+        let usual = said.into_iter().flatten().chain(["index", "src/index"]);
+        paths.extend(usual.map(|path| join(folder, path)));
+    } else {
+        paths.extend(["", "/src"].map(|top| join(folder, &format!("{top}{inner}"))));
+    }
+    paths
+}
+
+/// What `imports` or `exports` of the `package.json` in `folder` say.
+fn of_package(paths: &Map<String, Value>, folder: &str) -> Scope {
+    let rules = paths.iter().map(|(pattern, value)| {
         let mut targets = Vec::new();
         strings(value, &mut targets);
         let is_path = |it: &&&str| it.starts_with("./");
@@ -124,11 +149,11 @@ fn internal(home: &Home, folder: &str) -> Option<Scope> {
             targets: paths.collect(),
         }
     });
-    Some(Scope {
+    Scope {
         folder: folder.to_owned(),
         base: None,
         rules: rules.collect(),
-    })
+    }
 }
 
 /// Every string in lists and conditions.

@@ -89,7 +89,8 @@ pub(super) struct Lock {
 pub(super) struct Way {
     /// Line of `package.json` that asks for the first.
     pub(super) line: u32,
-    /// Name and version of each package on the way, the last one included.
+    /// Name and version of each package on the way, the last one included; a package of the workspace
+    /// has no version.
     pub(super) packages: Vec<(String, String)>,
 }
 
@@ -185,13 +186,26 @@ impl Lock {
             let (Some(target), Some(first)) = (packages.get(index), first) else {
                 continue;
             };
+            // A package of the workspace has the name that it is asked for by.
+            let named = |(at, index): (usize, &usize)| -> Option<(String, String)> {
+                let package = packages.get(*index)?;
+                let before = at
+                    .checked_sub(1)
+                    .and_then(|at| packages.get(on_the_way[at]));
+                let asked_for = match before {
+                    Some(before) => before.needs.iter().find(|(_, to)| to == index),
+                    None => None,
+                };
+                let asked_for = asked_for.map_or(*first, |(name, _)| name);
+                let name = match package.version.as_str() {
+                    "" => asked_for,
+                    _ => &package.name,
+                };
+                Some((name.to_owned(), package.version.clone()))
+            };
             let way = Way {
                 line: line_of(&self.description, first),
-                packages: on_the_way
-                    .iter()
-                    .filter_map(|index| packages.get(*index))
-                    .map(|package| (package.name.clone(), package.version.clone()))
-                    .collect(),
+                packages: on_the_way.iter().enumerate().filter_map(named).collect(),
             };
             let key = (target.name.as_str(), target.version.as_str());
             // pnpm locks a package once for each set of peers.

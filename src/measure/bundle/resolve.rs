@@ -9,10 +9,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::aliases::{Aliases, Target};
+use super::aliases::{self, Aliases, Target};
 use super::attribution::Ledger;
 use super::sources::{Home, Origin, folder_of, join, package_name, package_of};
-use super::workspace::NEEDS;
+use super::workspace::{self, NEEDS};
 
 /// Endings a specifier may leave out, in the order bundlers try them.
 const ENDINGS: [&str; 16] = [
@@ -181,6 +181,8 @@ pub(super) struct Resolver<'a> {
     pub(super) packages: BTreeMap<&'a str, Vec<&'a Origin>>,
     /// Every folder with modules of the project somewhere below it.
     folders: BTreeSet<&'a str>,
+    /// The packages of the workspace by name, each with its folder relative to the frontend.
+    members: BTreeMap<String, String>,
     /// What may put one module in the place of another.
     configuration: Vec<String>,
     /// What is known of the packages in these folders; none where they do not say it.
@@ -215,12 +217,15 @@ impl<'a> Resolver<'a> {
                 Origin::Bundler => {}
             }
         }
+        let members = workspace::by_name(home.project()).into_iter();
+        let members = members.map(|(name, folder)| (name, home.from_project(&folder)));
         Self {
             ledger,
             home,
             aliases: Aliases::new(home),
             packages,
             folders,
+            members: members.collect(),
             configuration: configuration(home),
             declared: RefCell::default(),
         }
@@ -265,7 +270,31 @@ impl<'a> Resolver<'a> {
         let from_the_top = specifier.strip_prefix('/').and_then(|path| self.at(path));
         match from_the_top {
             Some(node) => Meaning::from_iter([node]),
-            None => self.unread(specifier, folder).into(),
+            None => Meaning {
+                is: self.given_out(specifier, folder),
+                may: self.unread(specifier, folder),
+            },
+        }
+    }
+
+    /// The module that a package of the workspace gives out for `specifier`.
+    fn given_out(&self, specifier: &str, folder: &str) -> Option<Node> {
+        let name = package_name(specifier)?;
+        let member = self.member(name, folder)?;
+        let json = self.home.package_json(&member)?;
+        let paths = aliases::given_out(&json, &member, &specifier[name.len()..]);
+        let found = paths.iter().filter_map(|path| self.find(path));
+        let found: Vec<String> = found.collect();
+        // What was built from the sources of the package is not what the bundler took of it.
+        let built = found.iter().find(|path| self.is_built(path));
+        built.or(found.first()).cloned().map(Node::Own)
+    }
+
+    /// The folder of the package of the workspace that has this name for what lies in `folder`.
+    fn member(&self, name: &str, folder: &str) -> Option<String> {
+        match self.home.installed(folder, name) {
+            Some(place) => (self.home.real(&place)).filter(|real| package_of(real).is_none()),
+            None => self.members.get(name).cloned(),
         }
     }
 
@@ -313,16 +342,18 @@ impl<'a> Resolver<'a> {
                     .flat_map(|stem| [format!("{stem}.ts"), format!("{stem}.tsx")]),
             )
             .collect();
-        let is_built = |it: &&String| {
-            self.ledger
-                .modules
-                .contains_key(&Origin::Own((*it).clone()))
-        };
+        let is_built = |it: &&String| self.is_built(it);
         let is_there = |it: &&String| is_code(it) && self.home.has(it);
         let built = candidates.iter().find(is_built);
         built
             .or_else(|| candidates.iter().find(is_there))
             .map(String::to_owned)
+    }
+
+    /// Whether a module of the project has code in the build.
+    fn is_built(&self, path: &str) -> bool {
+        let modules = &self.ledger.modules;
+        modules.contains_key(&Origin::Own(path.to_owned()))
     }
 
     /// What a path may mean that leads to no file: one of an ending that is not known, or a folder
@@ -361,11 +392,11 @@ impl<'a> Resolver<'a> {
         if let Some(replaced) = self.replaced(specifier) {
             return replaced;
         }
+        if let Some(member) = self.member(name, folder) {
+            return self.of_workspace(&member);
+        }
         if let Some(place) = self.home.installed(folder, name) {
-            return match self.home.real(&place) {
-                Some(real) if package_of(&real).is_none() => self.of_workspace(&real),
-                Some(_) | None => self.passed_on(&place),
-            };
+            return self.passed_on(&place);
         }
         let is_name = !specifier.contains('/') || specifier.contains(':');
         if is_name || self.is_configured(specifier) {

@@ -87,6 +87,19 @@ impl Home {
         joined.trim_start_matches("../").to_owned()
     }
 
+    /// The same path seen from the frontend.
+    pub(super) fn from_project(&self, path: &str) -> String {
+        relative(&normalise(&self.directory), &normalise(path))
+    }
+
+    /// The folder of the project on disk.
+    pub(super) fn project(&self) -> &Path {
+        let directory = normalise(&self.directory);
+        let levels = directory.split('/').filter(|part| !part.is_empty()).count();
+        let mut above = self.folder.ancestors();
+        above.nth(levels).unwrap_or(&self.folder)
+    }
+
     /// The text of a file of the project; none when it lies outside or is not there.
     pub(super) fn read(&self, path: &str) -> Option<String> {
         self.is_in_project(path)
@@ -196,8 +209,10 @@ impl Home {
     fn seen_from_frontend(&self, map_folder: &Path, source: &str) -> String {
         let source = source.split('?').next().unwrap_or(source);
         if let Some((_, rest)) = source.split_once("://") {
-            // `webpack://name/./src/main.tsx`: what follows the name is relative to the frontend.
-            let path = rest.split_once('/').map_or(rest, |(_, path)| path);
+            // `webpack://name/./src/main.tsx`: what follows the name, which a scope may be in
+            // front of, is relative to the frontend.
+            let path = package_name(rest).and_then(|name| rest[name.len()..].strip_prefix('/'));
+            let path = path.or(rest.strip_prefix('/')).unwrap_or(rest);
             return normalise(path.trim_start_matches('/'));
         }
         let absolute = if source.starts_with('/') {
@@ -325,6 +340,21 @@ mod tests {
             origin("webpack://web/./src/a.js"),
             Origin::Own("src/a.js".to_owned())
         );
+        for source in ["webpack://@w/shop/./src/a.js", "webpack:///./src/a.js"] {
+            assert_eq!(origin(source), Origin::Own("src/a.js".to_owned()));
+        }
+        assert_eq!(
+            origin("webpack://@w/shop/../../packages/ui/a.js"),
+            Origin::Own("../../packages/ui/a.js".to_owned())
+        );
+        assert_eq!(
+            origin("webpack://@w/shop/./node_modules/@a/b/i.js"),
+            package("@a/b", "node_modules/@a/b", "i.js")
+        );
+        assert_eq!(
+            origin("webpack://@w/shop/webpack/runtime/define property getters"),
+            Origin::Bundler
+        );
         assert_eq!(
             origin("../../../shared/a.ts"),
             Origin::Own("../shared/a.ts".to_owned())
@@ -368,8 +398,12 @@ mod tests {
         let home = Home::new(Path::new("/p/frontend"), "frontend");
         assert_eq!(home.in_project("src/main.tsx"), "frontend/src/main.tsx");
         assert_eq!(home.in_project("../shared/a.ts"), "shared/a.ts");
+        assert_eq!(home.from_project("frontend/src/main.tsx"), "src/main.tsx");
+        assert_eq!(home.from_project("shared/a.ts"), "../shared/a.ts");
+        assert_eq!(home.project(), Path::new("/p"));
         let home = Home::new(Path::new("/p"), ".");
         assert_eq!(home.in_project("src/main.tsx"), "src/main.tsx");
+        assert_eq!(home.project(), Path::new("/p"));
         assert!(!home.is_in_project("../etc/passwd"));
     }
 

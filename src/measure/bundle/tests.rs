@@ -313,6 +313,54 @@ fn a_package_that_leaves_no_code_is_passed_through() {
 }
 
 #[test]
+fn chains_go_on_through_packages_of_the_workspace() {
+    const EXPORTS: &str = r#""exports": {".": {"types": "./a.d.ts", "default": "./src/index.js"},
+        "./*": "./parts/*.js"}"#;
+    let chain = |import: &str, package: &str, is_linked: bool| -> Option<String> {
+        let frontend = Frontend::new();
+        frontend.write("package.json", r#"{"workspaces": ["packages/*"]}"#);
+        let package = format!(r#"{{"name": "@w/ui", {package}}}"#);
+        frontend.write("packages/ui/package.json", &package);
+        for (file, text) in [
+            ("src/index.js", "\nimport { chart } from 'charts';"),
+            ("parts/grid.js", "import { chart } from 'charts';"),
+        ] {
+            frontend.write(&format!("packages/ui/{file}"), text);
+        }
+        frontend.write("src/main.tsx", &format!("import {{ ui }} from '{import}';"));
+        if is_linked {
+            let link = frontend.folder.path().join("node_modules/@w/ui");
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink("../../packages/ui", link).unwrap();
+        }
+        let built = frontend.dist();
+        let weighed = weigh(&output(&built, frontend.folder.path(), ".")).unwrap();
+        let mut chains = weighed.evidence.chains.into_iter();
+        let chain = chains.find(|chain| chain.package == "charts")?;
+        let steps: Vec<String> = chain.steps.iter().map(ToString::to_string).collect();
+        Some(steps.join(" → "))
+    };
+    let by_index = Some("src/main.tsx:1 → packages/ui/src/index.js:2".to_owned());
+    let by_part = Some("src/main.tsx:1 → packages/ui/parts/grid.js:1".to_owned());
+    for is_linked in [true, false] {
+        for package in [
+            EXPORTS,
+            r#""exports": "./src/index.js""#,
+            r#""module": "src/index""#,
+            r#""main": "dist/not-built.js""#,
+        ] {
+            assert_eq!(chain("@w/ui", package, is_linked), by_index, "{package}");
+        }
+        assert_eq!(chain("@w/ui/grid", EXPORTS, is_linked), by_part);
+        assert_eq!(
+            chain("@w/ui/parts/grid.js", r#""a": 1"#, is_linked),
+            by_part
+        );
+        assert_eq!(chain("@w/other", EXPORTS, is_linked), None);
+    }
+}
+
+#[test]
 fn a_whole_library_is_reported_with_the_members_in_use() {
     let evidence = Frontend::new().weigh().evidence;
     assert_eq!(evidence.whole_imports.len(), 1);

@@ -72,6 +72,18 @@ pub(super) fn sources(project: &Path, directory: &Path) -> Vec<PathBuf> {
     sources
 }
 
+/// The packages of the workspace by name, each with its folder relative to `project`.
+pub(super) fn by_name(project: &Path) -> BTreeMap<String, String> {
+    let mut members = BTreeMap::new();
+    if let Some(patterns) = patterns(project) {
+        find(project, Path::new(""), &patterns, DEPTH, &mut members);
+    }
+    let members = members.into_iter();
+    members
+        .map(|(folder, member)| (member.name, folder.to_string_lossy().into_owned()))
+        .collect()
+}
+
 /// The names of all packages that one needs, itself or through others.
 fn closure<'a>(
     project: &Path,
