@@ -2,9 +2,10 @@
 //!
 //! Which comments are ours is decided by their author and by the exact marker in their first line.
 //! A comment only ever moves on to a newer run, and is only deleted when a newer one is there;
-//! both under its lease. That it shows a newer one than ours is asked of GitHub before it is believed. So whoever comes last finds one comment, with the newest run in it.
+//! both under its lease. That it shows a newer one than ours is asked of GitHub before it is
+//! believed. So whoever comes last finds one comment, with the newest run in it.
 //! Every step starts from a fresh look, which is also how a write whose answer was lost is
-//! found out about.
+//! found out about. Whose write was answered never writes a second comment.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -35,8 +36,11 @@ pub struct Sticky {
     pub marker: Marker,
     /// The text below the marker.
     pub text: String,
-    /// The login of the token: only its comments are ours.
-    pub author: String,
+    /// The login of the token, where it is known: only its comments are ours. Otherwise those of
+    /// every bot are, by their marker.
+    pub author: Option<String>,
+    /// Whether a comment is written where there is none yet.
+    pub creates: bool,
 }
 
 /// What came of it.
@@ -57,6 +61,8 @@ pub enum Shown {
 pub struct Published {
     /// What came of it.
     pub shown: Shown,
+    /// The login of the token, where it is known now.
+    pub author: Option<String>,
     /// The comments that said they show a newer run.
     pub claims: Vec<Claim>,
 }
@@ -71,7 +77,7 @@ struct Ours {
     body: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: u64,
     #[serde(default)]
@@ -84,7 +90,7 @@ pub(super) struct Comment {
     pub(super) issue_url: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,
     #[serde(rename = "type")]
@@ -94,24 +100,43 @@ pub(super) struct User {
 /// Shows the run in the one comment.
 pub async fn publish(client: &Client, sticky: &Sticky) -> Result<Published, GithubError> {
     let mut claims = Claims::against(client, &sticky.marker);
-    let shown = show(client, sticky, &mut claims).await?;
+    let (shown, author) = show(client, sticky, &mut claims).await?;
     let claims = claims.into_all();
-    Ok(Published { shown, claims })
+    Ok(Published {
+        shown,
+        author,
+        claims,
+    })
 }
 
 async fn show(
     client: &Client,
     sticky: &Sticky,
     claims: &mut Claims<'_>,
-) -> Result<Shown, GithubError> {
+) -> Result<(Shown, Option<String>), GithubError> {
     let body = body(sticky);
     let mut shown = Shown::Unchanged;
+    let mut author = sticky.author.clone();
+    let mut created: Option<Comment> = None;
     for _ in 0..ROUNDS {
-        let ours = list(client, sticky, claims).await?;
+        let mut found = list(client, sticky, author.as_deref(), claims).await?;
+        if let Some(comment) = created.clone().filter(|_| found.is_empty()) {
+            // A list may lag behind what was written; a second comment would be a duplicate.
+            found.extend(ours(comment, sticky, claims).await);
+        }
+        let ours = found;
         let Some((newest, older)) = ours.split_first() else {
+            if !sticky.creates {
+                return Ok((Shown::Unchanged, author));
+            }
             match create(client, sticky, &body).await {
-                // Seen again in the next round, together with what others created.
-                Ok(()) => shown = Shown::Created,
+                // Looked for in the next round, together with what others created.
+                Ok(comment) => {
+                    shown = Shown::Created;
+                    let login = comment.user.as_ref().map(|user| user.login.clone());
+                    author = login.or(author);
+                    created = Some(comment);
+                }
                 // It may be there nevertheless: the next round tells.
                 Err(GithubError::Unreachable { .. }) => {}
                 Err(error) => return Err(error),
@@ -135,7 +160,7 @@ async fn show(
             continue;
         }
         if older.is_empty() {
-            return Ok(if newest.marker.order > sticky.marker.order {
+            let shown = if newest.marker.order > sticky.marker.order {
                 Shown::Newer(newest.marker.clone())
             } else if newest.body == body {
                 shown
@@ -145,7 +170,8 @@ async fn show(
                     true => Shown::Updated,
                     false => continue,
                 }
-            });
+            };
+            return Ok((shown, author));
         }
         for comment in older {
             delete(client, comment, newest, sticky, claims).await?;
@@ -164,13 +190,16 @@ fn other_job(ours: &[Ours], sticky: &Sticky) -> Option<String> {
         .cloned()
 }
 
-/// The comments of this report by anybody else who is a bot: left over from another token.
-pub async fn of_other_bots(client: &Client, sticky: &Sticky) -> Result<Vec<String>, GithubError> {
+/// The comments of this report by any bot but the author: left over from another token.
+pub async fn of_other_bots(
+    client: &Client,
+    sticky: &Sticky,
+    author: &str,
+) -> Result<Vec<String>, GithubError> {
     let mut others = all(client, sticky.pull).await?;
     others.retain(|comment| {
-        let is_bot = comment.user.as_ref().is_some_and(|user| user.kind == "Bot");
         let is_same = Marker::of(&comment.body).is_some_and(|m| m.id == sticky.marker.id);
-        is_bot && is_same && !is_by(comment, &sticky.author)
+        is_by_bot(comment) && is_same && !is_by(comment, author)
     });
     let logins = others.into_iter().filter_map(|comment| comment.user);
     Ok(logins.map(|user| user.login).collect())
@@ -197,11 +226,18 @@ fn body(sticky: &Sticky) -> String {
 async fn list(
     client: &Client,
     sticky: &Sticky,
+    author: Option<&str>,
     claims: &mut Claims<'_>,
 ) -> Result<Vec<Ours>, GithubError> {
     let mut found = Vec::new();
-    for comment in by(client, sticky.pull, &sticky.author).await? {
-        found.extend(ours(comment, sticky, claims).await);
+    for comment in all(client, sticky.pull).await? {
+        let is_its = match author {
+            Some(login) => is_by(&comment, login),
+            None => is_by_bot(&comment),
+        };
+        if is_its {
+            found.extend(ours(comment, sticky, claims).await);
+        }
     }
     found.sort_by_key(|comment| (std::cmp::Reverse(comment.order), comment.id));
     Ok(found)
@@ -230,10 +266,14 @@ fn is_by(comment: &Comment, login: &str) -> bool {
     })
 }
 
-async fn create(client: &Client, sticky: &Sticky, body: &str) -> Result<(), GithubError> {
+fn is_by_bot(comment: &Comment) -> bool {
+    comment.user.as_ref().is_some_and(|user| user.kind == "Bot")
+}
+
+async fn create(client: &Client, sticky: &Sticky, body: &str) -> Result<Comment, GithubError> {
     let route = format!("/issues/{}/comments", sticky.pull);
     let body = json!({ "body": body });
-    client.post(WRITE, &route, &body).await.map(drop)
+    client.post(WRITE, &route, &body).await?.read(WRITE)
 }
 
 /// Moves a comment on to our run; false when it has gone further in the meantime, or is gone.

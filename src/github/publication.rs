@@ -67,6 +67,8 @@ pub struct Publication {
     pub title: String,
     /// The comment, without marker and footer; none when nothing is said there.
     pub comment: Option<String>,
+    /// Whether it is said only where a comment is already, which would speak of an earlier run.
+    pub only_where_one_is: bool,
     /// The report in Markdown, as much of it as a comment holds.
     pub page: String,
     /// The same, as much of it as a job summary holds.
@@ -183,7 +185,7 @@ async fn on_pull(
         let why = format!("no comment: pull request {number} is {why}");
         return Ok((Some(why), Vec::new()));
     }
-    let author = client.login().await;
+    let author = client.login().await.ok();
     let sticky = Sticky {
         pull: number,
         marker: Marker {
@@ -193,12 +195,14 @@ async fn on_pull(
             job: target.job.clone(),
         },
         text: with_link(text.trim_end(), target),
-        author: author.unwrap_or_else(|_| ACTIONS.to_owned()),
+        author,
+        creates: !publication.only_where_one_is,
     };
     let published = comment::publish(client, &sticky).await?;
     let said = match published.shown {
         Shown::Created => {
-            let others = comment::of_other_bots(client, &sticky).await?;
+            let author = published.author.as_deref().unwrap_or(ACTIONS);
+            let others = comment::of_other_bots(client, &sticky, author).await?;
             others.first().map(|login| {
                 format!(
                     "an older comment of this report by `{login}` stays: this token cannot \

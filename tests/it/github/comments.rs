@@ -49,7 +49,8 @@ fn sticky(run: u64, text: &str) -> Sticky {
         pull: 3,
         marker: marker("tollgate", run),
         text: text.to_owned(),
-        author: ACTIONS.to_owned(),
+        author: Some(ACTIONS.to_owned()),
+        creates: true,
     }
 }
 
@@ -395,4 +396,61 @@ async fn race(github: Arc<Github>, seed: u64) {
     for run in runs {
         run.await.expect("no panic").expect("it is published");
     }
+}
+
+/// An app, whose login GitHub does not say.
+fn of_an_unknown_app(world: &mut World) {
+    world.hides_login = true;
+    let token = world.tokens.get_mut("t-actions").unwrap();
+    "an-app[bot]".clone_into(&mut token.login);
+}
+
+#[test]
+fn whoever_does_not_know_its_own_name_still_has_one_comment() {
+    let github = Github::start();
+    github.look(of_an_unknown_app);
+    let unnamed = |run, text| Sticky {
+        author: None,
+        ..sticky(run, text)
+    };
+
+    assert_eq!(
+        publish(&github, &unnamed(1, "one")).unwrap(),
+        Shown::Created
+    );
+    assert_eq!(
+        publish(&github, &unnamed(2, "two")).unwrap(),
+        Shown::Updated
+    );
+
+    assert_eq!(bodies(&github), [format!("{}\ntwo", marker("tollgate", 2))]);
+}
+
+#[test]
+fn a_list_that_lags_behind_makes_no_second_comment() {
+    let github = Github::start();
+    github.look(|world| world.lists_lag = true);
+
+    assert_eq!(publish(&github, &sticky(1, "one")).unwrap(), Shown::Created);
+
+    assert_eq!(bodies(&github), [format!("{}\none", marker("tollgate", 1))]);
+}
+
+#[test]
+fn what_only_speaks_where_a_comment_is_writes_none() {
+    let github = Github::start();
+    let quiet = |run| Sticky {
+        creates: false,
+        ..sticky(run, "not measured")
+    };
+
+    assert_eq!(publish(&github, &quiet(1)).unwrap(), Shown::Unchanged);
+    assert_eq!(bodies(&github), Vec::<String>::new());
+
+    publish(&github, &sticky(2, "failed")).unwrap();
+    assert_eq!(publish(&github, &quiet(3)).unwrap(), Shown::Updated);
+    assert_eq!(
+        bodies(&github),
+        [format!("{}\nnot measured", marker("tollgate", 3))]
+    );
 }

@@ -1272,6 +1272,22 @@ fn what_is_left_out_on_purpose_completes_what_rules_require() {
     assert_eq!(job.comments().len(), 0);
 }
 
+#[test]
+fn a_comment_of_an_earlier_run_is_not_left_to_speak_for_one_that_measured_nothing() {
+    let mut job = Job::on_pull_request();
+    job.publish(&[]).exits(1);
+    assert!(job.comments().concat().contains("### "), "a report");
+
+    job.run = 71;
+    job.publish(&["--skipped", "only words changed"]).exits(0);
+
+    let [comment] = &job.comments()[..] else {
+        panic!("one comment");
+    };
+    assert!(comment.contains("not measured: only words changed"));
+    assert!(!comment.contains("### "), "{comment}");
+}
+
 /// A configuration that asks for nothing where only words changed.
 fn leave_out_words(job: &Job) {
     let config = format!("{CONFIG}paths-ignore: [docs/**, '**/*.md', '*.yml']\n");

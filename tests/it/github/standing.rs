@@ -108,6 +108,7 @@ async fn race(github: Arc<Github>, seed: u64) {
                 ending: Ending::Judged(outcome),
                 title: format!("run {run}"),
                 comment: None,
+                only_where_one_is: false,
                 page: format!("the report of run {run}"),
                 full: format!("the report of run {run}"),
                 annotations: Vec::new(),

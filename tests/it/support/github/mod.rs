@@ -386,6 +386,9 @@ fn graphql(shared: &Shared, token: &str) -> Response<Body> {
         return response(&refused(401, "Bad credentials"), &[]);
     };
     let login = &identity.login;
+    if worlds.values().any(|world| world.hides_login) {
+        return response(&refused(502, "Bad gateway"), &[]);
+    }
     let body = serde_json::json!({ "data": { "viewer": { "login": login } } });
     response(&Reply { status: 200, body }, &[])
 }

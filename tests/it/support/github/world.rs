@@ -143,6 +143,10 @@ pub(crate) struct World {
     pub(crate) runs: BTreeMap<u64, RunOf>,
     /// Whether it says of every run that it is not there, as it does to a token that may not see them.
     pub(crate) hides_runs: bool,
+    /// Whether it does not say whose token it was asked with.
+    pub(crate) hides_login: bool,
+    /// Whether a list of comments lags behind what was written.
+    pub(crate) lists_lag: bool,
     labelled: Vec<Labelled>,
     /// Seconds since the first thing happened.
     clock: u32,
@@ -177,6 +181,8 @@ impl World {
             people: BTreeMap::new(),
             runs: BTreeMap::new(),
             hides_runs: false,
+            hides_login: false,
+            lists_lag: false,
             labelled: Vec::new(),
             clock: 0,
             reruns: Vec::new(),
@@ -295,6 +301,7 @@ impl World {
             ("GET", ["issues", number, "comments"]) => {
                 let of = |comment: &&Comment| comment.issue.to_string() == **number;
                 let all = self.comments.iter().filter(of);
+                let all = all.filter(|_| !self.lists_lag);
                 ok(all.map(|one| comment_json(one, example.clone())).collect())
             }
             ("POST", ["issues", number, "comments"]) => {
