@@ -319,15 +319,16 @@ async fn run_line(
 
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
 fn key(frontend: &Frontend, site: Site<'_>) -> Result<String, BuildError> {
+    let install = frontend.install.as_ref().map_or("", |step| &step.run);
+    let lines = [frontend.build.as_str(), install];
     let (sources, around) = match frontend.sources.is_empty() {
         true => (
-            workspace::sources(&site.tree.project, &frontend.directory),
+            workspace::sources(&site.tree.project, &frontend.directory, &lines),
             site.checkout.hash_around(site.tree),
         ),
         false => (frontend.sources.clone(), None),
     };
     let mut hasher = Sha256::new();
-    let install = frontend.install.as_ref().map_or("", |step| &step.run);
     let directory = frontend.directory.to_string_lossy();
     let output = frontend.output.to_string_lossy();
     let stats = (frontend.stats.as_deref()).map_or_else(String::new, shown_path);
