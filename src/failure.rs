@@ -244,7 +244,9 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
         MeasureError::Build(BuildError::Sources { .. }) => {
             "correct it, relative to the project, or remove `sources`: then all of the project counts"
         }
-        MeasureError::Build(BuildError::Install { .. } | BuildError::Build { .. })
+        MeasureError::Build(
+            BuildError::Install { .. } | BuildError::Build { .. } | BuildError::Packages { .. },
+        )
         | MeasureError::Install { .. }
         | MeasureError::Service(
             ServiceError::Step { .. }
@@ -256,7 +258,7 @@ fn measure_hint(error: &MeasureError) -> Option<String> {
         | MeasureError::Prepare(_)
         | MeasureError::Session(_) => return None,
         MeasureError::Checkout(error)
-        | MeasureError::Build(BuildError::Committed { source: error, .. }) => {
+        | MeasureError::Build(BuildError::Git { source: error, .. }) => {
             return checkout_hint(error);
         }
     };

@@ -305,6 +305,13 @@ impl Repository {
         Ok(files)
     }
 
+    /// The top of the repository that has the project at this place.
+    fn top_of(&self, project: &Path) -> PathBuf {
+        let depth = self.prefix.components().count();
+        let top = project.ancestors().nth(depth);
+        top.unwrap_or(project).to_owned()
+    }
+
     /// A file of the project as git names it.
     pub fn named(&self, file: &str) -> String {
         normal(&self.prefix.join(file))
@@ -475,6 +482,45 @@ impl Checkout {
             .ok()
     }
 
+    /// What git knows of paths of an arm, relative to the top of the repository: mode, type, hash and
+    /// path of each that is there.
+    pub fn entries(&self, tree: &Tree, paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, CheckoutError> {
+        let named: Vec<String> = paths.iter().map(|path| normal(path)).collect();
+        let mut arguments = vec!["ls-tree", "-z", "--full-tree", "--", &tree.checked_out];
+        arguments.extend(named.iter().map(String::as_str));
+        self.repository.paths(&arguments)
+    }
+
+    /// The files at or below these paths that git tracks in the user's own checkout, all relative to
+    /// the top of the repository.
+    pub fn tracked_by_user(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>, CheckoutError> {
+        let named = paths.iter().map(|path| literal(&normal(path)));
+        let named: Vec<String> = named.collect();
+        let mut arguments = vec!["ls-files", "-z", "--full-name", "--"];
+        arguments.extend(named.iter().map(String::as_str));
+        let files = self.repository.paths(&arguments)?.into_iter();
+        Ok(files
+            .map(|file| PathBuf::from(OsStr::from_bytes(&file)))
+            .collect())
+    }
+
+    /// A path of the project, relative to the top of the repository.
+    pub fn below_top(&self, path: &Path) -> PathBuf {
+        PathBuf::from(normal(&self.repository.prefix.join(path)))
+    }
+
+    /// The top of the repository in an arm.
+    pub fn top(&self, tree: &Tree) -> PathBuf {
+        self.repository.top_of(&tree.project)
+    }
+
+    /// The top of the repository in the user's own checkout.
+    pub fn top_of_user(&self) -> PathBuf {
+        let project = &self.repository.project;
+        let whole = project.canonicalize();
+        (self.repository).top_of(whole.as_ref().unwrap_or(project))
+    }
+
     /// The files below a folder of the project that are committed in an arm, relative to the folder.
     /// Of the user's files as they are, those that git tracks: what it only does not ignore may be
     /// anything.
@@ -502,13 +548,7 @@ impl Checkout {
         let mut files: Vec<&[u8]> = files.collect();
         let tracked;
         if tree.is_snapshot {
-            let arguments = [
-                "ls-files",
-                "-z",
-                "--full-name",
-                "--",
-                &format!(":(top,literal){below}"),
-            ];
+            let arguments = ["ls-files", "-z", "--full-name", "--", &literal(&below)];
             tracked = self.repository.paths(&arguments)?;
             let tracked: BTreeSet<&[u8]> = (tracked.iter())
                 .filter_map(|path| path.strip_prefix(below.as_bytes()))
@@ -524,7 +564,7 @@ impl Checkout {
     /// Puts a folder of the project in an arm back as it was checked out, files that are gone included.
     pub fn restore(&self, tree: &Tree, folder: &Path) -> Result<(), CheckoutError> {
         let below = normal(&self.repository.prefix.join(folder));
-        let path = format!(":(top,literal){below}");
+        let path = literal(&below);
         let source = format!("--source={}", tree.checked_out);
         git(
             &tree.project,
@@ -835,6 +875,11 @@ fn normal(path: &Path) -> String {
         .map(|part| part.as_os_str().to_string_lossy())
         .collect();
     parts.join("/")
+}
+
+/// A path from the top of the repository as git takes it, whatever letters it has.
+fn literal(path: &str) -> String {
+    format!(":(top,literal){path}")
 }
 
 /// Reads the hunks of a diff without context.

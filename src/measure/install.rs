@@ -1,9 +1,11 @@
 //! Install steps, run once for what they depend on and copied afterwards.
 //!
 //! What a step installs is what git does not track in its directory afterwards: `node_modules`,
-//! a virtual environment, generated code. It is kept under `.tollgate/cache/install/KEY/`.
+//! a virtual environment, generated code. It is kept under `.tollgate/cache/install/KEY/`. Must not
+//! keep a part of what belongs together: what a step leaves outside of its directory, as for a
+//! workspace, is installed anew every time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,11 +13,14 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-use super::checkout::{Checkout, Tree};
+use super::checkout::{Checkout, CheckoutError, Tree};
+use super::packages;
 use super::plan::Install;
 use super::process::Supervisor;
 use super::process::step::{self, Step, StepError};
 
+/// What is kept of an install; another number when that changes.
+const FORMAT: &str = "2";
 /// Results of install steps kept in the cache.
 const KEPT: usize = 6;
 /// How long an install may take unless the configuration says otherwise.
@@ -43,11 +48,17 @@ pub async fn install(
     request: &Request<'_>,
 ) -> Result<bool, Box<StepError>> {
     let directory = tree.project.join(request.directory);
-    let kept = cache.join("install").join(key(checkout, tree, request));
-    if kept.is_dir() && copy_all(&kept, &directory).is_ok() {
-        touch(&kept);
+    // What git cannot tell the key of is not kept.
+    let key = key(checkout, tree, request).ok();
+    let kept = key.map(|key| cache.join("install").join(key));
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.is_dir())
+        && copy_all(kept, &directory).is_ok()
+    {
+        touch(kept);
         return Ok(false);
     }
+    let top = checkout.top(tree);
+    let before = untracked(&top);
     let step = Step {
         line: &request.install.run,
         directory: &directory,
@@ -56,13 +67,26 @@ pub async fn install(
         within: request.within,
     };
     step::run(supervisor, &step).await?;
-    keep(&directory, &kept);
+    if let (Some(kept), Some(before), Some(after)) = (kept, before, untracked(&top))
+        && is_all_inside(&checkout.below_top(request.directory), &before, &after)
+    {
+        keep(&directory, &kept);
+    }
     Ok(true)
 }
 
-/// What decides the result: the step, where it runs, the files it depends on, and the machine's
-/// versions of what runs it.
-fn key(checkout: &Checkout, tree: &Tree, request: &Request<'_>) -> String {
+/// Whether what a step left is all in its directory, and needs nothing that lies around it, where an
+/// earlier step may have put what this one only found: `node_modules` of a workspace. All paths are
+/// relative to the top of the repository.
+fn is_all_inside(directory: &Path, before: &BTreeSet<PathBuf>, after: &BTreeSet<PathBuf>) -> bool {
+    let lies_around = |path: &Path| path.parent().is_some_and(|it| directory.starts_with(it));
+    let mut outside = after.iter().filter(|path| !path.starts_with(directory));
+    outside.all(|path| before.contains(path) && !lies_around(path))
+}
+
+/// What decides the result: the step, where it runs, the files it depends on, those that decide
+/// packages in its directory and above it, and the machine's versions of what runs it.
+fn key(checkout: &Checkout, tree: &Tree, request: &Request<'_>) -> Result<String, CheckoutError> {
     let inputs: Vec<PathBuf> = if request.install.inputs.is_empty() {
         vec![PathBuf::new()]
     } else {
@@ -70,6 +94,7 @@ fn key(checkout: &Checkout, tree: &Tree, request: &Request<'_>) -> String {
         request.install.inputs.iter().map(below).collect()
     };
     let mut hasher = Sha256::new();
+    hasher.update(FORMAT);
     hasher.update(&request.install.run);
     hasher.update([0]);
     hasher.update(request.directory.as_os_str().as_encoded_bytes());
@@ -81,8 +106,12 @@ fn key(checkout: &Checkout, tree: &Tree, request: &Request<'_>) -> String {
     if request.install.inputs.is_empty() {
         hasher.update(checkout.hash_around(tree).unwrap_or_default());
     }
+    for entry in packages::decided_by(checkout, tree, request.directory)? {
+        hasher.update([0]);
+        hasher.update(entry);
+    }
     hasher.update(toolchain());
-    hex(&hasher.finalize())[..24].to_owned()
+    Ok(hex(&hasher.finalize())[..24].to_owned())
 }
 
 /// The versions of the runtimes that installed and built files depend on.
@@ -129,7 +158,7 @@ fn keep(directory: &Path, kept: &Path) {
 }
 
 /// Files and folders of `directory` that git does not track, ignored ones included.
-fn untracked(directory: &Path) -> Option<Vec<PathBuf>> {
+fn untracked(directory: &Path) -> Option<BTreeSet<PathBuf>> {
     let output = Command::new("git")
         .args(["ls-files", "--others", "--directory", "-z", "."])
         .current_dir(directory)
@@ -190,5 +219,33 @@ pub fn prune(folder: &Path, kept: usize) {
         } else {
             fs::remove_file(path)
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_whole_in_its_directory_is_kept() {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
+        let is_kept = |directory: &str, before: &[&str], after: &[&str]| {
+            is_all_inside(Path::new(directory), &paths(before), &paths(after))
+        };
+        assert!(is_kept("", &[], &["node_modules", "apps/web/dist"]));
+        assert!(is_kept("apps/web", &[], &["apps/web/node_modules"]));
+        // What another frontend left beside it is none of its own.
+        let other = "apps/admin/node_modules";
+        assert!(is_kept(
+            "apps/web",
+            &[other],
+            &[other, "apps/web/node_modules"]
+        ));
+        // A workspace is installed at its top, or was before.
+        let top = "node_modules";
+        let all = [top, "apps/web/node_modules"];
+        assert!(!is_kept("apps/web", &[], &all));
+        assert!(!is_kept("apps/web", &[top], &all));
+        assert!(!is_kept("apps/web", &[], &["packages/ui/generated"]));
     }
 }

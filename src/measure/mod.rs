@@ -11,6 +11,7 @@ pub mod checkout;
 pub mod containers;
 pub mod http;
 pub mod install;
+pub mod packages;
 pub mod placement;
 pub mod plan;
 pub mod probes;

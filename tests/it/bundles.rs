@@ -319,11 +319,15 @@ fn of_several_frontends_only_those_affected_are_built() {
     );
     project.write("packages/ui/package.json", r#"{"name": "ui"}"#);
     project.write("packages/ui/index.js", "export const ui = 1;\n");
-    for (name, needs) in [("shop", r#","dependencies":{"ui":"*"}"#), ("admin", "")] {
+    let of_ui = "../../packages/ui/index.js";
+    for (name, needs, from) in [
+        ("shop", r#","dependencies":{"ui":"*"}"#, of_ui),
+        ("admin", "", "package.json"),
+    ] {
         let package = format!(r#"{{"name":"{name}"{needs}}}"#);
         project.write(&format!("apps/{name}/package.json"), &package);
         let build = format!(
-            "echo built >> $MARKS/{name}\nmkdir -p dist\ncat ../../packages/ui/index.js > dist/a.js\n\
+            "echo built >> $MARKS/{name}\nmkdir -p dist\ncat {from} > dist/a.js\n\
              echo '<script src=a.js></script>' > dist/index.html\n"
         );
         project.write(&format!("apps/{name}/build.sh"), &build);

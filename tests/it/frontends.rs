@@ -235,20 +235,205 @@ fn an_install_runs_once_for_what_it_depends_on() {
         "cat lib/data; mkdir -p dist/assets",
     );
     project.commit("install");
-    let installs = || {
-        let text = fs::read_to_string(project.marks().join("installs"));
-        text.unwrap_or_default().lines().count()
-    };
-
     // Head differs, so both arms are built, each needing what was installed.
     project.edit("build.sh", "set -eu", "set -eu # strict");
     project.check().exits(0);
-    assert_eq!(installs(), 1);
+    assert_eq!(installs(&project), 1);
 
     project.edit("install.sh", "data", "other data");
     project.edit("build.sh", "strict", "stricter");
     project.check().exits(0);
-    assert_eq!(installs(), 2, "another install for what it now depends on");
+    assert_eq!(
+        installs(&project),
+        2,
+        "another install for what it now depends on"
+    );
+}
+
+/// A workspace that ships the one package it asks for, as Node finds it: from its folder upwards. The
+/// package holds what the lockfile says of it. `keys` are more keys of the frontend.
+fn workspace(keys: &str) -> Sandbox {
+    let project = Sandbox::empty();
+    let config = format!(
+        "project: sandbox\nfrontend:\n  - name: web\n    directory: apps/web\n{keys}    \
+         build: sh build.sh\n    output: dist\n"
+    );
+    project.write("tollgate.yml", &config);
+    project.write(".gitignore", "dist/\nnode_modules/\n.tollgate/\n");
+    project.write("package.json", r#"{"workspaces": ["apps/*"]}"#);
+    let package = r#"{"name": "web", "scripts": {}, "dependencies": {"x": "*"}}"#;
+    project.write("apps/web/package.json", package);
+    project.write("yarn.lock", "x@1\n");
+    let install = "echo once >> $MARKS/installs\nmkdir -p node_modules/x\n\
+                   cp yarn.lock node_modules/x/index.js\n";
+    project.write("install.sh", install);
+    let build = "set -eu\nhere=$PWD\n\
+                 while ! [ -e node_modules/x ]; do [ $PWD != / ]; cd ..; done\n\
+                 mkdir -p $here/dist\ncp node_modules/x/index.js $here/dist/\n\
+                 echo '<script src=index.js></script>' > $here/dist/index.html\n";
+    project.write("apps/web/build.sh", build);
+    project.commit("a workspace");
+    project
+}
+
+/// What the workspace's developer has installed: another version than base has.
+fn with_other_packages(project: &Sandbox) {
+    project.write("yarn.lock", "x@2, which is longer\n");
+    project.write("node_modules/x/index.js", "x@2, which is longer\n");
+}
+
+/// How many bytes of the package each arm ships.
+fn shipped_of_the_package(check: &Finished<'_>) -> (Option<u64>, Option<u64>) {
+    let run = check.run_file();
+    let of = |arm: &str| {
+        let assets = &run.pointer(arm)?["evidence"]["bundles"]["web"]["assets"];
+        let mut assets = assets.as_array().into_iter().flatten();
+        assets.find(|it| it["path"] == "index.js")?["raw"].as_u64()
+    };
+    (of("/base/measured"), of("/head"))
+}
+
+fn installs(project: &Sandbox) -> usize {
+    let text = fs::read_to_string(project.marks().join("installs"));
+    text.unwrap_or_default().lines().count()
+}
+
+#[test]
+fn what_is_installed_for_a_whole_workspace_is_installed_in_every_arm() {
+    let project =
+        workspace("    install: { run: cd ../.. && sh install.sh, inputs: [package.json] }\n");
+    with_other_packages(&project);
+    let sizes = (
+        Some("x@1\n".len() as u64),
+        Some("x@2, which is longer\n".len() as u64),
+    );
+
+    assert_eq!(shipped_of_the_package(project.check().exits(0)), sizes);
+    assert_eq!(installs(&project), 2);
+
+    // Nothing is known of a build with this, so both are made again.
+    let more = [("MORE", std::path::Path::new("1"))];
+    let again = project.run_with(&more, &["check"]);
+    assert_eq!(shipped_of_the_package(&again), sizes, "{again}");
+    assert_eq!(installs(&project), 4);
+}
+
+#[test]
+fn a_lockfile_above_decides_what_is_installed() {
+    let keys =
+        "    install: { run: mkdir -p lib && cp ../../yarn.lock lib/x, inputs: [package.json] }\n";
+    let project = workspace(keys);
+    project.edit(
+        "apps/web/build.sh",
+        "cp node_modules/x/index.js",
+        "cp $here/lib/x",
+    );
+    project.edit("apps/web/build.sh", "[ -e node_modules/x ]", "true");
+    project.edit("apps/web/build.sh", "dist/\n", "dist/index.js\n");
+    project.commit("installed in its own folder");
+    project.write("yarn.lock", "x@2, which is longer\n");
+
+    let check = project.check();
+
+    let sizes = (
+        Some("x@1\n".len() as u64),
+        Some("x@2, which is longer\n".len() as u64),
+    );
+    assert_eq!(shipped_of_the_package(check.exits(0)), sizes, "{check}");
+}
+
+#[test]
+fn base_is_not_compared_where_it_would_be_built_with_the_packages_of_head() {
+    let project = workspace("");
+    with_other_packages(&project);
+
+    let check = project.check();
+
+    let why = "its packages are not installed: `yarn.lock` is another one than in the checkout";
+    let help = "install: { run: yarn install, inputs: [package.json] }";
+    check.exits(0).prints("WARN").says(why).says(help);
+    assert_eq!(check.verdict("bundle/web/total"), "inconclusive", "{check}");
+    assert!(check.comment().contains(why), "{check}");
+    assert!(check.comment().contains(help), "{check}");
+    let (_, head) = shipped_of_the_package(&check);
+    assert_eq!(head, Some("x@2, which is longer\n".len() as u64));
+
+    // Base does not even build with them, which is no fault of base.
+    let line = "set -eu\ngrep -q x@1 ../../node_modules/x/index.js";
+    project.git(&["stash", "--quiet"]);
+    let line = line.replace("../../", "../../../../../../");
+    project.edit("apps/web/build.sh", "set -eu", &line);
+    project.commit("needs what it asks for");
+    project.git(&["stash", "pop", "--quiet"]);
+    project.edit("apps/web/build.sh", &line, "set -eu");
+    project.check().exits(0).says(why);
+}
+
+#[test]
+fn the_packages_of_the_checkout_serve_an_arm_that_asks_for_the_same() {
+    let project = workspace("");
+    project.write("node_modules/x/index.js", "x@1\n");
+    // Neither has anything to do with what is installed.
+    project.edit(
+        "apps/web/package.json",
+        r#""scripts": {}"#,
+        r#""scripts": {"a": "b"}"#,
+    );
+    project.write(".git/info/exclude", ".npmrc\n");
+    project.write(".npmrc", "//localhost/:_authToken=secret\n");
+
+    let check = project.check();
+
+    check.exits(0).prints("PASS");
+    assert_eq!(check.verdict("bundle/web/total"), "unchanged", "{check}");
+    assert_eq!(shipped_of_the_package(&check), (Some(4), Some(4)));
+    assert!(!check.stdout.contains("worktree"), "{check}");
+
+    project.edit(
+        "tollgate.yml",
+        "    build:",
+        "    install: 'true'\n    build:",
+    );
+    let check = project.check();
+    check
+        .exits(0)
+        .prints("web: its `install` left no `node_modules` in the worktree");
+}
+
+#[test]
+fn a_head_that_is_not_checked_out_is_not_built_with_what_is() {
+    let project = workspace("");
+    with_other_packages(&project);
+    project.commit("another version");
+    project.git(&["branch", "other"]);
+    project.git(&["reset", "--quiet", "--hard", "HEAD^"]);
+
+    let check = project.run(&["check", "--head", "other"]);
+
+    check
+        .exits(3)
+        .says("its packages are not installed: `yarn.lock`");
+}
+
+#[test]
+fn a_build_that_installs_has_packages_of_its_own() {
+    let project = workspace("");
+    let line = "sh -c 'cd ../.. && sh install.sh' && sh build.sh";
+    project.edit(
+        "tollgate.yml",
+        "build: sh build.sh",
+        &format!("build: {line}"),
+    );
+    project.commit("installs");
+    with_other_packages(&project);
+
+    let check = project.check();
+
+    let sizes = (
+        Some("x@1\n".len() as u64),
+        Some("x@2, which is longer\n".len() as u64),
+    );
+    assert_eq!(shipped_of_the_package(check.exits(0)), sizes, "{check}");
 }
 
 /// A repository whose last commit does not build, repaired in the working tree. Returns the

@@ -16,6 +16,7 @@ use super::committed::{self, Committed};
 use super::{BundleError, Output, flags, loading, weigh, workspace};
 use crate::measure::checkout::{Checkout, CheckoutError, Tree};
 use crate::measure::install::{self, hex, install};
+use crate::measure::packages;
 use crate::measure::plan::Frontend;
 use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
@@ -24,7 +25,7 @@ use crate::model::PhaseKind;
 use crate::model::evidence::{BundleEvidence, UNMAPPED};
 
 /// What is kept in the cache, and how it is found out; another number when either changes.
-const FORMAT: &str = "6";
+const FORMAT: &str = "7";
 /// Variables that say where and when something runs, and not what is built: they differ from one run
 /// to the next. Every other may be put into a build.
 const OF_THE_RUN: [&str; 31] = [
@@ -79,6 +80,9 @@ const OF_RUNS: [&str; 15] = [
     "RUST",
     "GIT_",
 ];
+/// What is said where an install step left nothing that Node finds.
+const NOTHING_INSTALLED: &str = "its `install` left no `node_modules` in the worktree, so it was built \
+    with those of the checkout, which are taken to be right because nothing that decides them differs";
 /// Bundle evidence kept in the cache.
 const KEPT: usize = 40;
 
@@ -101,9 +105,9 @@ pub enum BuildError {
         /// What failed.
         source: Box<StepError>,
     },
-    /// What is committed in its output folder could not be told or put in place.
+    /// What git has of it could not be told or put in place.
     #[error("frontend `{frontend}`: {source}")]
-    Committed {
+    Git {
         /// Which frontend.
         frontend: String,
         /// What failed.
@@ -120,6 +124,21 @@ pub enum BuildError {
         /// What is not there.
         source_path: String,
     },
+    /// It would ship what is installed in the user's checkout, which is of another version.
+    #[error(
+        "frontend `{frontend}`: its packages are not installed: `{file}` is another one than in the \
+         checkout, and Node finds the packages of the checkout instead; let `install` put them into \
+         its own folder or one above in the same worktree, for example \
+         `install: {{ run: {installer}, inputs: [package.json] }}`"
+    )]
+    Packages {
+        /// Which frontend.
+        frontend: String,
+        /// What differs, relative to the top of the repository.
+        file: String,
+        /// What would install them.
+        installer: &'static str,
+    },
     /// The output could not be weighed.
     #[error("frontend `{frontend}`: {source}")]
     Weigh {
@@ -135,7 +154,10 @@ impl BuildError {
     pub fn log(&self) -> Option<&Path> {
         match self {
             Self::Install { source, .. } | Self::Build { source, .. } => Some(&source.log),
-            Self::Committed { .. } | Self::Sources { .. } | Self::Weigh { .. } => None,
+            Self::Git { .. }
+            | Self::Sources { .. }
+            | Self::Packages { .. }
+            | Self::Weigh { .. } => None,
         }
     }
 }
@@ -189,18 +211,29 @@ pub async fn build(
         ));
         return Ok(built);
     }
+    // Before anything can write into them.
+    let differing = packages::differing(site.checkout, site.tree, &frontend.directory);
+    let differing = differing.map_err(|source| of_git(frontend, source))?;
     run_install(frontend, site, supervisor, progress).await?;
     // What a bundler can be asked depends on what is installed.
     let mut line = flags::added(&frontend.build, &directory);
     let mut refused = None;
-    let foreign = match run_build(frontend, site, supervisor, &line, progress).await {
-        Err(BuildError::Build { .. }) if line != frontend.build => {
-            refused = Some(without_flags(&line));
-            line.clone_from(&frontend.build);
-            run_build(frontend, site, supervisor, &line, progress).await?
-        }
-        other => other?,
-    };
+    let mut ran = run_build(frontend, site, supervisor, &line, progress).await;
+    // Only now, since the line may have installed them; a failure may come from just this.
+    let of_checkout = packages::are_foreign(site.checkout, site.tree, &frontend.directory);
+    if let Some(file) = differing.filter(|_| of_checkout) {
+        return Err(BuildError::Packages {
+            frontend: frontend.name.clone(),
+            file: shown_path(&file),
+            installer: packages::installer(site.checkout, site.tree, &frontend.directory),
+        });
+    }
+    if matches!(ran, Err(BuildError::Build { .. })) && line != frontend.build {
+        refused = Some(without_flags(&line));
+        line.clone_from(&frontend.build);
+        ran = run_build(frontend, site, supervisor, &line, progress).await;
+    }
+    let foreign = ran?;
     progress.phase(PhaseKind::Weigh);
     progress.step(&frontend.name);
     let output = directory.join(&frontend.output);
@@ -225,9 +258,14 @@ pub async fn build(
         .then(|| flags::unmapped(&line, &directory).to_owned());
     let paths = weighed.evidence.assets.iter().map(|it| it.path.as_str());
     let untouched: Vec<&str> = paths.filter(|path| foreign.contains(*path)).collect();
+    let nothing_installed = (of_checkout && frontend.install.is_some())
+        .then(|| packages::are_asked_for(site.checkout, site.tree, &frontend.directory))
+        .filter(|are_asked_for| *are_asked_for)
+        .map(|_| NOTHING_INSTALLED.to_owned());
     let notes = [
         refused,
         unmapped,
+        nothing_installed,
         committed::note(&frontend.output, &untouched),
     ];
     skipped.extend((notes.into_iter().flatten()).map(|it| format!("{}: {it}", frontend.name)));
@@ -292,10 +330,7 @@ async fn run_build(
     line: &str,
     progress: &mut Progress,
 ) -> Result<BTreeSet<String>, BuildError> {
-    let failed = |source| BuildError::Committed {
-        frontend: frontend.name.clone(),
-        source,
-    };
+    let failed = |source| of_git(frontend, source);
     progress.phase(PhaseKind::Build);
     let folder = frontend.directory.join(&frontend.output);
     let committed = Committed::put_in_place(site.checkout, site.tree, &folder).map_err(failed)?;
@@ -339,15 +374,16 @@ async fn run_line(
 
 /// What decides the result: the sources, the line, the environment a bundler reads, the tools.
 fn key(frontend: &Frontend, site: Site<'_>) -> Result<String, BuildError> {
+    let install = frontend.install.as_ref().map_or("", |step| &step.run);
+    let lines = [frontend.build.as_str(), install];
     let (sources, around) = match frontend.sources.is_empty() {
         true => (
-            workspace::sources(&site.tree.project, &frontend.directory),
+            workspace::sources(&site.tree.project, &frontend.directory, &lines),
             site.checkout.hash_around(site.tree),
         ),
         false => (frontend.sources.clone(), None),
     };
     let mut hasher = Sha256::new();
-    let install = frontend.install.as_ref().map_or("", |step| &step.run);
     let directory = frontend.directory.to_string_lossy();
     let output = frontend.output.to_string_lossy();
     let stats = (frontend.stats.as_deref()).map_or_else(String::new, shown_path);
@@ -373,13 +409,14 @@ fn key(frontend: &Frontend, site: Site<'_>) -> Result<String, BuildError> {
         }
     }
     hasher.update(around.unwrap_or_default());
+    let failed = |source| of_git(frontend, source);
+    let packages = packages::decided_by(site.checkout, site.tree, &frontend.directory);
+    for entry in packages.map_err(failed)? {
+        hasher.update(entry);
+        hasher.update([0]);
+    }
     let folder = frontend.directory.join(&frontend.output);
-    let committed = (site.checkout.tracked_below(site.tree, &folder)).map_err(|source| {
-        BuildError::Committed {
-            frontend: frontend.name.clone(),
-            source,
-        }
-    })?;
+    let committed = (site.checkout.tracked_below(site.tree, &folder)).map_err(failed)?;
     if !committed.is_empty() {
         let hash = site.checkout.tree_hash(site.tree, &folder);
         hasher.update(hash.unwrap_or_default());
@@ -396,6 +433,13 @@ fn key(frontend: &Frontend, site: Site<'_>) -> Result<String, BuildError> {
     }
     hasher.update(install::toolchain());
     Ok(hex(&hasher.finalize())[..24].to_owned())
+}
+
+fn of_git(frontend: &Frontend, source: CheckoutError) -> BuildError {
+    BuildError::Git {
+        frontend: frontend.name.clone(),
+        source,
+    }
 }
 
 fn shown_path(path: &Path) -> String {

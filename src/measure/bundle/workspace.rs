@@ -2,9 +2,10 @@
 //!
 //! Left out is only what the workspace knows to be another package that is not needed, itself or
 //! through others: folders that belong to no package count always. A package is needed where a
-//! `package.json` says so, where a file names it, its folder, or a path that leads into it or to the
-//! folder it is in, and where the configuration at the top does. When in doubt, it is needed: a build too
-//! many costs time, one too few a regression. Must not build anything.
+//! `package.json` says so, where a file, a script or the lines that install and build name it, its
+//! folder, or a path that leads into it or to the folder it is in, and where the configuration at the top
+//! does. When in doubt, it is needed: a build too many costs time, one too few a regression. Must not
+//! build anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,12 +13,12 @@ use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::sources::normalise;
+use super::sources::{join, normalise};
 
 /// Endings of files that may lead into another package.
-const LEADING: [&str; 15] = [
-    "js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts", "vue", "svelte", "css", "scss", "less",
-    "html", "json",
+const LEADING: [&str; 20] = [
+    "js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts", "vue", "svelte", "astro", "mdx", "css",
+    "scss", "sass", "less", "styl", "pcss", "html", "json",
 ];
 /// Files that name every package, or what a package declares, which is read as that.
 const LISTS: [&str; 3] = ["package.json", "package-lock.json", "npm-shrinkwrap.json"];
@@ -33,6 +34,29 @@ pub(super) const NEEDS: [&str; 4] = [
     "optionalDependencies",
 ];
 
+/// Scripts at the top that package managers run by themselves when they install.
+const ON_INSTALL: [&str; 9] = [
+    "preinstall",
+    "install",
+    "postinstall",
+    "preprepare",
+    "prepare",
+    "postprepare",
+    "prepublish",
+    "dependencies",
+    "pnpm:devPreinstall",
+];
+/// What takes a shell line to the top of a workspace, as `..` does.
+const TO_THE_TOP: [&str; 7] = [
+    "-w",
+    "--workspace-root",
+    "-C",
+    "--dir",
+    "--cwd",
+    "--prefix",
+    "PROJECT_CWD",
+];
+
 /// A package of the workspace.
 #[derive(Debug)]
 struct Member {
@@ -41,8 +65,9 @@ struct Member {
 }
 
 /// Folders and files relative to `project` that decide what the frontend in `directory` ships; an
-/// empty path for all of it. Without a workspace that the frontend is a package of: all of it.
-pub(super) fn sources(project: &Path, directory: &Path) -> Vec<PathBuf> {
+/// empty path for all of it. Without a workspace that the frontend is a package of: all of it. `lines`
+/// are the shell lines that install and build it.
+pub(super) fn sources(project: &Path, directory: &Path, lines: &[&str]) -> Vec<PathBuf> {
     let whole = vec![PathBuf::new()];
     let Some(patterns) = patterns(project) else {
         return whole;
@@ -56,7 +81,7 @@ pub(super) fn sources(project: &Path, directory: &Path) -> Vec<PathBuf> {
     let Some(frontend) = members.get(&directory) else {
         return whole;
     };
-    let needed = closure(project, frontend, &members);
+    let needed = closure(project, &directory, frontend, lines, &members);
     let left_out: Vec<&PathBuf> = members
         .iter()
         // A package around or inside the frontend is no other one.
@@ -87,36 +112,66 @@ pub(super) fn by_name(project: &Path) -> BTreeMap<String, String> {
 /// The names of all packages that one needs, itself or through others.
 fn closure<'a>(
     project: &Path,
+    directory: &Path,
     from: &'a Member,
+    lines: &[&str],
     members: &'a BTreeMap<PathBuf, Member>,
 ) -> BTreeSet<&'a str> {
     let by_name: BTreeMap<&str, (&Path, &Member)> = members
         .iter()
         .map(|(path, member)| (member.name.as_str(), (path.as_path(), member)))
         .collect();
-    let mut needed = BTreeSet::from([from.name.as_str()]);
-    let mut open = vec![from];
     // Aliases for all packages stand at the top.
     let at_the_top = texts(project).flat_map(|text| named(&text, members));
-    for name in at_the_top.collect::<BTreeSet<String>>() {
-        if let Some((_, member)) = by_name.get(name.as_str())
-            && needed.insert(&member.name)
-        {
-            open.push(member);
-        }
+    let mut open: BTreeSet<String> = at_the_top.collect();
+    open.insert(from.name.clone());
+    for line in lines {
+        open.extend(by_shell(line, directory, members));
     }
-    while let Some(member) = open.pop() {
-        let folder = by_name.get(member.name.as_str()).map(|(folder, _)| *folder);
-        let led_to = folder.map_or_else(BTreeSet::new, |it| led_to(project, it, members));
-        for name in member.needs.iter().chain(&led_to) {
-            if let Some((_, next)) = by_name.get(name.as_str())
-                && needed.insert(&next.name)
+    let mut run: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    let mut needed = BTreeSet::new();
+    while !open.is_empty() {
+        while let Some(name) = open.pop_first() {
+            if let Some((folder, member)) = by_name.get(name.as_str())
+                && needed.insert(member.name.as_str())
             {
-                open.push(next);
+                open.extend(member.needs.iter().cloned());
+                open.extend(led_to(project, folder, members));
+                run.extend(scripts(&project.join(folder)).into_values());
             }
         }
+        for line in scripts_at_the_top(project, &run) {
+            open.extend(by_shell(&line, Path::new(""), members));
+        }
+        open.retain(|name| !needed.contains(name.as_str()));
     }
     needed
+}
+
+/// The scripts at the top of the workspace that may run with these lines, which run somewhere below:
+/// those that installing runs, and those named by a line that leaves its folder.
+fn scripts_at_the_top(project: &Path, run: &[String]) -> Vec<String> {
+    let leaves = |line: &&String| {
+        line.contains("..") || TO_THE_TOP.iter().any(|option| has_word(line, option))
+    };
+    let leaving: Vec<&String> = run.iter().filter(leaves).collect();
+    let mut unused = scripts(project);
+    let mut used: Vec<String> = Vec::new();
+    loop {
+        let is_run = |name: &str| {
+            let around = name.strip_prefix("pre").or(name.strip_prefix("post"));
+            let mut names = [Some(name), around].into_iter().flatten();
+            ON_INSTALL.contains(&name)
+                || names.any(|name| {
+                    let mut lines = leaving.iter().copied().chain(&used);
+                    !name.is_empty() && lines.any(|line| has_word(line, name))
+                })
+        };
+        let Some(name) = unused.keys().find(|name| is_run(name)).cloned() else {
+            return used;
+        };
+        used.extend(unused.remove(&name));
+    }
 }
 
 /// Names of packages that the files of one lead to, whether it declares them or not.
@@ -136,8 +191,68 @@ fn led_to(project: &Path, member: &Path, members: &BTreeMap<PathBuf, Member>) ->
             }
             found.extend(named(&text, members));
         }
+        let written = files(&whole, |name| name == "Makefile" || name.ends_with(".sh"));
+        for line in scripts(&whole).into_values().chain(written) {
+            found.extend(by_shell(&line, &folder, members));
+        }
     }
     found
+}
+
+/// The packages that a shell line which starts in `folder` names or leads into. Where it goes in
+/// between is not followed: each of its words may be a path from there, or from the top.
+fn by_shell(line: &str, folder: &Path, members: &BTreeMap<PathBuf, Member>) -> BTreeSet<String> {
+    let is_named = |(path, member): &(&PathBuf, &Member)| {
+        has_word(line, &member.name) || has_word(line, &path.to_string_lossy())
+    };
+    let named = members.iter().filter(is_named);
+    let mut found: BTreeSet<String> = named.map(|(_, member)| member.name.clone()).collect();
+    let is_end = |letter: char| letter.is_whitespace() || "\"'`=:,;&|<>()[]{}*?$!".contains(letter);
+    for word in line.split(is_end).filter(|word| !word.is_empty()) {
+        let from_folder = join(&folder.to_string_lossy(), word);
+        let from_top = normalise(word);
+        for path in [&from_folder, &from_top] {
+            let path = path.trim_start_matches("../");
+            // The top itself is on the way to everything, and leads to nothing.
+            if !matches!(path, "" | "..") {
+                found.extend(around(Path::new(path), members));
+            }
+        }
+    }
+    // `cd ../../packages && cp assets/a.js`
+    if line.contains("..") || line.contains("cd ") {
+        let last_of = |(path, _): &(&PathBuf, &Member)| {
+            let last = path.file_name().unwrap_or_default().to_string_lossy();
+            has_word(line, &format!("{last}/"))
+        };
+        let all = members.iter().filter(last_of);
+        found.extend(all.map(|(_, member)| member.name.clone()));
+    }
+    found
+}
+
+/// Whether a shell line has a word in it, or a part of one that is set off: `--filter=@x/ui...`.
+fn has_word(line: &str, word: &str) -> bool {
+    let belongs = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        let ends = match after.strip_prefix('.') {
+            Some(rest) => !rest.starts_with(char::is_alphanumeric),
+            None => word.ends_with('/') || !after.starts_with(belongs),
+        };
+        ends && !before.ends_with(belongs)
+    })
+}
+
+/// The scripts of a `package.json`, by name.
+fn scripts(folder: &Path) -> BTreeMap<String, String> {
+    let text = fs::read(folder.join("package.json")).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let scripts = json.get("scripts").and_then(|it| it.as_object());
+    let scripts = scripts.into_iter().flatten();
+    scripts
+        .filter_map(|(name, line)| Some((name.clone(), line.as_str()?.to_owned())))
+        .collect()
 }
 
 /// The packages that a path leads into: the innermost around it, and those below it, where it ends
@@ -158,7 +273,7 @@ fn named(text: &str, members: &BTreeMap<PathBuf, Member>) -> Vec<String> {
         .any(|step| text.contains(step));
     let is_named = |(folder, member): &(&PathBuf, &Member)| {
         let last = folder.file_name().unwrap_or_default().to_string_lossy();
-        has(text, &member.name, is_quote)
+        has(text, &member.name, begins_a_name)
             || has(text, &folder.to_string_lossy(), begins_a_part)
             || climbs && has(text, &last, begins_a_part)
     };
@@ -167,19 +282,30 @@ fn named(text: &str, members: &BTreeMap<PathBuf, Member>) -> Vec<String> {
 }
 
 /// Whether a text has a name in it that begins so, and ends where a string or a part of a path does.
-fn has(text: &str, name: &str, begins: fn(char) -> bool) -> bool {
+fn has(text: &str, name: &str, begins: fn(&str) -> bool) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + name.len()..]);
-        before.ends_with(begins) && after.starts_with(begins_a_part)
+        begins(before) && after.starts_with(ends_a_part)
     })
+}
+
+/// Whether a name of a package begins behind this: `'@x/ui`, `"~@x/ui`, `"pkg:@x/ui`,
+/// `'raw-loader!@x/ui`, `url(@x/ui`, `../node_modules/@x/ui`.
+fn begins_a_name(before: &str) -> bool {
+    let marks = |letter: char| is_quote(letter) || matches!(letter, '~' | ':' | '!');
+    before.ends_with(marks) || before.ends_with("url(") || before.ends_with("node_modules/")
+}
+
+fn begins_a_part(before: &str) -> bool {
+    before.ends_with(|letter: char| is_quote(letter) || letter == '/')
+}
+
+fn ends_a_part(letter: char) -> bool {
+    is_quote(letter) || matches!(letter, '/' | '?' | '#')
 }
 
 fn is_quote(letter: char) -> bool {
     matches!(letter, '"' | '\'' | '`')
-}
-
-fn begins_a_part(letter: char) -> bool {
-    is_quote(letter) || letter == '/'
 }
 
 /// Where the links of a folder lead, as far as that is in the project.
@@ -197,15 +323,20 @@ fn linked(project: &Path, folder: &Path) -> Vec<PathBuf> {
 
 /// The files of a folder that may lead somewhere else.
 fn texts(folder: &Path) -> impl Iterator<Item = String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_read = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
+    files(folder, |name| {
+        let ending = Path::new(name).extension().and_then(|it| it.to_str());
+        let is_settings = name.starts_with('.') && name.ends_with("rc");
         // They list everything, needed or not.
-        if LISTS.iter().any(|list| name == **list) {
-            return false;
-        }
-        let ending = Path::new(&name).extension().and_then(|it| it.to_str());
-        ending.is_some_and(|ending| LEADING.contains(&ending))
+        let is_list = LISTS.contains(&name);
+        !is_list && (is_settings || ending.is_some_and(|ending| LEADING.contains(&ending)))
+    })
+}
+
+/// The texts of a folder whose names are as wanted, not below it.
+fn files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_read = move |entry: &fs::DirEntry| {
+        entry.file_name().to_str().is_some_and(&is_wanted)
             && entry
                 .metadata()
                 .is_ok_and(|it| it.is_file() && it.len() <= LARGEST)
@@ -369,7 +500,7 @@ mod tests {
     }
 
     fn shown(folder: &Path, directory: &str) -> Vec<String> {
-        sources(folder, Path::new(directory))
+        sources(folder, Path::new(directory), &[])
             .iter()
             .map(|path| path.to_string_lossy().into_owned())
             .collect()
@@ -466,6 +597,115 @@ mod tests {
         let link = folder.path().join("apps/admin/src/linked");
         std::os::unix::fs::symlink("../../../packages/other", link).unwrap();
         assert!(of_admin().contains(&other), "{:?}", of_admin());
+    }
+
+    #[test]
+    fn a_package_that_a_name_in_another_writing_leads_to_is_needed() {
+        let folder = workspace();
+        let of_admin = || shown(folder.path(), "apps/admin");
+        let other = "packages/other".to_owned();
+        for (file, text) in [
+            ("src/a.scss", "@import \"~@x/other/a\";"),
+            ("src/a.scss", "@use 'pkg:@x/other';"),
+            ("src/a.css", "@import url(@x/other/a.css);"),
+            ("src/a.html", "<script src=/node_modules/@x/other/a.js>"),
+            ("src/a.js", "import text from 'raw-loader!@x/other/a.txt'"),
+            ("src/a.js", "new Worker(new URL('@x/other?worker', base))"),
+            ("src/a.astro", "import '@x/other';"),
+            (".babelrc", "{\"presets\": [\"@x/other\"]}"),
+        ] {
+            assert!(!of_admin().contains(&other), "{file}: {:?}", of_admin());
+            let path = format!("apps/admin/{file}");
+            write(folder.path(), &path, text);
+            assert!(of_admin().contains(&other), "{text}: {:?}", of_admin());
+            fs::remove_file(folder.path().join(path)).unwrap();
+        }
+        write(
+            folder.path(),
+            "apps/admin/a.js",
+            "'@x/other-one' and '@y/@x/other'",
+        );
+        assert!(!of_admin().contains(&other), "{:?}", of_admin());
+    }
+
+    #[test]
+    fn a_package_that_a_script_or_line_leads_to_is_needed() {
+        let folder = workspace();
+        let other = "packages/other".to_owned();
+        let needs_other = |lines: &[&str]| {
+            let sources = sources(folder.path(), Path::new("apps/admin"), lines);
+            sources.contains(&PathBuf::from(&other)) || sources.contains(&PathBuf::from("packages"))
+        };
+        let script = |name: &str, line: &str| {
+            let line = serde_json::Value::from(line);
+            let text = format!(r#"{{"name": "admin", "scripts": {{"{name}": {line}}}}}"#);
+            write(folder.path(), "apps/admin/package.json", &text);
+        };
+        for line in [
+            "mkdir -p dist && cp ../../packages/other/a.js dist/",
+            "cd ../.. && cp packages/other/a.js apps/admin/dist",
+            "cd ../../packages && cp other/a.js ../apps/admin/dist",
+            "cd dist && cp ../../../packages/*/a.js .",
+            "for it in ../../packages/*; do cat $it/a.js; done > dist/a.js",
+            "pnpm --filter @x/other build && vite build",
+            "npm run build -w=@x/other",
+            "turbo run build --filter='...@x/other^...'",
+            "sass --load-path=../../packages/other src:dist",
+            "cp $PWD/../../packages/other/a.js dist",
+            "node ../../node_modules/@x/other/build.js",
+        ] {
+            assert!(needs_other(&[line]), "{line}");
+            assert!(!needs_other(&["npm run build", ""]), "{line}");
+            script("build", line);
+            assert!(needs_other(&["npm run build", ""]), "{line}");
+            script("build", "vite build");
+            write(folder.path(), "apps/admin/build.sh", line);
+            assert!(needs_other(&["sh build.sh"]), "{line}");
+            fs::remove_file(folder.path().join("apps/admin/build.sh")).unwrap();
+        }
+        for line in [
+            "cd ../.. && npm ci",
+            "vite build --outDir ../../dist/other-admin",
+            "tsc -p . && vite build",
+            "cat another/a.js > dist/other.js",
+        ] {
+            assert!(!needs_other(&[line]), "{line}");
+        }
+    }
+
+    #[test]
+    fn scripts_at_the_top_count_where_they_may_run() {
+        let folder = workspace();
+        let needs_other = |lines: &[&str]| {
+            let sources = sources(folder.path(), Path::new("apps/admin"), lines);
+            sources.contains(&PathBuf::from("packages/other"))
+        };
+        let scripts = |scripts: &str| {
+            let text = format!(
+                r#"{{"workspaces": ["apps/*", "packages/**", "!packages/old"], "scripts": {scripts}}}"#
+            );
+            write(folder.path(), "package.json", &text);
+        };
+        scripts(r#"{"build": "npm run build -w @x/other", "lint": "npm run build"}"#);
+        let install = "cd ../.. && npm ci";
+        assert!(!needs_other(&["npm run build", install]), "its own script");
+        assert!(needs_other(&["cd ../.. && npm run build", install]));
+        assert!(needs_other(&["pnpm -w build", install]));
+        assert!(
+            needs_other(&["npm --prefix ../.. run lint"]),
+            "by another one"
+        );
+        scripts(r#"{"prebuild": "npm run build -w @x/other"}"#);
+        assert!(needs_other(&["cd ../.. && npm run build"]));
+        scripts(r#"{"postinstall": "pnpm --filter @x/other build"}"#);
+        assert!(needs_other(&["npm run build"]));
+        // Through a package that is needed.
+        scripts(r#"{"tokens": "npm run build -w @x/other"}"#);
+        assert!(!needs_other(&["npm run build"]));
+        let core = r#"{"name": "@x/core", "scripts": {"build": "cd ../../.. && npm run tokens"}}"#;
+        write(folder.path(), "packages/deep/core/package.json", core);
+        assert!(!needs_other(&["npm run build"]));
+        assert!(needs_other(&["npm run build -w @x/core"]));
     }
 
     #[test]

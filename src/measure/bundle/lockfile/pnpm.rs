@@ -1,4 +1,5 @@
-//! `pnpm-lock.yaml`: versions 6 (pnpm 8) and 9 (pnpm 9 and later).
+//! `pnpm-lock.yaml`: versions 6 (pnpm 8) and 9 (pnpm 9 and later). Newer ones put a document about
+//! pnpm itself and its configuration before that of the project.
 
 use std::collections::BTreeMap;
 
@@ -41,9 +42,18 @@ struct Snapshot {
     optional_dependencies: BTreeMap<String, String>,
 }
 
+fn last_document(text: &str) -> Result<File, String> {
+    let mut last = Value::Null;
+    for document in serde_yaml::Deserializer::from_str(text) {
+        // Behind what cannot be read, the same is found again and again.
+        last = Value::deserialize(document).map_err(|error| error.to_string())?;
+    }
+    serde_yaml::from_value(last).map_err(|error| error.to_string())
+}
+
 /// Reads the file.
 pub(super) fn read(text: &str, seen: &Seen<'_>) -> Result<Locked, String> {
-    let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+    let file = last_document(text)?;
     let number = || serde_yaml::to_string(&file.lockfile_version).unwrap_or_default();
     let version = (file.lockfile_version.as_str()).map_or_else(number, str::to_owned);
     let installed = match version.split('.').next().map(str::trim) {

@@ -97,6 +97,18 @@ fn every_package_manager_says_who_asks_for_a_package() {
 }
 
 #[test]
+fn of_two_documents_of_pnpm_the_one_of_the_project_is_read() {
+    let of_pnpm = "---\nlockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    configDependencies:\n      \
+        ms:\n        specifier: 0.7.1\n        version: 0.7.1\n\npackages:\n\n  ms@0.7.1:\n    \
+        resolution: {integrity: sha512-x}\n\nsnapshots:\n\n  ms@0.7.1: {}\n\n---\n";
+    let (name, alone, is_workspace) = FILES[4];
+    let (lock, skipped) = locked(name, &format!("{of_pnpm}{alone}"), is_workspace);
+    let lock = lock.unwrap_or_else(|| panic!("{skipped:?}"));
+    let (other, _) = locked(name, alone, is_workspace);
+    assert_eq!(lock.ways(), other.unwrap().ways());
+}
+
+#[test]
 fn half_a_lockfile_or_a_hostile_one_costs_only_who_asks() {
     let deep = "{\"dependencies\":".to_owned() + &"{\"a\":".repeat(100_000);
     let aliases = (0..40).fold("a0: &a0 [x]\n".to_owned(), |text, number| {
