@@ -3,9 +3,10 @@
 //! Must not compare numbers: verdicts are made in `compare`, this only weighs them. Nothing
 //! becomes a pass by being absent: what was asked for and not measured in head blocks.
 
+use crate::model::worse::{UP_FROM_ZERO, written};
 use crate::model::{
     ACCEPTED, Acceptance, BudgetVerdict, Comparison, Decision, Inconclusive, Metric, Outcome,
-    Reason, Target, Verdict, Weight,
+    Reason, Target, Verdict, Weight, Worse,
 };
 
 /// The reason of a regression.
@@ -63,30 +64,38 @@ pub fn accept(
     for acceptance in accepted {
         let id = &acceptance.id;
         let comparison = comparisons.iter().find(|comparison| comparison.id == *id);
-        let Some(Verdict::Regressed(change)) = comparison.map(|one| &one.verdict) else {
+        let Some((comparison, worse)) = comparison.and_then(|one| Some((one, one.regression()?)))
+        else {
             continue;
         };
         let limit = match acceptance.up_to {
-            Some(limit) => format!(" up to {} %", limit * 100.0),
+            Some(limit) => format!(" up to {}", written(limit)),
             None => String::new(),
         };
         let spread = comparison
-            .and_then(|one| one.tolerance)
+            .tolerance
             .map_or(0.0, |tolerance| tolerance.relative);
         let most = limit_of(acceptance.up_to, acceptance.measured, spread);
         let name = format!("{} of {}", id.metric.label(), id.subject.name());
         let (by, why) = (&acceptance.by, &acceptance.because);
-        let is_within = most.is_some_and(|most| change.worse_by.point <= most);
-        if id.metric == Metric::ErrorRate || !is_within {
-            let then = match (acceptance.up_to, acceptance.measured) {
-                (None, Some(measured)) => {
-                    format!(" when it measured {:.1} % worse", measured * 100.0)
-                }
-                (Some(_), _) | (None, None) => String::new(),
-            };
+        if id.metric == Metric::ErrorRate {
             said.push(format!(
-                "{name} is worse than `{by}` accepted{limit}{then}, or cannot be accepted"
+                "{name}: `{by}` accepted it, and wrong answers cannot be accepted"
             ));
+            continue;
+        }
+        if !worse.is_within(most) {
+            let measured = acceptance.measured;
+            let then = match acceptance.up_to {
+                None if measured.is_known() => {
+                    format!(" when it measured {}", measured.in_words(id.metric.unit()))
+                }
+                Some(_) if worse.share.is_none() => {
+                    format!(", for it is {UP_FROM_ZERO}, and of zero there is no share")
+                }
+                Some(_) | None => String::new(),
+            };
+            said.push(format!("{name} is worse than `{by}` accepted{limit}{then}"));
             continue;
         }
         for reason in &mut decision.reasons {
@@ -115,14 +124,16 @@ pub fn accept(
 }
 
 /// The largest change that an acceptance lets through. Without a ceiling it is what was measured where
-/// it was accepted, and as much more as may differ between two measurements of the same. None where
-/// neither is known: then it lets nothing through.
-pub fn limit_of(up_to: Option<f64>, measured: Option<f64>, spread: f64) -> Option<f64> {
-    match (up_to, measured) {
-        (Some(up_to), _) => Some(up_to),
-        // (1 + measured) × (1 + spread) − 1, never rounded to less than what was measured.
-        (None, Some(measured)) => Some(measured + (1.0 + measured) * spread),
-        (None, None) => None,
+/// it was accepted, and as much more as may differ between two measurements of the same. Nothing where
+/// neither is known.
+pub fn limit_of(up_to: Option<f64>, measured: Worse, spread: f64) -> Worse {
+    match up_to {
+        Some(up_to) => Worse::of(Some(up_to), None),
+        None => Worse {
+            // (1 + share) × (1 + spread) − 1, never rounded to less than what was measured.
+            share: measured.share.map(|share| share + (1.0 + share) * spread),
+            added: measured.added.map(|added| added + added * spread),
+        },
     }
 }
 
@@ -261,7 +272,7 @@ mod tests {
         let acceptance = Acceptance {
             id: worse.id.clone(),
             up_to,
-            measured,
+            measured: Worse::of(measured, None),
             by: "ada".to_owned(),
             because: "it is worth it".to_owned(),
         };
@@ -287,7 +298,65 @@ mod tests {
         assert_eq!(p50(Some(0.08)), Outcome::Warn);
         assert_eq!(p50(Some(0.05)), Outcome::Fail);
         assert_eq!(p50(None), Outcome::Fail);
-        assert_eq!(limit_of(None, Some(0.1), 0.0), Some(0.1));
+        let measured = Worse::of(Some(0.1), None);
+        assert_eq!(limit_of(None, measured, 0.0), measured);
+    }
+
+    /// What is said where `before` became `now` and that was accepted, and the outcome.
+    fn accepted_count(before: f64, now: f64, acceptance: &Acceptance) -> (Outcome, String) {
+        let worse_by = match before {
+            0.0 => f64::MAX,
+            before => now / before - 1.0,
+        };
+        let worse = Comparison {
+            id: acceptance.id.clone(),
+            before: Some(Estimate::exact(before)),
+            now: Some(Estimate::exact(now)),
+            ..comparison(
+                Verdict::Regressed(Change {
+                    worse_by: Estimate::exact(worse_by),
+                }),
+                None,
+            )
+        };
+        let all = [worse];
+        let decision = decide(&all, Policy::default());
+        let decision = accept(decision, &all, std::slice::from_ref(acceptance));
+        let said = decision.reasons.into_iter().find(|one| one.id.is_none());
+        (decision.outcome, said.expect("it is said").because)
+    }
+
+    #[test]
+    fn of_growth_from_zero_no_more_is_accepted_than_it_was() {
+        let with = |up_to, measured| Acceptance {
+            id: MetricId::endpoint("a", Metric::QueriesPerRequest),
+            up_to,
+            measured,
+            by: "ada".to_owned(),
+            because: "it is worth it".to_owned(),
+        };
+        let one = with(None, Worse::of(Some(f64::MAX), Some(1.0)));
+        assert_eq!(accepted_count(0.0, 1.0, &one).0, Outcome::Warn);
+        // Base has something by now: the same growth.
+        assert_eq!(accepted_count(4.0, 5.0, &one).0, Outcome::Warn);
+        assert_eq!(accepted_count(4.0, 6.0, &one).0, Outcome::Fail);
+        let (outcome, said) = accepted_count(0.0, 1000.0, &one);
+        assert_eq!(outcome, Outcome::Fail);
+        assert!(
+            said.ends_with("accepted when it measured up from zero by 1"),
+            "{said}"
+        );
+        // What an earlier version recorded of growth from zero says nothing.
+        let old = with(None, Worse::of(Some(f64::MAX), None));
+        assert_eq!(accepted_count(0.0, 1.0, &old).0, Outcome::Fail);
+        let (outcome, said) = accepted_count(0.0, 1.0, &with(Some(0.07), Worse::default()));
+        assert_eq!(outcome, Outcome::Fail);
+        assert!(
+            said.ends_with(
+                "accepted up to 7 %, for it is up from zero, and of zero there is no share"
+            ),
+            "{said}"
+        );
     }
 
     #[test]
@@ -298,7 +367,7 @@ mod tests {
         let acceptance = Acceptance {
             id: all[0].id.clone(),
             up_to: None,
-            measured: Some(0.1),
+            measured: Worse::of(Some(0.1), None),
             by: "ada".to_owned(),
             because: "it is worth it".to_owned(),
         };

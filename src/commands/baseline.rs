@@ -21,6 +21,7 @@ use crate::github::pulls::{self, PullRequest};
 use crate::measure::Bench;
 use crate::measure::checkout::{self, Base, Checkout, Head, Repository};
 use crate::measure::progress::{Progress, note};
+use crate::model::worse::written;
 use crate::model::{self, MetricId, PhaseKind, Run};
 use crate::report;
 use crate::store::{AcceptedOnce, BaselineStore, Merging, Point, StoredRun};
@@ -78,7 +79,7 @@ pub async fn baseline(command: &Baseline) -> Result<(), Failure> {
             store.close().await;
             let lines = accepted.iter().map(|one| {
                 let limit = match one.ceiling {
-                    Some(ceiling) => format!(" up to {} %", ceiling * 100.0),
+                    Some(ceiling) => format!(" up to {}", written(ceiling)),
                     None => String::new(),
                 };
                 let commit = one.commit.get(..10).unwrap_or(&one.commit);
@@ -313,7 +314,7 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
     let last = store.nearest(name, &ancestors).await?;
     let series = store.series(name, &ancestors, MOST_STORED).await?;
     let pinned = store.pinned(name).await?;
-    let (mut accepted, set_aside) = match &last {
+    let (accepted, set_aside) = match &last {
         Some(last) => since(last, run, store.accepted(name).await?, &repository)?,
         // Nothing is worse than a night that was not.
         None => Default::default(),
@@ -322,7 +323,6 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
         .iter()
         .map(|metric| accepted_here(metric, because.as_deref(), run))
         .collect::<Result<Vec<_>, _>>()?;
-    accepted.extend(new.iter().cloned());
     let night = refreshing::judge(
         &nights,
         &Before {
@@ -330,6 +330,7 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
             series: &series,
             pinned: &pinned,
             accepted: &accepted,
+            tonight: &new,
             set_aside: &set_aside,
         },
         &config.policy,
@@ -353,14 +354,7 @@ async fn refresh(command: &Baseline, project: &Project) -> Result<(), Failure> {
     let id = store.append(name, run, parent).await?;
     for one in &new {
         match night.regressed.get(&one.metric) {
-            Some(change) => {
-                let measured = Some(*change);
-                let one = AcceptedOnce {
-                    measured,
-                    ..one.clone()
-                };
-                store.record(name, &one).await?;
-            }
+            Some(worse) => store.record(name, &one.clone().with(*worse)).await?,
             None => output::print(&format!(
                 "{} is no worse than in the last night: there is nothing to accept",
                 one.metric
@@ -437,7 +431,7 @@ fn is_news(one: &SetAside, last: &model::Baseline) -> bool {
     !one.is_done && time(&one.accepted.at) > time(&last.run.measured_at)
 }
 
-/// What the command line accepts: whatever it measures tonight.
+/// What the command line accepts.
 fn accepted_here(metric: &str, because: Option<&str>, run: &Run) -> Result<AcceptedOnce, Failure> {
     let ids: Vec<&MetricId> = run.samples.keys().collect();
     let id = explain::find_in(metric, &ids)?;
@@ -453,7 +447,8 @@ fn accepted_here(metric: &str, because: Option<&str>, run: &Run) -> Result<Accep
         because: report::plain(because.unwrap_or_default()),
         at: now.format(&Rfc3339).unwrap_or_default(),
         pull_request: None,
-        measured: Some(f64::INFINITY),
+        measured: None,
+        added: None,
         merged_as: None,
         merging: Merging::NotAsked,
     })

@@ -10,6 +10,7 @@ use crate::github::commands::{self, Command};
 use crate::github::event::{Context, Said, Situation};
 use crate::github::{Client, pulls, workflow};
 use crate::measure::progress::note;
+use crate::model::worse::written;
 use crate::report;
 
 /// Does it. Sets the outputs `todo` (`nothing`, or `publish` after an acceptance) and `run`: the run
@@ -101,6 +102,7 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
         because,
         source: words.source,
         measured: None,
+        added: None,
     };
     if let Err(why) = acceptances::when(&client, *number, &accepted).await? {
         return refuse(&client, *number, &format!("nothing is accepted: {why}")).await;
@@ -139,7 +141,7 @@ async fn refuse(client: &Client, pull: u64, why: &str) -> Result<Option<u64>, Fa
 
 fn in_words(accepted: &Accepted) -> String {
     let limit = match accepted.up_to {
-        Some(limit) => format!(" up to {} %", limit * 100.0),
+        Some(limit) => format!(" up to {}", written(limit)),
         None => String::new(),
     };
     format!(

@@ -119,6 +119,7 @@ mod tests {
             at: at.to_owned(),
             pull_request: None,
             measured: None,
+            added: None,
             merged_as: None,
             merging: Merging::NotAsked,
         }

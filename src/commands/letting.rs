@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::worse::UP_FROM_ZERO;
 use crate::store::{AcceptedOnce, Merging};
 
 /// What has become part of the branch since the last night.
@@ -136,8 +137,15 @@ impl Merged {
 
 /// Why nobody knows how much an acceptance lets through.
 fn without_size(accepted: &AcceptedOnce) -> Option<String> {
-    (accepted.ceiling.is_none() && accepted.measured.is_none())
-        .then(|| "it has no ceiling, and what was accepted was not measured to be worse".to_owned())
+    if accepted.ceiling.is_some() || accepted.worse().is_known() {
+        return None;
+    }
+    Some(match accepted.measured {
+        None => "it has no ceiling, and what was accepted was not measured to be worse".to_owned(),
+        Some(_) => {
+            format!("it has no ceiling, and was {UP_FROM_ZERO} when nobody recorded by how much")
+        }
+    })
 }
 
 /// The pull request that a commit is, squashed into one, by its first line as GitHub writes it:
@@ -162,6 +170,7 @@ mod tests {
             at: "2026-11-23T03:00:00Z".to_owned(),
             pull_request: Some(7),
             measured: Some(0.1),
+            added: None,
             merged_as: None,
             merging: Merging::NotAsked,
         }
@@ -272,6 +281,20 @@ mod tests {
         };
         let why = why_not(unknown.clone(), &["a"], &[]).unwrap();
         assert!(why.starts_with("it has no ceiling"), "{why}");
+        let old = AcceptedOnce {
+            measured: Some(f64::MAX),
+            ..unknown.clone()
+        };
+        let why = why_not(old.clone(), &["a"], &[]).unwrap();
+        assert!(
+            why.ends_with("up from zero when nobody recorded by how much"),
+            "{why}"
+        );
+        let from_zero = AcceptedOnce {
+            added: Some(1.0),
+            ..old
+        };
+        assert_eq!(why_not(from_zero, &["a"], &[]), None);
         let limited = AcceptedOnce {
             ceiling: Some(0.1),
             ..unknown

@@ -23,7 +23,7 @@ use crate::github::publication::{self, Ending, Gate, Publication, Published, Tar
 use crate::github::{Client, GithubError, Pace, pulls, workflow};
 use crate::measure::checkout::Repository;
 use crate::measure::progress::note;
-use crate::model::{Acceptance, Outcome, Reference, RunFile, Verdict};
+use crate::model::{Acceptance, Comparison, Outcome, Reference, RunFile, Worse};
 use crate::report::{self, Pages};
 use crate::store::{AcceptedOnce, BaselineStore, Location, Merging, StoreError};
 
@@ -420,12 +420,8 @@ async fn publish_again(
             return Ok(ended.code);
         }
         let mut troubles = Vec::new();
-        for (standing, measured) in &ended.to_complete {
-            troubles.extend(
-                acceptances::complete(&client, standing, *measured)
-                    .await
-                    .err(),
-            );
+        for (standing, worse) in &ended.to_complete {
+            troubles.extend(acceptances::complete(&client, standing, *worse).await.err());
         }
         let mut published = publication::publish(&client, &target, &ended.publication, gate).await;
         published.troubles.append(&mut troubles);
@@ -539,7 +535,7 @@ struct Ended {
     /// The pages and the outcome, where something was accepted.
     with_accepted: Option<(Pages, Outcome)>,
     /// What was accepted of which nobody has written down yet how much it is.
-    to_complete: Vec<(Standing, f64)>,
+    to_complete: Vec<(Standing, Worse)>,
 }
 
 impl Ended {
@@ -698,11 +694,11 @@ struct Found<'a> {
 
 impl Found<'_> {
     /// What its record does not say yet, and needs to where no limit was said.
-    fn to_complete(&self) -> Option<(Standing, f64)> {
+    fn to_complete(&self) -> Option<(Standing, Worse)> {
         let said = &self.standing.accepted;
-        let is_open = said.up_to.is_none() && said.measured.is_none();
-        let measured = self.acceptance.measured.filter(|_| is_open)?;
-        Some((self.standing.clone(), measured))
+        let measured = self.acceptance.measured;
+        let is_open = said.up_to.is_none() && said.is_open() && measured.is_known();
+        is_open.then(|| (self.standing.clone(), measured))
     }
 }
 
@@ -729,13 +725,13 @@ fn accepted_in<'a>(
             }
         };
         let comparison = weighed.comparisons.iter().find(|one| one.id == id);
-        let now = match comparison.map(|one| &one.verdict) {
-            Some(Verdict::Regressed(change)) => Some(change.worse_by.point),
-            // It got no worse, so nobody knows how much worse it may be.
-            _ => None,
+        // Where it got no worse, nobody knows how much worse it may be.
+        let now = comparison.and_then(Comparison::regression);
+        let measured = match now {
+            Some(now) if is_accepted_run && said.is_open() => now.remembered(),
+            Some(_) | None => said.worse(),
         };
-        let measured = said.measured.or(now.filter(|_| is_accepted_run));
-        if said.up_to.is_none() && measured.is_none() && now.is_some() {
+        if said.up_to.is_none() && !measured.is_known() && now.is_some() {
             note(&format!(
                 "an acceptance of `{}` by `{}` does not count: it has no limit, and how much worse it was \
                  is not recorded; accept it again",
@@ -754,7 +750,8 @@ fn accepted_in<'a>(
                 because: said.because.clone(),
                 at: one.at.format(&Rfc3339).unwrap_or_default(),
                 pull_request: i64::try_from(one.pull).ok(),
-                measured,
+                measured: measured.share,
+                added: measured.added,
                 merged_as: None,
                 merging: Merging::NotAsked,
             },

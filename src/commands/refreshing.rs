@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use super::letting::SetAside;
 use crate::compare::{self, Policy};
 use crate::gate::limit_of;
-use crate::model::{Baseline, Class, Comparison, MetricId, Reference, Run, Samples, Verdict};
+use crate::model::worse::{UP_FROM_ZERO, percent, written};
+use crate::model::{Baseline, Class, Comparison, MetricId, Reference, Run, Samples, Unit, Worse};
 use crate::store::AcceptedOnce;
 
 /// What is known before.
@@ -23,6 +24,8 @@ pub(super) struct Before<'a> {
     pub(super) pinned: &'a [(String, Run)],
     /// What was let through, and has become part of the branch since the last night.
     pub(super) accepted: &'a [AcceptedOnce],
+    /// What the command line lets through tonight, however much it is.
+    pub(super) tonight: &'a [AcceptedOnce],
     /// What was let through and does not count tonight.
     pub(super) set_aside: &'a [SetAside],
 }
@@ -35,7 +38,7 @@ pub(super) struct Night {
     /// What should be known in any case.
     pub(super) told: Vec<String>,
     /// What is worse than in the last night, and by how much.
-    pub(super) regressed: BTreeMap<String, f64>,
+    pub(super) regressed: BTreeMap<String, Worse>,
 }
 
 /// Judges the last of several measurements of one night.
@@ -80,11 +83,15 @@ fn noise(nights: &[Run], policy: &Policy) -> Vec<String> {
         let highest = readings.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let apart = highest - lowest;
         if apart > tolerance.floor && apart > lowest * tolerance.relative {
+            let how = if lowest > 0.0 {
+                format!("{} apart", percent(apart / lowest))
+            } else {
+                UP_FROM_ZERO.to_owned()
+            };
             told.push(format!(
-                "{} read {:.1} % apart within one night, more than the {:.0} % that are allowed",
+                "{} read {how} within one night, more than the {} that are allowed",
                 name(id),
-                apart / lowest * 100.0,
-                tolerance.relative * 100.0,
+                written(tolerance.relative),
             ));
         }
     }
@@ -126,30 +133,27 @@ fn against_last(
             .refused
             .push(format!("{what}, and is not any more: {why}"));
     }
-    for (comparison, change) in regressions(&compare::compare(run, &reference, policy)) {
+    for (comparison, worse) in regressions(&compare::compare(run, &reference, policy)) {
         let id = &comparison.id;
-        let what = format!(
-            "{} is {:.1} % worse than in the last night, {}",
-            name(id),
-            change * 100.0,
-            last.run.revision.short(),
-        );
+        let when = format!("the last night, {}", last.run.revision.short());
+        let what = format!("{} is {}", name(id), worse.than(&when, id.metric.unit()));
         let spread = comparison.tolerance.map_or(0.0, |one| one.relative);
-        let of_metric = || {
-            let metric = id.to_string();
-            before
-                .accepted
+        let metric = id.to_string();
+        let of = |all| -> Vec<&AcceptedOnce> { of_metric(all, &metric).collect() };
+        let accepted = of(before.accepted);
+        let mut alone = of(before.tonight);
+        alone.extend(
+            accepted
                 .iter()
-                .filter(move |one| one.metric == metric)
-        };
-        let alone = of_metric().find(|one| change <= limit(one, spread));
-        night.regressed.insert(id.to_string(), change);
-        let together = change <= limit_together(of_metric(), spread);
-        let letting: Vec<&AcceptedOnce> = match alone {
-            Some(one) => vec![one],
-            None if together => of_metric().collect(),
+                .find(|one| worse.is_within(limit(one, spread))),
+        );
+        let was = comparison.before.map_or(0.0, |before| before.point);
+        let letting = match alone.first() {
+            Some(one) => vec![*one],
+            None if worse.is_within(together(&accepted, spread, was)) => accepted.clone(),
             None => Vec::new(),
         };
+        night.regressed.insert(metric.clone(), worse);
         match letting.as_slice() {
             [_, ..] => {
                 let who = letting
@@ -159,38 +163,69 @@ fn against_last(
                 night.told.push(format!("{what}: {}", who.join("; ")));
             }
             [] => {
-                let too_little = of_metric().map(|one| {
-                    let up_to = limit(one, spread) * 100.0;
-                    format!("; `{}` accepted it up to {up_to:.1} %", one.by)
+                let too_little = accepted.iter().map(|one| {
+                    let most = in_words(limit(one, spread), id.metric.unit());
+                    format!("; `{}` accepted it {most}", one.by)
                 });
                 night.refused.push(what + &too_little.collect::<String>());
                 let aside = before.set_aside.iter();
-                let of_metric = aside.filter(|one| one.accepted.metric == id.to_string());
-                night.told.extend(of_metric.map(does_not_count));
+                let of_it = aside.filter(|one| one.accepted.metric == metric);
+                night.told.extend(of_it.map(does_not_count));
             }
         }
     }
 }
 
-/// The largest change that an acceptance lets through: as the gate of a pull request has it.
-fn limit(accepted: &AcceptedOnce, spread: f64) -> f64 {
-    limit_of(accepted.ceiling, accepted.measured, spread).unwrap_or(0.0)
+fn of_metric<'a>(
+    accepted: &'a [AcceptedOnce],
+    metric: &str,
+) -> impl Iterator<Item = &'a AcceptedOnce> {
+    accepted.iter().filter(move |one| one.metric == metric)
 }
 
-/// The largest change that several let through together: what two pull requests make worse comes one on
-/// top of the other. Of one commit, the largest counts once.
-fn limit_together<'a>(accepted: impl Iterator<Item = &'a AcceptedOnce>, spread: f64) -> f64 {
-    let mut of_commit: BTreeMap<(Option<i64>, &str), f64> = BTreeMap::new();
+/// The largest change that an acceptance lets through: as the gate of a pull request has it.
+fn limit(accepted: &AcceptedOnce, spread: f64) -> Worse {
+    limit_of(accepted.ceiling, accepted.worse(), spread)
+}
+
+fn in_words(limit: Worse, unit: Unit) -> String {
+    match limit.share {
+        Some(share) => format!("up to {}", percent(share)),
+        None if limit.is_known() => limit.in_words(unit),
+        None => "and did not say how much".to_owned(),
+    }
+}
+
+/// The largest change of a value that several let through together: what two pull requests make worse
+/// comes one on top of the other. Of one commit, the largest counts once.
+fn together(accepted: &[&AcceptedOnce], spread: f64, was: f64) -> Worse {
+    let mut of_commit: BTreeMap<(Option<i64>, &str), (f64, f64)> = BTreeMap::new();
     for one in accepted {
         let key = match one.pull_request {
             Some(number) => (Some(number), ""),
             None => (None, one.commit.as_str()),
         };
-        let largest = of_commit.entry(key).or_insert(0.0);
-        *largest = largest.max(limit(one, spread));
+        let limit = limit(one, spread);
+        let (share, added) = of_commit.entry(key).or_default();
+        if was > 0.0 {
+            let shares = limit
+                .share
+                .into_iter()
+                .chain(limit.added.map(|added| added / was));
+            *share = share.max(shares.reduce(f64::min).unwrap_or(0.0));
+        } else if let Some(from_zero) = limit.added {
+            *added = added.max(from_zero);
+        } else {
+            *share = share.max(limit.share.unwrap_or(0.0));
+        }
     }
-    let all = of_commit.values().map(|limit| 1.0 + limit);
-    all.product::<f64>() - 1.0
+    let factor: f64 = of_commit.values().map(|(share, _)| 1.0 + share).product();
+    let added: f64 = of_commit.values().map(|(_, added)| added).sum();
+    if was > 0.0 {
+        Worse::of(Some(factor - 1.0), None)
+    } else {
+        Worse::of(None, Some(added * factor))
+    }
 }
 
 /// An acceptance by name, and why it lets nothing through tonight.
@@ -214,12 +249,10 @@ fn against_release(run: &Run, name_of: &str, release: &Run, policy: &Policy) -> 
     };
     let comparisons = compare::compare(run, &reference, policy);
     let mut told: Vec<String> = regressions(&comparisons)
-        .map(|(comparison, change)| {
-            format!(
-                "{} is {:.1} % worse than in release {name_of}",
-                name(&comparison.id),
-                change * 100.0
-            )
+        .map(|(comparison, worse)| {
+            let id = &comparison.id;
+            let when = format!("release {name_of}");
+            format!("{} is {}", name(id), worse.than(&when, id.metric.unit()))
         })
         .collect();
     // One night says little of a latency, and of another machine nothing at all: shown, no verdict.
@@ -234,20 +267,18 @@ fn against_release(run: &Run, name_of: &str, release: &Run, policy: &Policy) -> 
             && change > tolerance.relative;
         if is_shown {
             told.push(format!(
-                "{} reads {:.1} % more than in release {name_of}, which one night cannot judge",
+                "{} reads {} more than in release {name_of}, which one night cannot judge",
                 name(id),
-                change * 100.0
+                percent(change)
             ));
         }
     }
     told
 }
 
-fn regressions(comparisons: &[Comparison]) -> impl Iterator<Item = (&Comparison, f64)> {
-    comparisons.iter().filter_map(|one| match &one.verdict {
-        Verdict::Regressed(change) => Some((one, change.worse_by.point)),
-        Verdict::Improved(_) | Verdict::Unchanged(_) | Verdict::Inconclusive(_) => None,
-    })
+fn regressions(comparisons: &[Comparison]) -> impl Iterator<Item = (&Comparison, Worse)> {
+    let regressed = comparisons.iter();
+    regressed.filter_map(|one| Some((one, one.regression()?)))
 }
 
 fn name(id: &MetricId) -> String {
@@ -313,6 +344,7 @@ mod tests {
             series: &[run()],
             pinned,
             accepted,
+            tonight: &[],
             set_aside,
         };
         judge(nights, &before, &Policy::default())
@@ -328,6 +360,7 @@ mod tests {
             at: "2026-11-23T03:00:00Z".to_owned(),
             pull_request: Some(7),
             measured: None,
+            added: None,
             merged_as: None,
             merging: Merging::NotAsked,
         }
@@ -373,7 +406,7 @@ mod tests {
         let more = judged(&worse, &[], &[measured(0.5)]);
         assert_eq!(more.refused.len(), 1, "{more:?}");
         assert!(more.refused[0].contains("; `ada` accepted it up to 5"));
-        assert_eq!(more.regressed, [(queries().to_string(), 1.0)].into());
+        assert_eq!(more.regressed[&queries().to_string()].share, Some(1.0));
         // Nor anything where nobody knows how much it was.
         assert_eq!(judged(&worse, &[], &[accepted(None)]).refused.len(), 1);
     }
@@ -394,6 +427,97 @@ mod tests {
         assert_eq!(one.refused.len(), 1, "{one:?}");
         let too_little = judged(&worse, &[], &[on(7, 0.5, "ada"), on(8, 0.3, "bob")]);
         assert_eq!(too_little.refused.len(), 1, "{too_little:?}");
+    }
+
+    fn with_queries(count: f64) -> Run {
+        let mut run = run();
+        let values = vec![count; run.samples[&queries()].values().len()];
+        let samples = Samples::new(values).unwrap();
+        run.samples.insert(queries(), samples);
+        run
+    }
+
+    /// A night of so many queries after one with `last`.
+    fn night_of(last: f64, now: f64, accepted: &[AcceptedOnce], tonight: &[AcceptedOnce]) -> Night {
+        let last = Baseline {
+            run: with_queries(last),
+            distance: 1,
+        };
+        let before = Before {
+            last: Some(&last),
+            series: std::slice::from_ref(&last.run),
+            pinned: &[],
+            accepted,
+            tonight,
+            set_aside: &[],
+        };
+        judge(&[with_queries(now)], &before, &Policy::default())
+    }
+
+    #[test]
+    fn of_growth_from_zero_no_more_is_let_through_than_was_accepted() {
+        let on = |number, worse| AcceptedOnce {
+            pull_request: Some(number),
+            ..accepted(None).with(worse)
+        };
+        let from_zero = |added| Worse::of(Some(f64::MAX), Some(added));
+        let one = [on(7, from_zero(1.0))];
+        let night = night_of(0.0, 1.0, &one, &[]);
+        assert_eq!(night.refused, [""; 0]);
+        assert!(
+            night.told[0].contains("is up from zero in the last night, "),
+            "{night:?}"
+        );
+        // Another one's 50 do not hide behind it.
+        let more = night_of(0.0, 51.0, &one, &[]);
+        assert!(
+            more.refused[0].ends_with(" by 51; `ada` accepted it up from zero by 1.01"),
+            "{more:?}"
+        );
+        // But what both have accepted comes together, whichever came first.
+        let both = [on(7, from_zero(1.0)), on(8, from_zero(50.0))];
+        assert_eq!(night_of(0.0, 51.0, &both, &[]).refused, [""; 0]);
+        assert_eq!(night_of(0.0, 60.0, &both, &[]).refused.len(), 1);
+        let after = [on(7, from_zero(1.0)), on(8, Worse::of(Some(2.0), None))];
+        assert_eq!(night_of(0.0, 3.0, &after, &[]).refused, [""; 0]);
+        assert_eq!(night_of(0.0, 4.0, &after, &[]).refused.len(), 1);
+        assert_eq!(night_of(4.0, 5.0, &one, &[]).refused, [""; 0]);
+        assert_eq!(night_of(4.0, 6.0, &one, &[]).refused.len(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_of_growth_from_zero_lets_nothing_through() {
+        for measured in [f64::MAX, f64::INFINITY] {
+            let old = AcceptedOnce {
+                measured: Some(measured),
+                ..accepted(None)
+            };
+            let night = night_of(0.0, 1.0, std::slice::from_ref(&old), &[]);
+            assert_eq!(night.refused.len(), 1, "{night:?}");
+            assert_eq!(night_of(4.0, 5.0, &[old], &[]).refused.len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_the_command_line_accepts_advances_and_is_remembered_as_it_was() {
+        let tonight = [accepted(None)];
+        let night = night_of(0.0, 50.0, &[], &tonight);
+        assert_eq!(night.refused, [""; 0]);
+        let known = tonight[0].clone().with(night.regressed[&tonight[0].metric]);
+        assert_eq!((known.measured, known.added), (None, Some(50.0)));
+        let night = night_of(4.0, 6.0, &[], &tonight);
+        assert_eq!(night.refused, [""; 0]);
+        let known = tonight[0].clone().with(night.regressed[&tonight[0].metric]);
+        assert_eq!((known.measured, known.added), (Some(0.5), None));
+    }
+
+    #[test]
+    fn a_night_that_starts_at_zero_has_no_share_in_words() {
+        let night = judged(&[with_queries(0.0), with_queries(3.0)], &[], &[]);
+        assert!(
+            night.refused[0].starts_with("queries per request of list projects read up from zero"),
+            "{night:?}"
+        );
     }
 
     #[test]
@@ -457,6 +581,7 @@ mod tests {
             series: &[],
             pinned: &[],
             accepted: &[],
+            tonight: &[],
             set_aside: &[],
         };
         let night = judge(&[run()], &before, &Policy::default());

@@ -19,6 +19,7 @@ use super::error::GithubError;
 use super::event::{self, Said};
 use super::publication::context;
 use super::{check_run, pulls, status};
+use crate::model::Worse;
 
 /// What the record of an acceptance starts with, before the record itself.
 const OPEN: &str = "<!-- tollgate:accepted:v1 ";
@@ -52,9 +53,23 @@ pub struct Accepted {
     /// is no limit. Unknown until the samples have been looked into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<f64>,
+    /// The same of growth from zero, of which there is no share: in the metric's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<f64>,
 }
 
 impl Accepted {
+    /// How much worse it was measured when it was accepted, as far as that is recorded. Of growth from
+    /// zero earlier versions recorded `f64::MAX`, which says nothing.
+    pub fn worse(&self) -> Worse {
+        Worse::of(self.measured, self.added)
+    }
+
+    /// Whether nobody has recorded yet how much worse it was measured.
+    pub fn is_open(&self) -> bool {
+        self.measured.is_none() && self.added.is_none()
+    }
+
     /// Whether both are records of one thing that was said.
     pub fn is_same(&self, other: &Self) -> bool {
         let Self {
@@ -66,6 +81,7 @@ impl Accepted {
             because,
             source,
             measured: _,
+            added: _,
         } = self;
         *id == other.id
             && *head == other.head
@@ -137,16 +153,18 @@ pub async fn record(
 pub async fn complete(
     client: &Client,
     standing: &Standing,
-    measured: f64,
+    worse: Worse,
 ) -> Result<(), GithubError> {
     let route = format!("/issues/comments/{}", standing.record);
     let comment: Comment = client.get(READ, &route).await?.read(READ)?;
-    let is_it = |record: &Accepted| record.is_same(&standing.accepted) && record.measured.is_none();
+    let is_it = |record: &Accepted| record.is_same(&standing.accepted) && record.is_open();
     let Some(accepted) = record_in(&comment).filter(is_it) else {
         return Ok(());
     };
+    let worse = worse.remembered();
     let accepted = Accepted {
-        measured: Some(measured),
+        measured: worse.share,
+        added: worse.added,
         ..accepted
     };
     let words = comment.body.split_once('\n').map_or("", |(_, words)| words);
@@ -202,8 +220,11 @@ fn each_once(records: impl Iterator<Item = (u64, Accepted)>) -> Vec<(u64, Accept
     for (comment, record) in records {
         match once.iter_mut().find(|(_, known)| known.is_same(&record)) {
             Some((_, known)) => {
-                let both = known.measured.into_iter().chain(record.measured);
-                known.measured = both.reduce(f64::min);
+                let smallest = |one: Option<f64>, other: Option<f64>| {
+                    one.into_iter().chain(other).reduce(f64::min)
+                };
+                known.measured = smallest(known.measured, record.measured);
+                known.added = smallest(known.added, record.added);
             }
             None => once.push((comment, record)),
         }
@@ -401,6 +422,7 @@ mod tests {
             because: "-->\n@team".to_owned(),
             source: Source::Comment(7),
             measured: None,
+            added: None,
         }
     }
 
@@ -417,6 +439,28 @@ mod tests {
         let records = [with(None), with(Some(0.1)), other.clone(), with(Some(9.0))];
         let once = each_once((1..).zip(records));
         assert_eq!(once, [(1, with(Some(0.1))), (3, other)]);
+
+        // Of growth from zero as well: no other record of it widens what ours lets through.
+        let from_zero = |added| Accepted {
+            added,
+            ..accepted()
+        };
+        let records = [from_zero(Some(1.0)), from_zero(Some(9.0)), with(Some(9.0))];
+        let [(_, known)] = &each_once((1..).zip(records))[..] else {
+            panic!("one");
+        };
+        let worse = |share, added| Worse::of(Some(share), Some(added));
+        assert!(worse(0.5, 1.0).is_within(known.worse()));
+        assert!(!worse(0.5, 2.0).is_within(known.worse()));
+    }
+
+    #[test]
+    fn what_an_earlier_version_recorded_of_growth_from_zero_says_nothing_and_stays() {
+        let mut record = serde_json::to_value(accepted()).unwrap();
+        assert_eq!(record.get("added"), None);
+        record["measured"] = f64::MAX.into();
+        let old: Accepted = serde_json::from_value(record).unwrap();
+        assert!(!old.worse().is_known() && !old.is_open());
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::metric::MetricId;
+use super::metric::{Better, MetricId};
 use super::run::Disturbance;
+use super::worse::Worse;
 
 /// A value with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -303,4 +304,21 @@ pub struct Comparison {
     pub stored: Option<StoredRange>,
     /// The smallest relative change this run would have caught; none for exact metrics.
     pub detectable: Option<f64>,
+}
+
+impl Comparison {
+    /// How much worse head is, where it is worse for sure.
+    pub fn regression(&self) -> Option<Worse> {
+        let Verdict::Regressed(change) = &self.verdict else {
+            return None;
+        };
+        let added = self
+            .before
+            .zip(self.now)
+            .map(|(before, now)| match self.id.metric.better() {
+                Better::Lower => now.point - before.point,
+                Better::Higher => before.point - now.point,
+            });
+        Some(Worse::of(Some(change.worse_by.point), added))
+    }
 }

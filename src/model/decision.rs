@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::metric::MetricId;
+use super::worse::Worse;
 
 /// The outcome of a check, ordered: that of a run is the highest of its reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,15 +35,14 @@ pub struct Reason {
 pub const ACCEPTED: &str = "regressed, and accepted";
 
 /// A regression that somebody let through.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Acceptance {
     /// The metric.
     pub id: MetricId,
     /// The largest relative change that is accepted; none accepts what was measured.
     pub up_to: Option<f64>,
-    /// How much worse it was measured when it was accepted, where that is known.
-    pub measured: Option<f64>,
+    /// How much worse it was measured when it was accepted, as far as that is known.
+    pub measured: Worse,
     /// Who accepted it.
     pub by: String,
     /// Why.

@@ -13,6 +13,7 @@ pub mod run;
 pub mod samples;
 pub mod shard;
 pub mod shift;
+pub mod worse;
 
 pub use account::Account;
 pub use baseline::{Baseline, Reference};
@@ -33,3 +34,4 @@ pub use run::{
 pub use samples::Samples;
 pub use shard::Shard;
 pub use shift::{History, Night, Shift, Unjudged};
+pub use worse::Worse;

@@ -2,6 +2,7 @@
 //!
 //! Must not judge: a sign or a word here follows the numbers, never a tolerance.
 
+use crate::model::worse::UP_FROM_ZERO;
 use crate::model::{Better, Change, Estimate, Metric, Target, Unit};
 
 /// A value in its unit: `12.3 ms`, `184.2 KB` (1000-based), `21.0 queries`, `10.4/min`.
@@ -103,7 +104,7 @@ pub(super) fn change(metric: Metric, change: Change) -> (String, Option<String>)
         Better::Higher => (-worse.point, -worse.high, -worse.low),
     };
     if point >= f64::MAX {
-        return ("up from zero".to_owned(), None);
+        return (UP_FROM_ZERO.to_owned(), None);
     }
     let exact = (high - low).abs() < f64::EPSILON;
     let interval = (!exact).then(|| {

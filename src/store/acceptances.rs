@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BaselineStore, StoreError};
+use crate::model::Worse;
 
 /// A regression that was let through, for one commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
@@ -15,7 +16,7 @@ pub struct AcceptedOnce {
     pub commit: String,
     /// The metric.
     pub metric: String,
-    /// The largest change that is let through, as a share; none for any.
+    /// The largest change that is let through, as a share; none for what was measured.
     pub ceiling: Option<f64>,
     /// Who.
     #[sqlx(rename = "accepted_by")]
@@ -33,6 +34,9 @@ pub struct AcceptedOnce {
     /// is no ceiling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<f64>,
+    /// The same of growth from zero, of which there is no share: in the metric's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<f64>,
     /// The commit that GitHub merged the pull request as, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_as: Option<String>,
@@ -106,6 +110,23 @@ impl TryFrom<Option<String>> for Merging {
 }
 
 impl AcceptedOnce {
+    /// How much worse it was measured on that commit, as far as that is known. Of growth from zero earlier
+    /// versions recorded `f64::MAX`, which says nothing.
+    pub fn worse(&self) -> Worse {
+        Worse::of(self.measured, self.added)
+    }
+
+    /// The same with what was measured.
+    #[must_use]
+    pub fn with(self, worse: Worse) -> Self {
+        let worse = worse.remembered();
+        Self {
+            measured: worse.share,
+            added: worse.added,
+            ..self
+        }
+    }
+
     /// Whether both are one acceptance, seen twice.
     pub fn is_same(&self, other: &Self) -> bool {
         self.commit == other.commit
@@ -118,7 +139,9 @@ impl AcceptedOnce {
     /// Takes over what is only known of the same acceptance seen elsewhere.
     pub fn learn(&mut self, other: &Self) {
         self.pull_request = self.pull_request.or(other.pull_request);
-        self.measured = self.measured.or(other.measured);
+        if !self.worse().is_known() {
+            (self.measured, self.added) = (other.measured, other.added);
+        }
         self.merged_as = self.merged_as.take().or_else(|| other.merged_as.clone());
         if !self.merging.is_final() && other.merging != Merging::NotAsked {
             self.merging = other.merging;
@@ -143,11 +166,15 @@ impl BaselineStore {
             .bind(&accepted.by)
             .bind(&accepted.because)
             .bind(&accepted.at)
+            // A server keeps of a statement the types of its first values, and of none it knows no type.
+            .persistent(false)
             .execute(&mut *transaction)
             .await?;
             sqlx::query(
                 "update acceptances set pull_request = coalesce(pull_request, $7), \
-                 measured = coalesce(measured, $8), merged_as = coalesce(merged_as, $9), \
+                 measured = case when measured is null and added is null then $8 else measured end, \
+                 added = case when measured is null and added is null then $11 else added end, \
+                 merged_as = coalesce(merged_as, $9), \
                  merging = case when merging in ('merged', 'superseded') then merging \
                  else coalesce($10, merging) end \
                  where project = $1 and commit_hash = $2 and metric = $3 and accepted_by = $4 \
@@ -160,9 +187,11 @@ impl BaselineStore {
             .bind(&accepted.because)
             .bind(accepted.ceiling.unwrap_or(-1.0))
             .bind(accepted.pull_request)
-            .bind(accepted.measured)
+            .bind(accepted.worse().share)
             .bind(&accepted.merged_as)
             .bind(accepted.merging.word())
+            .bind(accepted.worse().added)
+            .persistent(false)
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await
@@ -176,7 +205,7 @@ impl BaselineStore {
     pub async fn accepted(&self, project: &str) -> Result<Vec<AcceptedOnce>, StoreError> {
         sqlx::query_as(
             "select commit_hash, metric, ceiling, accepted_by, reason, accepted_at, \
-             pull_request, measured, merged_as, merging \
+             pull_request, measured, added, merged_as, merging \
              from acceptances where project = $1 order by accepted_at desc, id desc",
         )
         .bind(project)

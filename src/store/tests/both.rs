@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::open;
 use super::*;
+use crate::model::Worse;
 
 /// A PostgreSQL server of our own, without a port, which ends with the thread that started it.
 struct Server {
@@ -138,6 +139,9 @@ async fn in_a_file_and_on_a_server_alike() {
     for place in places(&server, &folder, "five").await {
         an_old_acceptance_migrates(&place).await;
     }
+    for place in places(&server, &folder, "six").await {
+        an_old_acceptance_of_anything_says_nothing(&place).await;
+    }
     a_server_that_is_away_is_named_without_password(&server).await;
 }
 
@@ -214,6 +218,7 @@ async fn finds_what_it_keeps(place: &Location) {
         at: at(4),
         pull_request: Some(3),
         measured: Some(0.05),
+        added: None,
         merged_as: None,
         merging: Merging::NotAsked,
     };
@@ -261,6 +266,23 @@ async fn finds_what_it_keeps(place: &Location) {
                 .iter()
                 .any(|one| one.is_same(&asked) && one.merging == merging)
         );
+    }
+    // Of growth from zero there is no share, and what a file of an earlier version says in its place is none.
+    for (measured, added, known) in [
+        (Some(f64::MAX), None, Worse::default()),
+        (None, Some(3.0), Worse::of(None, Some(3.0))),
+        (Some(0.5), None, Worse::of(None, Some(3.0))),
+    ] {
+        let from_zero = AcceptedOnce {
+            measured,
+            added,
+            because: "it was never counted".to_owned(),
+            ..accepted.clone()
+        };
+        store.record(PROJECT, &from_zero).await.unwrap();
+        let recorded = store.accepted(PROJECT).await.unwrap();
+        let of_it = recorded.iter().find(|one| one.is_same(&from_zero));
+        assert_eq!(of_it.unwrap().worse(), known);
     }
     store.close().await;
     let store = BaselineStore::connect(place).await.unwrap();
@@ -372,6 +394,41 @@ async fn an_old_database_migrates(place: &Location) {
     store.close().await;
 }
 
+/// As the fourth version made it, with an acceptance of growth from zero in it.
+async fn an_old_acceptance_of_anything_says_nothing(place: &Location) {
+    let pool = open::open_old(place, 4).await;
+    for (metric, measured) in [("bundle/web/total", f64::MAX), ("bundle/app/total", 0.5)] {
+        sqlx::query(
+            "insert into acceptances (project, commit_hash, metric, accepted_by, reason, accepted_at, \
+             measured) values ($1, 'aaaa1111', $2, 'ada', 'icons', $3, $4)",
+        )
+        .bind(PROJECT)
+        .bind(metric)
+        .bind(at(0))
+        .bind(measured)
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    pool.close().await;
+    let store = BaselineStore::connect(place).await.unwrap();
+    let accepted = store.accepted(PROJECT).await.unwrap();
+    let measured: Vec<_> = accepted.iter().map(|one| one.measured).collect();
+    assert_eq!(measured, [Some(0.5), None]);
+    // One without numbers first, on this connection.
+    for number in [None, Some(0.5)] {
+        let one = AcceptedOnce {
+            ceiling: number,
+            added: number,
+            because: format!("{number:?}"),
+            ..accepted[1].clone()
+        };
+        store.record(PROJECT, &one).await.unwrap();
+        assert!(store.accepted(PROJECT).await.unwrap().contains(&one));
+    }
+    store.close().await;
+}
+
 /// As the second version made it, with an acceptance in it.
 async fn an_old_acceptance_migrates(place: &Location) {
     let pool = open::open_old(place, 2).await;
@@ -396,6 +453,7 @@ async fn an_old_acceptance_migrates(place: &Location) {
         at: at(0),
         pull_request: None,
         measured: None,
+        added: None,
         merged_as: None,
         merging: Merging::NotAsked,
     };

@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::github::{Fault, RunOf, World};
 
-use super::publishing::{Job, event, head, measured, pull_event, regressed};
+use super::publishing::{Job, event, head, measured, pull_event, regressed, unchanged};
 
 const BRANCH: &str = "tollgate-baselines";
 const FILE: &str = "main.accepted.json";
+/// What a record starts with.
+const OPEN: &str = "<!-- tollgate:accepted:v1 ";
 const BOT: &str = "github-actions[bot]";
 
 fn next() -> String {
@@ -275,6 +277,87 @@ fn without_a_limit_no_more_passes_later_than_was_measured_then() {
     let comment = job.comments().remove(0);
     let words = "is worse than `ada` accepted when it measured ";
     assert!(comment.contains(words), "{comment}");
+}
+
+/// A run file where base had no query and head has so many, and nothing else is different.
+fn queries_from_zero(job: &Job, now: f64) {
+    job.record(|run| {
+        measured(run);
+        unchanged(run);
+        let id = "endpoint/list projects/queries-per-request";
+        for (arm, count) in [("base", 0.0), ("head", now)] {
+            let arm = match arm {
+                "base" => &mut run["base"]["measured"],
+                arm => &mut run[arm],
+            };
+            arm["samples"][id] = json!(vec![count; 8]);
+        }
+    });
+}
+
+#[test]
+fn of_growth_from_zero_no_more_passes_later_than_was_measured_then() {
+    let mut job = Job::on_pull_request();
+    queries_from_zero(&job, 1.0);
+    job.github.look(|world| {
+        world.people.insert("ada".to_owned(), "write");
+    });
+    job.publish(&[]).exits(1);
+    assert_eq!(accept_all(&mut job).len(), 1);
+    job.publish(&["--accepted-on", BRANCH]).exits(0);
+    let kept = kept(&job).expect("a file");
+    let accepted = &kept["accepted"][0];
+    assert_eq!(
+        (&accepted["added"], &accepted["measured"]),
+        (&json!(1.0), &Value::Null)
+    );
+
+    // Measured again and in the queue: the same passes, another one's growth does not.
+    for (run, count, code) in [(8, 1.0, 0), (10, 1000.0, 1)] {
+        queries_from_zero(&job, count);
+        job.measures(run, &head());
+        job.publish(&[]).exits(code);
+        let group_head = job.is_queued(run + 1);
+        job.publish(&[]).exits(code);
+        let state = ["success", "failure"][usize::try_from(code).expect("small")];
+        assert_eq!(job.status(&group_head).unwrap().0, state);
+        assert_eq!(job.state(), state);
+    }
+    let comment = job.comments().remove(0);
+    let words = "is worse than `ada` accepted when it measured up from zero by 1";
+    assert!(comment.contains(words), "{comment}");
+}
+
+#[test]
+fn what_an_earlier_version_recorded_of_growth_from_zero_lets_nothing_through() {
+    let mut job = Job::on_pull_request();
+    queries_from_zero(&job, 1.0);
+    job.github.look(|world| {
+        world.people.insert("ada".to_owned(), "write");
+    });
+    job.publish(&[]).exits(1);
+    accept_all(&mut job);
+    job.github.look(|world| {
+        let record = world
+            .comments
+            .iter_mut()
+            .find(|one| one.body.contains(OPEN));
+        let record = &mut record.expect("a record").body;
+        let old = record.split(' ').nth(2).expect("its content").to_owned();
+        let bytes = STANDARD.decode(&old).expect("base64");
+        let mut content: Value = serde_json::from_slice(&bytes).expect("JSON");
+        content.as_object_mut().expect("an object").remove("added");
+        content["measured"] = f64::MAX.into();
+        *record = record.replace(&old, &STANDARD.encode(content.to_string()));
+    });
+    job.measures(8, &head());
+    job.publish(&[])
+        .exits(1)
+        .says("does not count: it has no limit, and how much worse it was is not recorded");
+    // Accepted once more in the same words, it counts for what it is.
+    accept_all(&mut job);
+    job.measures(9, &head());
+    job.publish(&[]).exits(0);
 }
 
 #[test]

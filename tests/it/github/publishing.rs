@@ -149,6 +149,17 @@ impl Job {
         self.run = run;
     }
 
+    /// The merge queue runs for the pull request; the head of its group.
+    pub(super) fn is_queued(&mut self, run: u64) -> String {
+        self.name = "merge_group";
+        self.event = event("merge_group.checks_requested");
+        let group = &mut self.event["merge_group"];
+        let queued = format!("refs/heads/gh-readonly-queue/main/pr-3-{}", "b".repeat(40));
+        group["head_ref"] = queued.into();
+        self.run = run;
+        group["head_sha"].as_str().expect("a commit").to_owned()
+    }
+
     /// The outputs of `tollgate command` for what was said.
     pub(super) fn obey(&self) -> String {
         let _earlier = fs::remove_file(self.sandbox.outside("outputs"));
@@ -272,7 +283,7 @@ pub(super) fn measured(run: &mut Value) {
 }
 
 /// Head as fast as base.
-fn unchanged(run: &mut Value) {
+pub(super) fn unchanged(run: &mut Value) {
     let base = run["base"]["measured"].clone();
     for key in [
         "samples",
@@ -606,13 +617,7 @@ fn what_was_accepted_on_a_pull_request_passes_in_the_merge_queue() {
         job.publish(&[]).exits(0);
     }
 
-    job.name = "merge_group";
-    job.event = event("merge_group.checks_requested");
-    let group = &mut job.event["merge_group"];
-    let queued = format!("refs/heads/gh-readonly-queue/main/pr-3-{}", "b".repeat(40));
-    group["head_ref"] = queued.into();
-    let group_head = group["head_sha"].as_str().unwrap().to_owned();
-    job.run = 8;
+    let group_head = job.is_queued(8);
     job.publish(&[]).exits(0);
     assert_eq!(job.status(&group_head).unwrap().0, "success");
 
