@@ -121,10 +121,8 @@ fn internal(home: &Home, folder: &str) -> Option<Scope> {
 pub(super) fn given_out(json: &Value, folder: &str, inner: &str) -> Vec<String> {
     let exports = json.get("exports").cloned().unwrap_or_default();
     let has_paths = |it: &Map<String, Value>| it.keys().all(|key| key.starts_with('.'));
-    let exports = match exports {
-        Value::Object(paths) if has_paths(&paths) => paths,
-        itself => Map::from_iter([(".".to_owned(), itself)]),
-    };
+    let paths = exports.as_object().filter(|it| has_paths(it)).cloned();
+    let exports = paths.unwrap_or_else(|| Map::from_iter([(".".to_owned(), exports)]));
     let targets = of_package(&exports, folder).targets(&format!(".{inner}"));
     let mut paths: Vec<String> = targets.into_iter().map(|it| it.path).collect();
     if inner.is_empty() {

@@ -218,7 +218,7 @@ impl<'a> Resolver<'a> {
             }
         }
         let members = workspace::by_name(home.project()).into_iter();
-        let members = members.map(|(name, folder)| (name, home.from_project(&folder)));
+        let members = members.map(|(name, folder)| (name, home.below_frontend(&folder)));
         Self {
             ledger,
             home,

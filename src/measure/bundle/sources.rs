@@ -88,7 +88,7 @@ impl Home {
     }
 
     /// The same path seen from the frontend.
-    pub(super) fn from_project(&self, path: &str) -> String {
+    pub(super) fn below_frontend(&self, path: &str) -> String {
         relative(&normalise(&self.directory), &normalise(path))
     }
 
@@ -398,8 +398,8 @@ mod tests {
         let home = Home::new(Path::new("/p/frontend"), "frontend");
         assert_eq!(home.in_project("src/main.tsx"), "frontend/src/main.tsx");
         assert_eq!(home.in_project("../shared/a.ts"), "shared/a.ts");
-        assert_eq!(home.from_project("frontend/src/main.tsx"), "src/main.tsx");
-        assert_eq!(home.from_project("shared/a.ts"), "../shared/a.ts");
+        assert_eq!(home.below_frontend("frontend/src/main.tsx"), "src/main.tsx");
+        assert_eq!(home.below_frontend("shared/a.ts"), "../shared/a.ts");
         assert_eq!(home.project(), Path::new("/p"));
         let home = Home::new(Path::new("/p"), ".");
         assert_eq!(home.in_project("src/main.tsx"), "src/main.tsx");

@@ -401,7 +401,7 @@ async fn race(github: Arc<Github>, seed: u64) {
 /// An app, whose login GitHub does not say.
 fn of_an_unknown_app(world: &mut World) {
     world.hides_login = true;
-    let token = world.tokens.get_mut("t-actions").unwrap();
+    let token = world.tokens.get_mut("t-actions").expect("a token");
     "an-app[bot]".clone_into(&mut token.login);
 }
 
