@@ -77,7 +77,7 @@ struct Ours {
     body: String,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: u64,
     #[serde(default)]
@@ -90,7 +90,7 @@ pub(super) struct Comment {
     pub(super) issue_url: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,
     #[serde(rename = "type")]
@@ -117,12 +117,13 @@ async fn show(
     let body = body(sticky);
     let mut shown = Shown::Unchanged;
     let mut author = sticky.author.clone();
-    let mut created: Option<Comment> = None;
+    let mut created: Option<u64> = None;
     for _ in 0..ROUNDS {
         let mut found = list(client, sticky, author.as_deref(), claims).await?;
-        if let Some(comment) = created.clone().filter(|_| found.is_empty()) {
-            // A list may lag behind what was written; a second comment would be a duplicate.
-            found.extend(ours(comment, sticky, claims).await);
+        if let Some(id) = created.filter(|_| found.is_empty()) {
+            // A list may lag behind what was written; a second comment would be a duplicate, unless
+            // somebody has deleted the first.
+            found.extend(current(client, id, sticky, claims).await?);
         }
         let ours = found;
         let Some((newest, older)) = ours.split_first() else {
@@ -133,9 +134,8 @@ async fn show(
                 // Looked for in the next round, together with what others created.
                 Ok(comment) => {
                     shown = Shown::Created;
-                    let login = comment.user.as_ref().map(|user| user.login.clone());
-                    author = login.or(author);
-                    created = Some(comment);
+                    created = Some(comment.id);
+                    author = comment.user.map(|user| user.login).or(author);
                 }
                 // It may be there nevertheless: the next round tells.
                 Err(GithubError::Unreachable { .. }) => {}
