@@ -127,8 +127,7 @@ pub enum BuildError {
     /// It would ship what is installed in the user's checkout, which is of another version.
     #[error(
         "frontend `{frontend}`: its packages are not installed: `{file}` is another one than in the \
-         checkout, and Node finds the packages of the checkout instead; let `install` put them into \
-         its own folder or one above in the same worktree, for example \
+         checkout, whose packages Node finds; let it install its own in the worktree: \
          `install: {{ run: {installer}, inputs: [package.json] }}`"
     )]
     Packages {
