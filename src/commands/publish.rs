@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
-use super::{annotating, explain, kept, leaving_out, output, references, vetting};
+use super::{annotating, explain, kept, leaving_out, output, references, unmeasured, vetting};
 use crate::cli::{GateOn, Publish};
 use crate::config::Config;
 use crate::failure::{Failure, exit, exit_code};
@@ -459,7 +459,10 @@ async fn result(case: &Case<'_>, path: &Path, origin: Origin<'_>) -> Result<Ende
     if let Some(code) = arguments.check_exit
         && ![exit::PASSED, exit::FAILED, exit::INCONCLUSIVE].contains(&code)
     {
-        let (ending, why) = not_measured(code);
+        let (ending, mut why) = not_measured(code);
+        if let (Origin::Own, exit::NOT_MEASURED) = (origin, code) {
+            why = unmeasured::told(home).unwrap_or(why);
+        }
         let publication = unjudged(arguments, ending, why);
         return Ok(Ended::without_verdict(publication, code));
     }
