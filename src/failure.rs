@@ -56,6 +56,9 @@ pub enum Failure {
     /// A run file cannot be judged.
     #[error(transparent)]
     RunFile(#[from] RunFileError),
+    /// The machines of a run's shards have left nothing that can be judged.
+    #[error(transparent)]
+    Shards(RunFileError),
     /// What is kept on a branch of baselines is damaged.
     #[error(transparent)]
     Kept(RunFileError),
@@ -114,14 +117,14 @@ impl Failure {
     /// The exit code it ends with.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            // The machine of a shard failed: nothing is wrong with how this was called.
-            Self::RunFile(RunFileError::MissingShards { .. }) => exit::NOT_MEASURED,
             Self::Config(_) | Self::Usage(_) | Self::RunFile(_) | Self::Event(_) => exit::USAGE,
             Self::NotAdvanced { .. } => exit::FAILED,
             Self::Checkout(error) => checkout_code(error),
-            Self::Measure(_) | Self::NotStored { .. } | Self::Report(_) | Self::Write { .. } => {
-                exit::NOT_MEASURED
-            }
+            Self::Measure(_)
+            | Self::Shards(_)
+            | Self::NotStored { .. }
+            | Self::Report(_)
+            | Self::Write { .. } => exit::NOT_MEASURED,
             Self::Store(StoreError::ShortReference { .. } | StoreError::Ambiguous { .. }) => {
                 exit::USAGE
             }
@@ -133,7 +136,9 @@ impl Failure {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::RunFile(error) | Self::Kept(error) => error.hint().map(str::to_owned),
+            Self::RunFile(error) | Self::Shards(error) | Self::Kept(error) => {
+                error.hint().map(str::to_owned)
+            }
             Self::Checkout(error) => checkout_hint(error),
             Self::Measure(error) => measure_hint(error),
             Self::Store(error) => error.hint().map(str::to_owned),

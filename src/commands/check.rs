@@ -10,7 +10,7 @@ use super::leaving_out;
 use super::run_files::RUN_FILE;
 use super::session::{interruptible, interruptible_blocking, load};
 use super::stages;
-use super::{annotating, base, output, references};
+use super::{annotating, base, output, references, unmeasured};
 use crate::cli::Check;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -195,4 +195,5 @@ pub(super) fn forget_earlier_results(home: &Path) {
     }
     let _absent = fs::remove_dir_all(home.join("logs"));
     leaving_out::forget(home);
+    unmeasured::forget(home);
 }

@@ -25,10 +25,7 @@ pub(super) fn merge(mut parts: Vec<Named>) -> Result<RunFile, RunFileError> {
         }
     }
     let Some(first) = parts.first() else {
-        return Err(RunFileError::MissingShards {
-            missing: "all".to_owned(),
-            of: 0,
-        });
+        return Err(RunFileError::NoShards);
     };
     let expected = shard(first)?.clone();
     for part in &parts[1..] {

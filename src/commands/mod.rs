@@ -24,6 +24,7 @@ pub mod run_files;
 mod session;
 mod snapshot;
 mod stages;
+mod unmeasured;
 mod unpublished;
 mod vetting;
 

@@ -12,7 +12,7 @@ use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
 use super::unpublished::{self, Unpublished};
-use super::{annotating, explain, kept, leaving_out, output, references, vetting};
+use super::{annotating, explain, kept, leaving_out, output, references, unmeasured, vetting};
 use crate::cli::{GateOn, Publish};
 use crate::config::Config;
 use crate::failure::{Failure, exit, exit_code};
@@ -558,15 +558,18 @@ async fn result(case: &Case<'_>, path: &Path, origin: Origin<'_>) -> Result<Ende
         let skipped = unjudged(arguments, Ending::Skipped, &title);
         return Ok(Ended::without_verdict(skipped, exit::PASSED));
     }
+    let home = path.parent().unwrap_or(case.project);
     // Before what `check` has left: one that did not come to its end left nothing of this run.
     if let Some(code) = arguments.check_exit
         && ![exit::PASSED, exit::FAILED, exit::INCONCLUSIVE].contains(&code)
     {
-        let (ending, why) = not_measured(code);
+        let (ending, mut why) = not_measured(code);
+        if let (Origin::Own, exit::NOT_MEASURED) = (origin, code) {
+            why = unmeasured::told(home).unwrap_or(why);
+        }
         let publication = unjudged(arguments, ending, why);
         return Ok(Ended::without_verdict(publication, code));
     }
-    let home = path.parent().unwrap_or(case.project);
     let has_passed = arguments.check_exit.is_none_or(|code| code == exit::PASSED);
     if let (Origin::Own, true, Some(why)) = (origin, has_passed, leaving_out::told(home)) {
         let title = format!("not measured: {}", report::plain(&why));

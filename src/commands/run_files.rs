@@ -132,6 +132,9 @@ pub enum RunFileError {
         /// The file.
         name: String,
     },
+    /// Not one shard is there.
+    #[error("there is no shard to merge: none of them was measured")]
+    NoShards,
     /// Shards that are not there.
     #[error("of {of} shards, these are missing: {missing}")]
     MissingShards {
@@ -203,6 +206,7 @@ impl RunFileError {
             Self::NoShard { .. } => {
                 Some("`tollgate check --shard 2/5` writes a shard; a whole run needs no merging")
             }
+            Self::NoShards => Some("look at the jobs of the shards, or name the run file of each"),
             Self::MissingShards { .. } => {
                 Some("look at the jobs of these shards; a verdict without them would be a guess")
             }

@@ -86,7 +86,7 @@ fn two_machines_measure_what_one_does() {
     let kept = kept.display().to_string();
     project
         .run(&["merge", &files[0], &kept])
-        .exits(2)
+        .exits(3)
         .says("are not of one run");
 }
 

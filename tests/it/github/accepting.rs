@@ -279,6 +279,27 @@ fn without_a_limit_no_more_passes_later_than_was_measured_then() {
     assert!(comment.contains(words), "{comment}");
 }
 
+#[test]
+fn a_limit_is_said_as_it_was_written() {
+    let mut job = job();
+    let metric = regressed(&job).remove(0);
+    // Asked for the first time, it makes the history that publishing adds to.
+    job.sandbox.run(&["baseline", "accepted"]).exits(0);
+    job.say(
+        "ada",
+        &format!("/tollgate accept {metric} up to 7% because icons"),
+    );
+    let answer = job.comments().pop().expect("an answer");
+    assert!(answer.contains("` up to 7 % for "), "{answer}");
+    job.publish(&[]).exits(0);
+    let report = job.comments().remove(0);
+    assert!(report.contains("accepted up to 7 %"), "{report}");
+    let listed = job.sandbox.run(&["baseline", "accepted"]);
+    listed
+        .exits(0)
+        .prints(&format!("{metric} up to 7 %: `ada`"));
+}
+
 /// A run file where base had no query and head has so many, and nothing else is different.
 fn queries_from_zero(job: &Job, now: f64) {
     job.record(|run| {

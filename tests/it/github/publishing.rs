@@ -1331,9 +1331,52 @@ fn a_change_of_words_only_is_not_measured_and_completes_what_rules_require() {
     // The configuration itself is never left out, nor is anything beside words.
     job.sandbox.edit("tollgate.yml", "docs/**, ", "");
     let check = job.start(&["merge"]);
-    check.exits(2).says("there is no shard to merge");
+    check.exits(3).says("there is no shard to merge");
     job.publish(&["--check-exit", "3"]).exits(3);
-    assert_eq!(job.state(), "error");
+    let (state, text) = job.status(&head()).expect("a status");
+    assert_eq!(
+        (&*state, &*text),
+        ("error", "no shard was measured, see their jobs")
+    );
+    let comment = job.comments().pop().expect("a comment");
+    assert!(comment.contains("no shard was measured"), "{comment}");
+}
+
+#[test]
+fn shards_that_do_not_belong_together_are_said_to_be_that() {
+    let job = Job::on_pull_request();
+    let shard = |number: u32, head: &str| {
+        job.record(|run| {
+            run["head"]["revision"]["commit"] = head.into();
+            run["shard"] = json!({ "number": number, "of": 2, "configuration": "c" });
+        });
+        let file = job.sandbox.outside(&format!("{number}.json"));
+        fs::rename(job.sandbox.result("run.json"), &file).expect("a file");
+        file.display().to_string()
+    };
+    let merged = |files: &[&str], said: &str, words: &str| {
+        job.start(&[&["merge"], files].concat()).exits(3).says(said);
+        job.publish(&["--check-exit", "3"]).exits(3);
+        let (state, text) = job.status(&head()).expect("a status");
+        assert_eq!((&*state, &*text), ("error", words));
+    };
+    let apart = "the shards do not belong together, see the log of the job";
+    let (one, two) = (shard(1, &head()), shard(2, &"e".repeat(40)));
+    merged(&[&one, &two], "are not of one run", apart);
+    let two = shard(2, &head());
+    merged(&[&one, &two], " is in `", apart);
+    merged(&[&one, &one], "are the same run", apart);
+    let missing = "not every shard was measured, see their jobs";
+    merged(&[&one], "these are missing: 2", missing);
+    fs::write(&two, "{}").expect("a file");
+    let unreadable = "a shard cannot be read, see the log of the job";
+    merged(&[&one, &two], "2.json", unreadable);
+
+    // How it is called is another matter, and an earlier merge says nothing about a later check.
+    job.start(&["merge", "nowhere.json"]).exits(2);
+    job.publish(&["--check-exit", "3"]).exits(3);
+    let text = job.status(&head()).expect("a status").1;
+    assert!(text.starts_with("head could not be built"), "{text}");
 }
 
 #[test]
