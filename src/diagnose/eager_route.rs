@@ -340,7 +340,9 @@ mod tests {
     #[test]
     fn the_first_visit_is_that_of_the_page_which_has_a_row() {
         let found = |before: (u64, u64), now: (u64, u64)| -> Vec<(String, String)> {
-            let base = of_pages(before.0, before.1, base().chains);
+            let mut base = of_pages(before.0, before.1, base().chains);
+            // There the charts were in a file that loads on demand.
+            base.parts.clear();
             let head = of_pages(now.0, now.1, head().chains);
             let findings = findings(rule, Some(base), head);
             let shown = |it: &Finding| (it.impact.clone(), it.explains[0].to_string());
