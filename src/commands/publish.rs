@@ -16,7 +16,7 @@ use crate::cli::{GateOn, Publish};
 use crate::config::Config;
 use crate::failure::{Failure, exit, exit_code};
 use crate::github::acceptances::{self, Standing};
-use crate::github::commands;
+use crate::github::commands::{self, Asked};
 use crate::github::event::{Context, Measured, ReadOnly, Situation};
 use crate::github::publication::{self, Ending, Gate, Publication, Published, Target};
 use crate::github::{Client, GithubError, Pace, pulls, workflow};
@@ -274,7 +274,8 @@ async fn again(
     number: u64,
 ) -> Result<u8, Failure> {
     let client = client(&arguments.token, &context)?;
-    let us = login(&client).await;
+    let asked = asked(&client, &context, number).await;
+    let us = asked.author.clone();
     let pull = pulls::get(&client, number).await?;
     let shown = commands::shown(&client, &pull, &arguments.id, &us).await?;
     let shown = shown.map(|shown| shown.marker);
@@ -308,7 +309,7 @@ async fn again(
         let ended = result(&case, path, Origin::Foreign(&merge)).await?;
         if ended.publication.ending == Ending::NotVerified {
             let why = not_published(&ended.publication.title, arguments, path);
-            commands::answer(&client, number, &format!("❔ **Tollgate:** {why}")).await?;
+            commands::answer(&client, &asked, &format!("❔ **Tollgate:** {why}")).await?;
             note(&why);
             return Ok(ended.code);
         }
@@ -339,7 +340,7 @@ async fn again(
     let failed = kept.err();
     if let Some(failure) = &failed {
         let why = not_recorded(failure);
-        let told = commands::answer(&client, number, &format!("❔ **Tollgate:** {why}")).await;
+        let told = commands::answer(&client, &asked, &format!("❔ **Tollgate:** {why}")).await;
         published.troubles.extend(told.err());
     }
     let damaged = match failed {
@@ -410,8 +411,17 @@ async fn keep(
     Ok(())
 }
 
+/// What this runs for, where somebody has said something on a pull request.
+pub(super) async fn asked(client: &Client, context: &Context, pull: u64) -> Asked {
+    Asked {
+        pull,
+        author: login(client).await,
+        occasion: context.occasion(),
+    }
+}
+
 /// Who the token belongs to.
-pub(super) async fn login(client: &Client) -> String {
+async fn login(client: &Client) -> String {
     let login = client.login().await;
     login.unwrap_or_else(|_| publication::ACTIONS.to_owned())
 }

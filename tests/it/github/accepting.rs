@@ -284,6 +284,36 @@ fn without_a_limit_no_more_passes_later_than_was_measured_then() {
 }
 
 #[test]
+fn a_lost_answer_is_looked_for_and_written_once() {
+    let mut job = job();
+    let words = format!("/tollgate accept {} because icons", regressed(&job)[0]);
+    let route = "POST /issues/{issue_number}/comments";
+    let number = |job: &Job, words: &str| {
+        let comments = job.comments();
+        comments.iter().filter(|one| one.contains(words)).count()
+    };
+    for fault in [Fault::After, Fault::Before] {
+        job.github.look(|world| world.fail(route, [Some(fault)]));
+        // What was recorded goes on to be published.
+        let outputs = job.say("ada", &words);
+        assert!(outputs.contains("\npublish\n"), "{outputs}");
+    }
+    assert_eq!(number(&job, "`ada` accepts"), 2, "one of each");
+    // The job is run again: nothing more is recorded.
+    let outputs = job.obey();
+    assert!(outputs.contains("\npublish\n"), "{outputs}");
+    assert_eq!(number(&job, "`ada` accepts"), 2);
+
+    let faults = [Some(Fault::Before), Some(Fault::After)];
+    job.github.look(|world| world.fail(route, faults));
+    assert!(job.say("ada", "/tollgate acept").contains("\nnothing\n"));
+    job.obey();
+    assert_eq!(number(&job, "the command is"), 1);
+    job.say("ada", "/tollgate acept");
+    assert_eq!(number(&job, "the command is"), 2);
+}
+
+#[test]
 fn a_limit_is_said_as_it_was_written() {
     let mut job = job();
     let metric = regressed(&job).remove(0);
