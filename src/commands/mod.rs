@@ -25,6 +25,7 @@ mod session;
 mod snapshot;
 mod stages;
 mod unmeasured;
+mod useless;
 mod vetting;
 
 use std::process::ExitCode;
