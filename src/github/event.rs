@@ -297,13 +297,14 @@ impl Context {
     /// What tells the command that this runs for from every other one: its comment, or of a label this
     /// very run, for it may be put there again.
     pub fn occasion(&self) -> String {
-        match &self.situation {
-            Situation::Comment {
-                said: Said::Comment { number },
-                ..
-            } => format!("comment/{number}"),
-            _ => format!("run/{}", self.order.run),
+        if let Situation::Comment {
+            said: Said::Comment { number },
+            ..
+        } = &self.situation
+        {
+            return format!("comment/{number}");
         }
+        format!("run/{}", self.order.run)
     }
 
     /// The context of these variables and this event.
