@@ -166,7 +166,7 @@ fn what_is_not_one_run_is_refused_in_words() {
     `2.json` and `1.json` are the same run
     `2.json` is no shard of a run
     bundle/web/initial-js is in `1.json` and in `2.json`
-    of 0 shards, these are missing: all
+    there is no shard to merge: none of them was measured
     ");
 }
 
