@@ -746,7 +746,7 @@ impl Mentions {
     pub(super) fn read(code: &[u8]) -> Self {
         let imports = match may_import_dynamically(code) {
             true => imports_of(code, scan::Kind::Dynamic)
-                .filter(is_path)
+                .filter(|it| is_path(it))
                 .collect(),
             false => Vec::new(),
         };
@@ -780,7 +780,7 @@ fn imports_of(code: &[u8], kind: scan::Kind) -> impl Iterator<Item = String> {
     wanted.map(|import| import.specifier)
 }
 
-fn is_path(specifier: &String) -> bool {
+fn is_path(specifier: &str) -> bool {
     specifier.starts_with(['.', '/'])
 }
 

@@ -449,7 +449,7 @@ impl<'a> Resolver<'a> {
         let packages = self.packages.iter();
         packages
             .filter(move |(name, origins)| {
-                HELPERS.contains(*name) || origins.iter().any(|it| is_for_jsx(it))
+                HELPERS.contains(*name) || origins.iter().any(&is_for_jsx)
             })
             .map(|(name, _)| Node::Package((*name).to_owned()))
     }
