@@ -26,7 +26,7 @@ use crate::model::PhaseKind;
 use crate::model::evidence::{BundleEvidence, UNMAPPED};
 
 /// What is kept in the cache, and how it is found out; another number when either changes.
-const FORMAT: &str = "7";
+const FORMAT: &str = "8";
 /// Variables that say where and when something runs, and not what is built: they differ from one run
 /// to the next. Every other may be put into a build.
 const OF_THE_RUN: [&str; 31] = [
