@@ -6,7 +6,7 @@ use super::publish;
 use crate::cli;
 use crate::failure::Failure;
 use crate::github::acceptances::{self, Accepted};
-use crate::github::commands::{self, Command};
+use crate::github::commands::{self, Asked, Command};
 use crate::github::event::{Context, Said, Situation};
 use crate::github::{Client, pulls, workflow};
 use crate::measure::progress::note;
@@ -50,16 +50,16 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
         note("the author of the comment may not write to this repository");
         return Ok(None);
     }
+    let asked = publish::asked(&client, context, *number).await;
     let command = match command {
         Ok(command) => command,
-        Err(why) => return refuse(&client, *number, &why).await,
+        Err(why) => return refuse(&client, &asked, &why).await,
     };
     let pull = pulls::get(&client, *number).await?;
-    let us = publish::login(&client).await;
-    let shown = commands::shown(&client, &pull, &arguments.id, &us).await?;
+    let shown = commands::shown(&client, &pull, &arguments.id, &asked.author).await?;
     let Some(shown) = shown else {
         let why = "nothing was measured yet, so there is nothing to accept or to run again";
-        return refuse(&client, *number, why).await;
+        return refuse(&client, &asked, why).await;
     };
     let Command::Accept {
         metric,
@@ -71,7 +71,7 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
             return Ok(None);
         };
         // A run that is too old, or still running.
-        let answered = refuse(&client, *number, &report::inert(&error.to_string())).await;
+        let answered = refuse(&client, &asked, &report::inert(&error.to_string())).await;
         return if error.is_about_the_thing() {
             answered
         } else {
@@ -80,18 +80,25 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
     };
     if shown.marker.head != pull.head.sha {
         let why = "there is a newer commit than the one that was measured; wait for its result";
-        return refuse(&client, *number, why).await;
+        return refuse(&client, &asked, why).await;
     }
     let words = match acceptances::said(&client, *number, said, author).await? {
         Ok(words) => words,
-        Err(why) => return refuse(&client, *number, &format!("nothing is accepted: {why}")).await,
+        Err(why) => return refuse(&client, &asked, &format!("nothing is accepted: {why}")).await,
     };
-    let before = acceptances::of(&client, *number, &arguments.id, &pull.head.sha, &us).await?;
+    let before = acceptances::of(
+        &client,
+        *number,
+        &arguments.id,
+        &pull.head.sha,
+        &asked.author,
+    )
+    .await?;
     if !is_for(said, &pull.head.sha)
         || !commands::was_seen(&client, &shown, words.at, &before.standing).await?
     {
         let why = unseen(said, &pull.head.sha);
-        return refuse(&client, *number, &why).await;
+        return refuse(&client, &asked, &why).await;
     }
     let accepted = Accepted {
         id: arguments.id.clone(),
@@ -105,10 +112,10 @@ async fn obey(arguments: &cli::CommandOf, context: &Context) -> Result<Option<u6
         added: None,
     };
     if let Err(why) = acceptances::when(&client, *number, &accepted).await? {
-        return refuse(&client, *number, &format!("nothing is accepted: {why}")).await;
+        return refuse(&client, &asked, &format!("nothing is accepted: {why}")).await;
     }
     let words = in_words(&accepted);
-    acceptances::record(&client, *number, &accepted, &words).await?;
+    acceptances::record(&client, *number, &asked.author, &accepted, &words).await?;
     Ok(Some(shown.marker.order.run))
 }
 
@@ -133,9 +140,9 @@ fn unseen(said: &Said, commit: &str) -> String {
     )
 }
 
-async fn refuse(client: &Client, pull: u64, why: &str) -> Result<Option<u64>, Failure> {
+async fn refuse(client: &Client, asked: &Asked, why: &str) -> Result<Option<u64>, Failure> {
     note(why);
-    commands::answer(client, pull, &format!("❔ **Tollgate:** {why}.")).await?;
+    commands::answer(client, asked, &format!("❔ **Tollgate:** {why}.")).await?;
     Ok(None)
 }
 

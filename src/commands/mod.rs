@@ -26,6 +26,7 @@ mod snapshot;
 mod stages;
 mod unmeasured;
 mod unpublished;
+mod useless;
 mod vetting;
 
 use std::process::ExitCode;

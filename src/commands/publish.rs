@@ -12,12 +12,13 @@ use super::judging::{self, Judged, Rules};
 use super::run_files::{self, RUN_FILE};
 use super::session;
 use super::unpublished::{self, Unpublished};
+use super::useless::{self, Useless};
 use super::{annotating, explain, kept, leaving_out, output, references, unmeasured, vetting};
 use crate::cli::{GateOn, Publish};
 use crate::config::Config;
 use crate::failure::{Failure, exit, exit_code};
 use crate::github::acceptances::{self, Standing};
-use crate::github::commands;
+use crate::github::commands::{self, Asked};
 use crate::github::event::{Context, Measured, ReadOnly, Situation};
 use crate::github::publication::{self, Ending, Gate, Publication, Published, Target};
 use crate::github::{Client, GithubError, Pace, pulls, workflow};
@@ -242,7 +243,7 @@ async fn elsewhere(
     };
     let known = unasked(&case, path, measured).await;
     let summary = Unpublished::begin(unpublished::not_verified(&known, &context.run_url));
-    let (client, target, publication) = match asked(&case, context, path, measured).await {
+    let (client, target, publication) = match found_of(&case, context, path, measured).await {
         Ok(found) => found,
         Err(failure) => {
             summary.failed(&failure);
@@ -277,7 +278,7 @@ async fn unasked(case: &Case<'_>, path: &Path, measured: &Measured) -> Publicati
 }
 
 /// What GitHub says another workflow's run is of, and what there is to publish of it.
-async fn asked(
+async fn found_of(
     case: &Case<'_>,
     context: &Context,
     path: &Path,
@@ -378,7 +379,8 @@ async fn publish_again(
         }
     };
     let client = client(&arguments.token, &context)?;
-    let us = login(&client).await;
+    let asked = asked(&client, &context, number).await;
+    let us = asked.author.clone();
     let pull = pulls::get(&client, number).await?;
     let shown = commands::shown(&client, &pull, &arguments.id, &us).await?;
     let shown = shown.map(|shown| shown.marker);
@@ -415,7 +417,7 @@ async fn publish_again(
         if ended.publication.ending == Ending::NotVerified {
             let why = not_published(&ended.publication.title, arguments, path);
             summarise(&format!("## ❔ Tollgate: not published\n\n{why}"));
-            commands::answer(&client, number, &format!("❔ **Tollgate:** {why}")).await?;
+            commands::answer(&client, &asked, &format!("❔ **Tollgate:** {why}")).await?;
             note(&why);
             return Ok(ended.code);
         }
@@ -443,11 +445,13 @@ async fn publish_again(
     };
     summarise(&ended.publication.full);
     tell_again(&ended, path);
+    let told = tell_what_is_useless(&client, &asked, &context.situation, &ended.useless).await;
+    published.troubles.extend(told.err());
     let kept = keep(arguments, &client, &config.plan.project, &ended.kept).await;
     let failed = kept.err();
     if let Some(failure) = &failed {
         let why = not_recorded(failure);
-        let told = commands::answer(&client, number, &format!("❔ **Tollgate:** {why}")).await;
+        let told = commands::answer(&client, &asked, &format!("❔ **Tollgate:** {why}")).await;
         published.troubles.extend(told.err());
     }
     let damaged = match failed {
@@ -462,6 +466,28 @@ async fn publish_again(
     match damaged {
         Some(failure) => Err(failure),
         None => Ok(failed.unwrap_or(exit::PASSED)),
+    }
+}
+
+/// Tells the pull request where what was said, and this runs for, lets nothing through.
+async fn tell_what_is_useless(
+    client: &Client,
+    asked: &Asked,
+    situation: &Situation,
+    useless: &[Useless],
+) -> Result<(), GithubError> {
+    let Situation::Comment { author, said, .. } = situation else {
+        return Ok(());
+    };
+    if useless.is_empty() {
+        return Ok(());
+    }
+    let Ok(words) = acceptances::said(client, asked.pull, said, author).await? else {
+        return Ok(());
+    };
+    match useless.iter().find(|one| one.source == words.source) {
+        Some(one) => commands::answer(client, asked, &one.in_words()).await,
+        None => Ok(()),
     }
 }
 
@@ -518,8 +544,17 @@ async fn keep(
     Ok(())
 }
 
+/// What this runs for, where somebody has said something on a pull request.
+pub(super) async fn asked(client: &Client, context: &Context, pull: u64) -> Asked {
+    Asked {
+        pull,
+        author: login(client).await,
+        occasion: context.occasion(),
+    }
+}
+
 /// Who the token belongs to.
-pub(super) async fn login(client: &Client) -> String {
+async fn login(client: &Client) -> String {
     let login = client.login().await;
     login.unwrap_or_else(|_| publication::ACTIONS.to_owned())
 }
@@ -536,6 +571,8 @@ struct Ended {
     with_accepted: Option<(Pages, Outcome)>,
     /// What was accepted of which nobody has written down yet how much it is.
     to_complete: Vec<(Standing, Worse)>,
+    /// What was accepted and lets nothing through.
+    useless: Vec<Useless>,
 }
 
 impl Ended {
@@ -546,6 +583,7 @@ impl Ended {
             kept: Vec::new(),
             with_accepted: None,
             to_complete: Vec::new(),
+            useless: Vec::new(),
         }
     }
 }
@@ -641,9 +679,12 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
     let base = base.filter(|base| repository.has(base)).unwrap_or("HEAD");
     let (reference, against) = references::find(file, config, &repository, base).await?;
     let mut rules = Rules::of(config);
-    let found = accepted_in(accepted, file, &reference, &rules, *is_accepted_run);
+    let (found, useless) = accepted_in(accepted, file, &reference, &rules, *is_accepted_run);
     rules.accepted = found.iter().map(|one| one.acceptance.clone()).collect();
-    let to_complete = found.iter().filter_map(Found::to_complete).collect();
+    let open = found
+        .iter()
+        .map(|one| Some((one.standing.clone(), one.to_complete?)));
+    let to_complete = open.flatten().collect();
     let kept: Vec<AcceptedOnce> = found.into_iter().map(|one| one.kept).collect();
     if let Err(error) = record(&kept, config).await {
         note(&format!("what was accepted is not in the store: {error}"));
@@ -682,6 +723,7 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
         with_accepted: (!kept.is_empty()).then_some((pages, outcome)),
         kept,
         to_complete,
+        useless,
     })
 }
 
@@ -689,20 +731,12 @@ async fn judged(case: &Case<'_>, file: &RunFile, origin: Origin<'_>) -> Result<E
 struct Found<'a> {
     /// Where it is recorded.
     standing: &'a Standing,
+    /// What its record does not say yet, and needs to where no limit was said.
+    to_complete: Option<Worse>,
     /// For the verdict.
     acceptance: Acceptance,
     /// For the history.
     kept: AcceptedOnce,
-}
-
-impl Found<'_> {
-    /// What its record does not say yet, and needs to where no limit was said.
-    fn to_complete(&self) -> Option<(Standing, Worse)> {
-        let said = &self.standing.accepted;
-        let measured = self.acceptance.measured;
-        let is_open = said.up_to.is_none() && said.is_open() && measured.is_known();
-        is_open.then(|| (self.standing.clone(), measured))
-    }
 }
 
 /// What was accepted, by the metrics of the run.
@@ -712,18 +746,20 @@ fn accepted_in<'a>(
     reference: &Reference,
     rules: &Rules,
     is_accepted_run: bool,
-) -> Vec<Found<'a>> {
+) -> (Vec<Found<'a>>, Vec<Useless>) {
+    let (mut found, mut useless) = (Vec::new(), Vec::new());
     if accepted.is_empty() {
-        return Vec::new();
+        return (found, useless);
     }
     let weighed = judging::weigh(&file.head, reference, rules);
-    let mut found = Vec::new();
     for one in accepted {
         let said = &one.accepted;
         let id = match explain::find(&said.metric, &weighed.comparisons) {
             Ok(id) => id.clone(),
             Err(error) => {
                 note(&format!("an acceptance is of no use: {error}"));
+                let why = useless::of_name(&error.to_string());
+                useless.push(Useless::of(said, why));
                 continue;
             }
         };
@@ -734,6 +770,8 @@ fn accepted_in<'a>(
             Some(now) if is_accepted_run && said.is_open() => now.remembered(),
             Some(_) | None => said.worse(),
         };
+        let why = comparison.and_then(|one| useless::of_metric(said, one, measured));
+        useless.extend(why.map(|why| Useless::of(said, why)));
         if said.up_to.is_none() && !measured.is_known() && now.is_some() {
             note(&format!(
                 "an acceptance of `{}` by `{}` does not count: it has no limit, and how much worse it was \
@@ -743,8 +781,11 @@ fn accepted_in<'a>(
             ));
             continue;
         }
+        let is_open = is_accepted_run && said.up_to.is_none() && said.is_open();
         found.push(Found {
             standing: one,
+            // What was no worse then is not accepted however bad it reads when it is measured again.
+            to_complete: is_open.then(|| now.map_or(Worse::of(Some(0.0), None), |_| measured)),
             kept: AcceptedOnce {
                 commit: said.head.clone(),
                 metric: id.to_string(),
@@ -767,7 +808,7 @@ fn accepted_in<'a>(
             },
         });
     }
-    found
+    (found, useless)
 }
 
 /// Keeps what was accepted where the history is: on a server, or in a file that is there already.

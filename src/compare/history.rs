@@ -16,6 +16,7 @@ use time::{Date, OffsetDateTime, UtcOffset};
 
 use super::change_points::{ChangePoint, LEAST_NIGHTS, change_points};
 use super::exact;
+use super::pages;
 use super::policy::{BUNDLE_TOLERANCE, COUNT_TOLERANCE};
 use super::stored::median;
 use crate::model::{
@@ -47,7 +48,9 @@ pub struct UnreadableTime {
 /// in one night (UTC) are one measurement, the median of all their samples.
 pub fn history(runs: &[Run]) -> Result<History, UnreadableTime> {
     let runs = in_order(runs)?;
-    let ids: BTreeSet<&MetricId> = runs.iter().flat_map(|run| run.run.samples.keys()).collect();
+    let with_one = pages::with_one(runs.iter().map(|run| run.run));
+    let mut ids: BTreeSet<&MetricId> = runs.iter().flat_map(|run| run.run.samples.keys()).collect();
+    ids.retain(|id| !pages::is_only_one(id, &with_one));
     let mut history = History::default();
     for id in ids {
         let is_exact = is_exact(id, &runs);

@@ -17,6 +17,7 @@ pub mod estimate;
 pub mod exact;
 pub mod history;
 pub mod noisy;
+mod pages;
 pub mod policy;
 pub mod rate;
 pub mod stored;
@@ -179,8 +180,24 @@ fn metrics(head: &Run, reference: &Reference, policy: &Policy) -> BTreeSet<Metri
     if let Reference::Paired(base) = reference {
         ids.extend(base.samples.keys().cloned());
     }
-    ids.retain(|id| !is_offered_by_none(id, head, reference, policy));
+    let runs = std::iter::once(head).chain(reference_run(reference));
+    let with_one = pages::with_one(runs);
+    ids.retain(|id| {
+        !is_offered_by_none(id, head, reference, policy) && !pages::is_only_one(id, &with_one)
+    });
     ids
+}
+
+/// What a change must exceed; none where base is no measure.
+fn tolerance(
+    id: &MetricId,
+    head: &Run,
+    reference: &Reference,
+    policy: &Policy,
+) -> Option<Tolerance> {
+    let earlier = reference_run(reference);
+    let is_no_measure = earlier.is_some_and(|earlier| pages::differ(id, earlier, head));
+    policy.tolerance(id).filter(|_| !is_no_measure)
 }
 
 /// Whether neither arm's services offer to count it and no target asks for it: then it is a note.
@@ -207,9 +224,10 @@ fn judge(
     confirmed: &BTreeMap<MetricId, Confirmed>,
 ) -> Comparison {
     let earlier = reference_run(reference);
-    let before = earlier.and_then(|run| run.samples.get(&id)).map(level);
-    let now = head.samples.get(&id).map(level);
+    let before = earlier.and_then(|run| pages::samples(&id, run)).map(level);
+    let now = pages::samples(&id, head).map(level);
     let better = id.metric.better();
+    let tolerance = tolerance(&id, head, reference, policy);
     let target = policy
         .budgets
         .get(&id)
@@ -248,7 +266,7 @@ fn judge(
         verdict,
         before,
         now,
-        tolerance: policy.tolerance(&id),
+        tolerance,
         target,
         weight,
         stored: range,
@@ -359,11 +377,11 @@ enum Way<'a> {
 }
 
 fn way<'a>(id: &MetricId, head: &'a Run, reference: &'a Reference, policy: &Policy) -> Way<'a> {
-    let Some(now) = head.samples.get(id) else {
+    let Some(now) = pages::samples(id, head) else {
         return Way::Missing;
     };
-    let Some(tolerance) = policy.tolerance(id) else {
-        let earlier = reference_run(reference).and_then(|run| run.samples.get(id));
+    let Some(tolerance) = tolerance(id, head, reference, policy) else {
+        let earlier = reference_run(reference).and_then(|run| pages::samples(id, run));
         return Way::Shown { earlier, now };
     };
     match earlier_samples(id, head, reference) {
@@ -414,7 +432,7 @@ fn missing_in_head(id: &MetricId, head: &Run, reference: &Reference) -> Verdict 
     let why = (head.not_measured.get(id)).or_else(|| head.not_offered.get(id));
     let why = match why {
         Some(why) => why.clone(),
-        None if reference_run(reference).is_some_and(|run| run.samples.contains_key(id)) => {
+        None if reference_run(reference).is_some_and(|run| pages::samples(id, run).is_some()) => {
             if matches!(id.subject, Subject::Asset { .. } | Subject::Entry { .. }) {
                 return Verdict::Inconclusive(Inconclusive::Gone);
             }
@@ -445,7 +463,7 @@ fn earlier_samples<'a>(
     reference: &'a Reference,
 ) -> Result<&'a Samples, Inconclusive> {
     match reference {
-        Reference::Paired(base) => match (base.samples.get(id), base.not_measured.get(id)) {
+        Reference::Paired(base) => match (pages::samples(id, base), base.not_measured.get(id)) {
             (Some(samples), _) => Ok(samples),
             (None, Some(why)) => Err(Inconclusive::NoBaseline {
                 why: format!("base: {why}"),
@@ -454,7 +472,7 @@ fn earlier_samples<'a>(
         },
         Reference::Stored { baseline, .. } => {
             same_encoder(id, head, &baseline.run)?;
-            baseline.run.samples.get(id).ok_or(Inconclusive::NewMetric)
+            pages::samples(id, &baseline.run).ok_or(Inconclusive::NewMetric)
         }
         Reference::Targets { why } => Err(Inconclusive::NoBaseline { why: why.clone() }),
     }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_yaml::Value;
 
 use crate::measure::plan::{Build, Container, Image, Volume, VolumeSource};
+use crate::measure::secrets;
 
 use super::container::{self, DOCKERFILE};
 use super::error::{ConfigError, Flaw, Problem, Source, quote};
@@ -124,7 +125,8 @@ pub(super) fn load(
         .map(|text| variables_of(&text))
         .unwrap_or_default();
     // The environment is stronger than the file.
-    variables.extend(std::env::vars());
+    let own = std::env::vars();
+    variables.extend(own.filter(|(name, _)| !secrets::is_ours(name)));
     let context = Context {
         base: &folder.to_string_lossy(),
         project,

@@ -626,6 +626,7 @@ pub(super) mod fixtures {
             files: vec![script.to_owned()],
             js,
             css: 0,
+            unknown: None,
         }
     }
 

@@ -138,15 +138,20 @@ pub struct Words {
     pub body: String,
 }
 
-/// Records an acceptance where everybody sees it.
+/// Records an acceptance where everybody sees it, once.
 pub async fn record(
     client: &Client,
     pull: u64,
+    author: &str,
     accepted: &Accepted,
     words: &str,
 ) -> Result<(), GithubError> {
     let body = format!("{}\n{words}", line(accepted)?);
-    commands::answer(client, pull, &body).await
+    // One that says already how much it was may be somebody else's.
+    let is_it = |comment: &Comment| {
+        record_in(comment).is_some_and(|record| record.is_same(accepted) && record.is_open())
+    };
+    commands::write_once(client, pull, author, &body, is_it).await
 }
 
 /// Adds to a record how much worse it was measured, where that is not in it yet.

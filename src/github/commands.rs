@@ -20,6 +20,8 @@ const CALL: &str = "/tollgate";
 const REASON: usize = 300;
 /// The longest name of a metric, in characters.
 const METRIC: usize = 200;
+/// So often a comment is written whose answer was lost, and that is not there when it is looked for.
+const WRITES: u32 = 4;
 const PERMISSION: &str = "say what the author of the comment may do";
 const WRITE: &str = "answer the comment";
 const RERUN: &str = "run the workflow again";
@@ -166,11 +168,56 @@ pub async fn was_seen(
     status::was_there(client, head, &publication::context(id), at, true).await
 }
 
-/// Answers in a comment.
-pub async fn answer(client: &Client, pull: u64, body: &str) -> Result<(), GithubError> {
+/// What somebody said on a pull request, to be answered.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// On which.
+    pub pull: u64,
+    /// The login of the token: only its comments are answers.
+    pub author: String,
+    /// What tells it from everything else that was said there.
+    pub occasion: String,
+}
+
+/// Answers in a comment, and with the same words only once, however often it is asked to.
+pub async fn answer(client: &Client, asked: &Asked, words: &str) -> Result<(), GithubError> {
+    let body = format!("<!-- tollgate:answer:v1 {} -->\n{words}", asked.occasion);
+    let body = body.trim_end();
+    write_once(client, asked.pull, &asked.author, body, |comment| {
+        comment.body == body
+    })
+    .await
+}
+
+/// Writes a comment, unless it is there. Where the answer to that is lost, a fresh look tells.
+pub(super) async fn write_once(
+    client: &Client,
+    pull: u64,
+    author: &str,
+    body: &str,
+    is_it: impl Fn(&Comment) -> bool,
+) -> Result<(), GithubError> {
     let route = format!("/issues/{pull}/comments");
-    let body = json!({ "body": body });
-    client.post(WRITE, &route, &body).await.map(drop)
+    let json = json!({ "body": body });
+    let is_there = async || -> Result<bool, GithubError> {
+        let ours = comment::by(client, pull, author).await?;
+        Ok(ours.iter().any(&is_it))
+    };
+    let mut lost = None;
+    for _ in 0..WRITES {
+        if is_there().await? {
+            return Ok(());
+        }
+        match client.post(WRITE, &route, &json).await {
+            Ok(_) => return Ok(()),
+            Err(error @ GithubError::Unreachable { .. }) => lost = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match lost {
+        Some(error) if !is_there().await? => Err(error),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Runs the workflow again that measured.

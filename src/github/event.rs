@@ -294,6 +294,19 @@ impl Context {
         }
     }
 
+    /// What tells the command that this runs for from every other one: its comment, or of a label this
+    /// very run, for it may be put there again.
+    pub fn occasion(&self) -> String {
+        if let Situation::Comment {
+            said: Said::Comment { number },
+            ..
+        } = &self.situation
+        {
+            return format!("comment/{number}");
+        }
+        format!("run/{}", self.order.run)
+    }
+
     /// The context of these variables and this event.
     pub fn of(variables: &BTreeMap<String, String>, event: &[u8]) -> Result<Self, EventError> {
         let get = |name| get(variables, name);

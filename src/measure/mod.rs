@@ -18,6 +18,7 @@ pub mod probes;
 pub mod process;
 pub mod progress;
 pub mod record;
+pub mod secrets;
 pub mod services;
 pub mod shard;
 pub mod sources;

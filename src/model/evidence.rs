@@ -246,6 +246,10 @@ pub struct EntryLoad {
     pub js: u64,
     /// Gzip bytes of the styles.
     pub css: u64,
+    /// Why it is not known what loads with it, where that is so: the bytes are then those of what is
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// Bytes of one file that come from one package or one module of the project's own.

@@ -187,11 +187,16 @@ fn by_value(values: &Values, comparison: &Comparison) -> Vec<String> {
     let metric = comparison.id.metric;
     let difference = format::with_sign(values.difference, |size| format::exactly(metric, size));
     if comparison.tolerance.is_none() {
+        let why = match matches!(metric, Metric::InitialJs | Metric::InitialCss) {
+            true => {
+                "base and head have other pages, so that the heaviest page of each says nothing of \
+                 the other. Pages that both have are judged each by itself, and here only its \
+                 target is judged"
+            }
+            false => "it varies too much on unchanged code, and only its target is judged",
+        };
         return wrapped(
-            &format!(
-                "The difference is {difference}. Base is no measure for this metric: it varies \
-                 too much on unchanged code, and only its target is judged."
-            ),
+            &format!("The difference is {difference}. Base is no measure for this metric: {why}."),
             "",
         );
     }

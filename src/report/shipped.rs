@@ -34,7 +34,7 @@ fn compressed(name: &str, now: &BundleEvidence) -> Option<String> {
     let first = now.heaviest_first_load();
     first.iter().find(|asset| asset.brotli.is_some())?;
     let sum = |of: fn(&Asset) -> u64| bytes(first.iter().map(|asset| of(asset)).sum());
-    let entries = now.entries.iter().filter(|entry| !entry.on_demand);
+    let entries = (now.entries.iter()).filter(|entry| !entry.on_demand && entry.js + entry.css > 0);
     let of_page = if entries.count() > 1 {
         " of the heaviest page"
     } else {
@@ -144,7 +144,7 @@ fn fetched_again(name: &str, before: &BundleEvidence, now: &BundleEvidence) -> O
         .iter()
         .filter(|asset| asset.load == Load::Initial);
     let initial: u64 = initial.map(|asset| asset.gzip).sum();
-    let entries = now.entries.iter().filter(|entry| !entry.on_demand);
+    let entries = (now.entries.iter()).filter(|entry| !entry.on_demand && entry.js + entry.css > 0);
     let of_pages = if entries.count() > 1 {
         " of all pages"
     } else {
@@ -348,7 +348,10 @@ fn overview(name: &str, before: Option<&BundleEvidence>, now: &BundleEvidence) -
 
 fn entry_rows(before: &BundleEvidence, now: &BundleEvidence, on_demand: bool) -> Rows {
     let of = |bundle: &BundleEvidence| -> BTreeMap<String, u64> {
-        let wanted = |entry: &&EntryLoad| entry.on_demand == on_demand;
+        // A site has many pages that load nothing.
+        let wanted = |entry: &&EntryLoad| {
+            entry.on_demand == on_demand && (on_demand || entry.js + entry.css > 0)
+        };
         bundle
             .entries
             .iter()
@@ -739,6 +742,7 @@ mod tests {
             files: vec!["index-2.js".to_owned()],
             js: 65_000,
             css: 0,
+            unknown: None,
         }];
         head.parts = vec![Part {
             asset: "index-2.js".to_owned(),
@@ -808,6 +812,7 @@ mod tests {
             files: vec![file.to_owned()],
             js,
             css: 0,
+            unknown: None,
         })
         .into();
         assert_eq!(

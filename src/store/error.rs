@@ -175,8 +175,8 @@ impl StoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Unreachable { .. } => Some(
-                "look at address, user and password (`PGPASSWORD`, `~/.pgpass`), and whether the \
-                 server runs; nothing was stored",
+                "look at address, user and password (`TOLLGATE_STORE_PASSWORD`, `PGPASSWORD`, \
+                 `~/.pgpass`), and whether the server runs; nothing was stored",
             ),
             Self::Folder { .. } | Self::Create { .. } | Self::Open { .. } => {
                 Some("choose a place that can be written to, or correct the permissions")

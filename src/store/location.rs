@@ -5,6 +5,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// Where runs are kept: the option type of this stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -33,6 +35,26 @@ impl Address {
         &self.0
     }
 
+    /// The address with this password, where it has none.
+    pub(super) fn with_password(&self, password: &str) -> String {
+        let (address, fragment) = match self.0.split_once('#') {
+            Some((address, fragment)) => (address, format!("#{fragment}")),
+            None => (self.0.as_str(), String::new()),
+        };
+        let (place, options) = address.split_once('?').unwrap_or((address, ""));
+        let who = place.rsplit_once('@').map_or("", |(who, _)| who);
+        let has_one = who
+            .split_once("://")
+            .is_some_and(|(_, who)| who.contains(':'))
+            || options.split('&').any(|one| one.starts_with("password="));
+        if has_one {
+            return self.0.clone();
+        }
+        let sign = if address.contains('?') { '&' } else { '?' };
+        let password = utf8_percent_encode(password, NON_ALPHANUMERIC);
+        format!("{address}{sign}password={password}{fragment}")
+    }
+
     /// The address as it may be shown: without password and options.
     pub fn place(&self) -> String {
         let text = self.0.split(['?', '#']).next().unwrap_or_default();
@@ -57,6 +79,34 @@ impl fmt::Debug for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_added_where_there_is_none() {
+        let with = |text: &str| Address::parse(text).unwrap().with_password("a b@&+%");
+        let added = "password=a%20b%40%26%2B%25";
+        for (text, expected) in [
+            (
+                "postgres://ada@host/x",
+                format!("postgres://ada@host/x?{added}"),
+            ),
+            (
+                "postgres://host/x?sslmode=require#y",
+                format!("postgres://host/x?sslmode=require&{added}#y"),
+            ),
+            (
+                "postgres://ada:own@host/x",
+                "postgres://ada:own@host/x".to_owned(),
+            ),
+            (
+                "postgres://ada@host:1/x?password=own",
+                "postgres://ada@host:1/x?password=own".to_owned(),
+            ),
+        ] {
+            assert_eq!(with(text), expected);
+            let address = Address::parse(&expected).unwrap();
+            assert!(!address.place().contains("password"), "{address:?}");
+        }
+    }
 
     #[test]
     fn a_password_is_never_shown() {

@@ -25,6 +25,8 @@ const COUNTING: (&str, &str) = (
 
 /// The folder of our tables in a PostgreSQL database, which may belong to others as well.
 const SCHEMA: &str = "tollgate";
+/// The variable with the password of a server.
+const PASSWORD: &str = "TOLLGATE_STORE_PASSWORD";
 
 /// How long a PostgreSQL server may take to answer at first.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -134,7 +136,12 @@ pub(super) async fn open_server(address: &Address) -> Result<AnyPool, StoreError
     sqlx::any::install_default_drivers();
     let place = address.place();
     let failed = |source| StoreError::server(&place, "open", source);
-    let options = AnyConnectOptions::from_str(address.reveal()).map_err(failed)?;
+    // Where there is none, the driver looks into `PGPASSWORD` and `~/.pgpass`.
+    let address = match std::env::var(PASSWORD) {
+        Ok(password) if !password.is_empty() => address.with_password(&password),
+        Ok(_) | Err(_) => address.reveal().to_owned(),
+    };
+    let options = AnyConnectOptions::from_str(&address).map_err(failed)?;
     let pool = AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ANSWER)

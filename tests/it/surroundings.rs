@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::Sandbox;
+use crate::support::{FAST, SHORT, Sandbox, TOLERANT, config};
 
 #[test]
 fn in_a_workflow_the_comment_is_the_summary_and_the_outcome_an_output() {
@@ -28,6 +28,90 @@ fn in_a_workflow_the_comment_is_the_summary_and_the_outcome_an_output() {
     let outputs = fs::read_to_string(output).unwrap();
     assert!(outputs.contains("outcome<<"), "{outputs}");
     assert!(outputs.lines().any(|line| line == "fail"), "{outputs}");
+}
+
+/// What is in the environment of a workflow and for nobody else.
+const SECRETS: [&str; 9] = [
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_RUNTIME_TOKEN",
+    "GH_ENTERPRISE_TOKEN",
+    "GH_TOKEN",
+    "GITHUB_ENTERPRISE_TOKEN",
+    "GITHUB_TOKEN",
+    "PGPASSWORD",
+    "TOLLGATE_STORE_PASSWORD",
+];
+
+fn with_secrets() -> Vec<(&'static str, &'static Path)> {
+    let all = SECRETS.into_iter();
+    all.map(|name| (name, Path::new("hush-hush"))).collect()
+}
+
+#[test]
+fn what_is_measured_sees_no_password_and_no_token() {
+    let lines = "frontend:
+  - { name: web, build: sh build.sh, output: dist, install: { run: env > \"$MARKS/installed\", inputs: [build.sh] } }";
+    let project = Sandbox::with_service(&config(&[FAST], &[lines, SHORT, TOLERANT]));
+    let build = include_str!("../fixtures/build.sh");
+    let build = build.replacen('\n', "\nenv > \"$MARKS/built\"\n", 1);
+    project.write("build.sh", &build);
+    project.edit(
+        "tollgate.yml",
+        "exec python3",
+        "env > $MARKS/ran; exec python3",
+    );
+    project.edit(
+        "tollgate.yml",
+        "    ready:",
+        "    environment: { PGPASSWORD: the-apps-own }\n    ready:",
+    );
+    project.commit("what looks around");
+    let mut variables = with_secrets();
+    let store = project.outside("hush-hush.db");
+    variables.push(("TOLLGATE_STORE", &store));
+
+    project.run_with(&variables, &["check"]).exits(0);
+
+    for mark in ["installed", "built", "ran"] {
+        let seen = fs::read_to_string(project.marks().join(mark)).unwrap();
+        assert!(seen.contains("MARKS="), "{mark}: {seen}");
+        assert!(!seen.contains("hush-hush"), "{mark}: {seen}");
+        let own = seen.contains("PGPASSWORD=the-apps-own");
+        assert_eq!(own, mark == "ran", "{mark}: {seen}");
+    }
+}
+
+#[test]
+fn neither_a_compose_file_nor_a_login_gets_a_password_of_ours() {
+    let project = Sandbox::with_service(&config(&[FAST], &[SHORT, TOLERANT]));
+    project.write(
+        "compose.yml",
+        "services: { db: { image: busybox, environment: { A: \"${PGPASSWORD:?is not there}\" } } }",
+    );
+    project.edit(
+        "tollgate.yml",
+        "services:\n",
+        "compose: compose.yml\nservices:\n",
+    );
+    project
+        .run_with(&with_secrets(), &["check"])
+        .exits(2)
+        .says("is not there");
+
+    let session = "sessions:
+  ada:
+    service: app
+    request: POST /login
+    json: { user: ada, password: \"{{ env.PGPASSWORD }}\" }
+    token: $.token";
+    let endpoint = FAST.replace("GET /fast\n", "GET /fast\n    session: ada\n");
+    let text = config(&[&endpoint], &[session, SHORT, TOLERANT]);
+    project.write("tollgate.yml", &text);
+    project
+        .run_with(&with_secrets(), &["check"])
+        .exits(3)
+        .says("the environment variable `PGPASSWORD` is kept from what is measured");
 }
 
 #[test]

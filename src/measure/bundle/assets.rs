@@ -166,8 +166,14 @@ impl Found {
     /// The shipped file that a URL found in `page` means. A public base path and a query are
     /// ignored, because only the build knows them. The files of a host are ours only where more
     /// than the bare file name says so: `app.js` is everybody's.
+    /// A URL may write what a path has in it as `%5B`.
     pub(super) fn resolve(&self, page: &str, url: &str) -> Option<&File> {
         let url = url.split(['?', '#']).next().unwrap_or(url);
+        self.resolve_path(page, url)
+            .or_else(|| self.resolve_path(page, &unescaped(url)?))
+    }
+
+    fn resolve_path(&self, page: &str, url: &str) -> Option<&File> {
         if let Some(path) = path_at_host(url) {
             return self.by_end(path, true);
         }
@@ -195,6 +201,33 @@ impl Found {
             }
         }
     }
+}
+
+/// A URL with its `%5B` decoded; none where it has none, or is no text then.
+fn unescaped(url: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(url.len());
+    let mut rest = url.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+        match (first, byte) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    let has_changed = bytes.len() < url.len();
+    has_changed.then(|| String::from_utf8(bytes).ok()).flatten()
+}
+
+/// Whether a URL names a host.
+pub(super) fn has_host(url: &str) -> bool {
+    path_at_host(url).is_some()
 }
 
 /// The path of a URL that names a host, such as `https://cdn.example.com/a/b.js` and
@@ -321,6 +354,29 @@ mod tests {
             ["a.js", "level1.map", "old.js.map"]
         );
         assert_eq!(Vec::from_iter(found.maps), ["a.js.map", "gone.js.map"]);
+    }
+
+    #[test]
+    fn urls_are_decoded() {
+        let found = found(&["100%25.js", "chunks/[slug]/page.js", "é.js"]);
+        for (url, expected) in [
+            (
+                "/chunks/%5Bslug%5D/page.js?v=1",
+                Some("chunks/[slug]/page.js"),
+            ),
+            ("./chunks/[slug]/page.js", Some("chunks/[slug]/page.js")),
+            (
+                "//cdn.example.com/a/chunks/%5bslug%5d/page.js",
+                Some("chunks/[slug]/page.js"),
+            ),
+            ("/100%25.js", Some("100%25.js")),
+            ("/%C3%A9.js", Some("é.js")),
+            ("/%FF.js", None),
+            ("/%5", None),
+        ] {
+            let file = found.resolve("index.html", url);
+            assert_eq!(file.map(|file| file.path.as_str()), expected, "{url}");
+        }
     }
 
     #[test]

@@ -21,11 +21,12 @@ use crate::measure::plan::Frontend;
 use crate::measure::process::Supervisor;
 use crate::measure::process::step::{self, Step, StepError};
 use crate::measure::progress::Progress;
+use crate::measure::secrets;
 use crate::model::PhaseKind;
 use crate::model::evidence::{BundleEvidence, UNMAPPED};
 
 /// What is kept in the cache, and how it is found out; another number when either changes.
-const FORMAT: &str = "7";
+const FORMAT: &str = "8";
 /// Variables that say where and when something runs, and not what is built: they differ from one run
 /// to the next. Every other may be put into a build.
 const OF_THE_RUN: [&str; 31] = [
@@ -453,7 +454,9 @@ fn environment() -> BTreeMap<OsString, OsString> {
 }
 
 fn decides(name: &str) -> bool {
-    !OF_THE_RUN.contains(&name) && !OF_RUNS.iter().any(|start| name.starts_with(start))
+    !OF_THE_RUN.contains(&name)
+        && !secrets::is_ours(name)
+        && !OF_RUNS.iter().any(|start| name.starts_with(start))
 }
 
 /// What a stored run says of the same build.
@@ -504,6 +507,8 @@ mod tests {
             "PATH",
             "CI_JOB_ID",
             "TOLLGATE_STORE",
+            "GH_TOKEN",
+            "PGPASSWORD",
             "BUILD_ID",
         ] {
             assert!(!decides(name), "{name}");

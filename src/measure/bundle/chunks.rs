@@ -40,11 +40,34 @@ impl Chunk {
         self.source.as_deref().or(self.name.as_deref())
     }
 
-    /// Chunks for browsers without modules: a current browser never loads them.
-    fn is_legacy(&self) -> bool {
-        let name = self.name.as_deref().or(self.source.as_deref());
-        name.is_some_and(|name| stem(name).ends_with("-legacy"))
+    fn labels(&self) -> impl Iterator<Item = &str> {
+        [&self.name, &self.source]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
     }
+}
+
+/// Keys of the chunks for browsers without modules: what is there without `-legacy` in its name as
+/// well, and the polyfills of `@vitejs/plugin-legacy`, which have no such twin. A name alone says
+/// nothing: a page may be called so.
+fn for_old_browsers(chunks: &BTreeMap<String, Chunk>) -> BTreeSet<String> {
+    const ENDING: &str = "-legacy";
+    const POLYFILLS: [&str; 2] = ["polyfills-legacy", "legacy-polyfills-legacy"];
+    let labels: BTreeSet<&str> = chunks.values().flat_map(Chunk::labels).collect();
+    let is_legacy = |label: &str| {
+        let stem = stem(label);
+        let start = label.len() - label.rsplit('/').next().map_or(0, str::len);
+        let twin = stem
+            .strip_suffix(ENDING)
+            .map(|plain| format!("{}{plain}{}", &label[..start], &label[start + stem.len()..]));
+        POLYFILLS.contains(&stem) || twin.is_some_and(|twin| labels.contains(twin.as_str()))
+    };
+    chunks
+        .iter()
+        .filter(|(_, chunk)| chunk.labels().any(is_legacy))
+        .map(|(key, _)| key.clone())
+        .collect()
 }
 
 /// All chunks of a build; none when the build says nothing about them.
@@ -53,6 +76,7 @@ pub(super) struct Chunks {
     chunks: BTreeMap<String, Chunk>,
     names: BTreeMap<String, String>,
     owners: BTreeMap<String, String>,
+    legacy: BTreeSet<String>,
 }
 
 impl Chunks {
@@ -72,6 +96,7 @@ impl Chunks {
             }
         }
         Self {
+            legacy: for_old_browsers(&chunks),
             chunks,
             names,
             owners,
@@ -83,6 +108,21 @@ impl Chunks {
         let mut all = std::mem::take(&mut self.chunks);
         all.extend(others.chunks);
         *self = Self::new(all);
+    }
+
+    /// Takes as those for browsers without modules also the chunks of these files and what only they
+    /// may load: pages say so.
+    pub(super) fn leave_to_old_browsers(&mut self, files: &BTreeSet<String>) {
+        let owners: BTreeSet<String> = (files.iter())
+            .filter_map(|file| self.owners.get(file).cloned())
+            .collect();
+        let others = (self.chunks.iter())
+            .filter(|(key, chunk)| chunk.role == Role::Entry && !self.legacy.contains(*key))
+            .map(|(key, _)| key.clone())
+            .filter(|key| !owners.contains(key));
+        let by_others = self.reachable(others);
+        let by_old = self.reachable(owners.into_iter());
+        self.legacy.extend(by_old.difference(&by_others).cloned());
     }
 
     /// Whether the build said nothing.
@@ -124,7 +164,7 @@ impl Chunks {
     fn with_role(&self, role: Role) -> impl Iterator<Item = (&str, &Chunk)> {
         self.chunks
             .iter()
-            .filter(move |(_, chunk)| chunk.role == role && !chunk.is_legacy())
+            .filter(move |(key, chunk)| chunk.role == role && !self.legacy.contains(*key))
             .map(|(key, chunk)| (key.as_str(), chunk))
     }
 
@@ -180,9 +220,9 @@ impl Chunks {
     /// Every file that some page or route loads.
     pub(super) fn current_files(&self) -> BTreeSet<String> {
         self.chunks
-            .values()
-            .filter(|chunk| !chunk.is_legacy())
-            .flat_map(|chunk| chunk.files.iter().cloned())
+            .iter()
+            .filter(|(key, _)| !self.legacy.contains(*key))
+            .flat_map(|(_, chunk)| chunk.files.iter().cloned())
             .collect()
     }
 
@@ -210,6 +250,48 @@ mod tests {
             on_demand: owned(on_demand),
             ..Chunk::default()
         }
+    }
+
+    #[test]
+    fn a_name_that_ends_in_legacy_is_for_old_browsers_where_it_has_a_twin() {
+        let named = |name: Option<&str>, source: &str, role: Role| Chunk {
+            name: name.map(str::to_owned),
+            source: Some(source.to_owned()),
+            role,
+            ..chunk(&[&format!("{source}.js")], &[], &[])
+        };
+        let mut chunks = Chunks::new(BTreeMap::from([
+            (
+                "a".to_owned(),
+                named(Some("index"), "index.html", Role::Entry),
+            ),
+            (
+                "b".to_owned(),
+                named(Some("index"), "index-legacy.html", Role::Entry),
+            ),
+            ("c".to_owned(), named(Some("old"), "src/old.js", Role::Lazy)),
+            (
+                "d".to_owned(),
+                named(Some("old-legacy"), "src/x.js", Role::Lazy),
+            ),
+            (
+                "e".to_owned(),
+                named(None, "src/checkout-legacy.js", Role::Lazy),
+            ),
+            ("f".to_owned(), named(None, "other/checkout.js", Role::Lazy)),
+            (
+                "g".to_owned(),
+                named(None, "vite/legacy-polyfills-legacy", Role::Entry),
+            ),
+            ("h".to_owned(), named(None, "src/only-old.js", Role::Entry)),
+        ]));
+        let keys = |chunks: &Chunks| -> Vec<String> {
+            let all = chunks.entries().chain(chunks.lazy());
+            all.map(|(key, _)| key.to_owned()).collect()
+        };
+        assert_eq!(keys(&chunks), ["a", "h", "c", "e", "f"]);
+        chunks.leave_to_old_browsers(&BTreeSet::from(["src/only-old.js.js".to_owned()]));
+        assert_eq!(keys(&chunks), ["a", "c", "e", "f"]);
     }
 
     #[test]

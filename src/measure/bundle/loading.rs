@@ -13,6 +13,7 @@ use crate::model::evidence::Load;
 
 use super::assets::{self, File, Found, Kind};
 use super::chunks::Chunks;
+use super::import_map::ImportMap;
 use super::metafile::{self, Contributions};
 use super::pages::{self, When};
 use super::sources::normalise;
@@ -95,8 +96,30 @@ pub(super) fn read(
             Err(why) => skipped.push(unreadable(&shown(&path, frontend), &why)),
         }
     }
+    if !said.chunks.is_empty() {
+        said.chunks.leave_to_old_browsers(&legacy_files(found));
+    }
     report_missing(&said.chunks, found, skipped);
     said
+}
+
+/// Scripts that pages load only in browsers without modules.
+fn legacy_files(found: &Found) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for page in found
+        .shipped
+        .iter()
+        .filter(|file| Kind::of(&file.path) == Kind::Page)
+    {
+        let html = fs::read(&page.disk).unwrap_or_default();
+        if memmem::find(&html, b"nomodule").is_some() {
+            let links = pages::links(&String::from_utf8_lossy(&html)).into_iter();
+            let legacy = links.filter(|link| link.when == When::Legacy);
+            let legacy = legacy.filter_map(|link| found.resolve(&page.path, &link.url));
+            files.extend(legacy.map(|file| file.path.clone()));
+        }
+    }
+    files
 }
 
 /// The lists of chunks that Vite left under another name at the top of the output: `manifest.json`
@@ -221,6 +244,8 @@ pub(super) struct EntryFiles {
     pub(super) is_lazy: bool,
     /// Scripts and styles that load with it; of a lazy one, those no entry has loaded before.
     pub(super) files: BTreeSet<String>,
+    /// Why that is not known, where it is not: no answer is not "nothing".
+    pub(super) unknown: Option<String>,
 }
 
 /// When every file loads.
@@ -245,14 +270,10 @@ pub(super) fn classify(
 ) -> Loading {
     let chunks = &said.chunks;
     let read = Scripts { found, mentions };
-    let mut pages = from_pages(&read, chunks);
-    let mut entries: Vec<EntryFiles> = std::mem::take(&mut pages.entries)
-        .into_iter()
-        .filter(|entry| !entry.files.is_empty())
-        .collect();
+    let mut pages = from_pages(&read, chunks, skipped);
+    let mut entries = std::mem::take(&mut pages.entries);
     let workers = read.all_workers();
     entries.extend(unpaged_entries(chunks, &entries, found, &workers));
-    let unknown = why_unknown(&entries, &pages, chunks, found);
     let initial: BTreeSet<String> = entries.iter().flat_map(|it| it.files.clone()).collect();
 
     let later = if chunks.is_empty() {
@@ -277,6 +298,17 @@ pub(super) fn classify(
             .files
             .retain(|path| is_code(path) && found.file(path).is_some());
     }
+    let loaded: BTreeSet<&String> = (entries.iter().flat_map(|entry| &entry.files))
+        .chain(chunks.files())
+        .chain(&workers)
+        .chain(&pages.legacy)
+        .collect();
+    let orphan = (found.shipped.iter())
+        .find(|file| Kind::of(&file.path) == Kind::Script && !loaded.contains(&file.path));
+    let orphan = orphan.map(|file| file.path.as_str());
+    say_what_is_unknown(&mut entries, &pages, orphan);
+    let unknown = entries.iter().find_map(|entry| entry.unknown.clone());
+    let unknown = unknown.or_else(|| why_unknown(&entries, &pages, chunks, found));
     Loading {
         loads,
         entries,
@@ -284,34 +316,52 @@ pub(super) fn classify(
     }
 }
 
-/// Why nobody knows what loads first; none where some page or entry says so, or a page that says
-/// that it loads nothing.
+/// Says of every page that loads no script of the output why that may not be all: what it asks for
+/// is not told apart, or `orphan`, a script that nobody loads, may be what it loads.
+fn say_what_is_unknown(entries: &mut [EntryFiles], pages: &Pages, orphan: Option<&str>) {
+    let has_script = |entry: &EntryFiles| {
+        let mut files = entry.files.iter();
+        files.any(|path| Kind::of(path) == Kind::Script)
+    };
+    let is_any_told = (entries.iter()).any(|entry| !entry.is_lazy && has_script(entry));
+    for (entry, page) in entries.iter_mut().zip(&pages.doubts) {
+        let why = match (&page.unknown, orphan) {
+            (Some(why), _) => Some(why.clone()),
+            _ if has_script(entry) => None,
+            (None, Some(_)) if page.elsewhere.is_some() => page.elsewhere.clone(),
+            (None, Some(orphan)) if page.may_load || !is_any_told => Some(format!(
+                "`{}` loads no script of the output, and nothing says what loads `{orphan}`",
+                page.path
+            )),
+            (None, _) => page.later.clone(),
+        };
+        entry.unknown = why.map(|why| not_known(&why));
+    }
+}
+
+fn not_known(why: &str) -> String {
+    format!(
+        "what loads first is not known: {why}; leave a page that loads it in `output`, or name the \
+         stats of webpack or Rspack or the metafile of esbuild as `stats`"
+    )
+}
+
+/// Why nobody knows what loads first, where there is no page; none where some entry says so.
 fn why_unknown(
     entries: &[EntryFiles],
     pages: &Pages,
     chunks: &Chunks,
     found: &Found,
 ) -> Option<String> {
-    let is_shipped = |path: &String| is_code(path) && found.file(path).is_some();
-    let is_told = entries
-        .iter()
-        .any(|entry| entry.files.iter().any(is_shipped));
+    let is_told = (entries.iter()).any(|entry| !entry.is_lazy && !entry.files.is_empty());
     let has_code = found.shipped.iter().any(|file| is_code(&file.path));
-    if is_told || !has_code {
+    if is_told || !has_code || !pages.doubts.is_empty() {
         return None;
     }
-    let why = match (&pages.elsewhere, pages.count, chunks.is_empty()) {
-        (Some(why), _, _) => why.as_str(),
-        (None, 0, true) => "the build left neither a page nor a list of its chunks",
-        (None, 0, false) => {
-            "the build left no page, and its list of chunks names no entry that is shipped"
-        }
-        (None, _, _) => return None,
-    };
-    Some(format!(
-        "what loads first is not known: {why}; leave a page that loads it in `output`, or name the \
-         stats of webpack or Rspack or the metafile of esbuild as `stats`"
-    ))
+    Some(not_known(match chunks.is_empty() {
+        true => "the build left neither a page nor a list of its chunks",
+        false => "the build left no page, and its list of chunks names no entry that is shipped",
+    }))
 }
 
 /// Whether a page loads the runtime of webpack or Rspack, which names the chunks it loads later by
@@ -367,6 +417,7 @@ fn unpaged_entries(
             .cloned(),
             is_lazy: false,
             files,
+            unknown: None,
         })
         .collect()
 }
@@ -410,12 +461,14 @@ fn lazy_entries(
             own: None,
             is_lazy: true,
             files,
+            unknown: None,
         })
         .collect()
 }
 
-/// Files that all of these load; none when there is none of them.
-fn in_all<'a>(mut entries: impl Iterator<Item = &'a EntryFiles>) -> Option<BTreeSet<String>> {
+/// Files that all of these load that load any; none when there is none of them.
+fn in_all<'a>(entries: impl Iterator<Item = &'a EntryFiles>) -> Option<BTreeSet<String>> {
+    let mut entries = entries.filter(|entry| !entry.files.is_empty());
     let first = entries.next()?.files.clone();
     Some(entries.fold(first, |common, entry| {
         common.intersection(&entry.files).cloned().collect()
@@ -443,10 +496,12 @@ fn lazy_by_scan(
             file: Some(file.path.clone()),
             own: None,
             is_lazy: true,
-            files: with_imports(vec![file], read)
+            files: with_imports(vec![file], read, None)
+                .files
                 .difference(&loaded)
                 .cloned()
                 .collect(),
+            unknown: None,
         })
         .collect()
 }
@@ -455,20 +510,34 @@ fn lazy_by_scan(
 #[derive(Debug, Default)]
 struct Pages {
     entries: Vec<EntryFiles>,
+    /// What each of these may load besides.
+    doubts: Vec<Doubts>,
     legacy: BTreeSet<String>,
-    /// What scripts in pages import dynamically.
+    /// What scripts in pages import dynamically, and islands that load when they are looked at.
     later: BTreeSet<String>,
-    /// How many pages there are.
-    count: usize,
-    /// What a page loads that is not told apart or not in the output.
-    elsewhere: Option<String>,
 }
 
-/// Reads every page: its scripts, preloads and styles, what its own modules import, and what all
-/// those import statically.
-fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
+/// What may load with a page besides what is told.
+#[derive(Debug)]
+struct Doubts {
+    /// The page.
+    path: String,
+    /// A module that it needs and that nobody finds.
+    unknown: Option<String>,
+    /// A script that it names and that is not in the output.
+    elsewhere: Option<String>,
+    /// A dynamic import of which it is not told when it runs.
+    later: Option<String>,
+    /// Whether its own scripts may load others.
+    may_load: bool,
+}
+
+/// Reads every page: its scripts, preloads and styles, what its own scripts import as they run, and
+/// what all those import statically.
+fn from_pages(read: &Scripts<'_>, chunks: &Chunks, skipped: &mut Vec<String>) -> Pages {
     let found = read.found;
     let mut pages = Pages::default();
+    let mut missing = BTreeMap::new();
     for page in &found.shipped {
         if Kind::of(&page.path) != Kind::Page {
             continue;
@@ -477,40 +546,70 @@ fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
             continue;
         };
         let html = String::from_utf8_lossy(&html);
-        pages.count += 1;
-        let mut named: Vec<&File> = Vec::new();
         let (links, inline) = (pages::links(&html), pages::inline_scripts(&html));
-        let first = links.iter().filter(|link| link.when == When::First);
-        let modules = inline.iter().filter(|script| script.is_module);
-        let imported: Vec<String> = modules
-            .flat_map(|script| imports_of(script.code.as_bytes(), scan::Kind::Static))
-            .collect();
-        for url in first.map(|link| &link.url).chain(&imported) {
-            match found.resolve(&page.path, url) {
-                Some(file) => named.push(file),
-                None if is_script_url(url) => {
-                    pages.elsewhere.get_or_insert_with(|| {
-                        format!("`{}` loads `{url}`, which is not in the output", page.path)
-                    });
+        let may_load = |script: &pages::Inline<'_>| {
+            (LOADERS.iter()).any(|word| memmem::find(script.code.as_bytes(), word).is_some())
+        };
+        let mut doubts = Doubts {
+            path: page.path.clone(),
+            unknown: None,
+            elsewhere: None,
+            later: None,
+            may_load: inline.iter().any(may_load),
+        };
+        let mut named: Vec<&File> = Vec::new();
+        for link in &links {
+            match (link.when, found.resolve(&page.path, &link.url)) {
+                (When::First, Some(file)) => named.push(file),
+                (When::Later, Some(file)) => {
+                    pages.later.insert(file.path.clone());
                 }
-                None => {}
+                (When::Legacy, Some(file)) => {
+                    pages.legacy.insert(file.path.clone());
+                }
+                (When::First, None) if is_script_url(&link.url) => {
+                    doubts.elsewhere.get_or_insert_with(|| {
+                        format!(
+                            "`{}` loads `{}`, which is not in the output",
+                            page.path, link.url
+                        )
+                    });
+                    if !assets::has_host(&link.url) {
+                        missing.entry(link.url.clone()).or_insert(&page.path);
+                    }
+                }
+                (When::First | When::Later | When::Legacy, None) => {}
             }
         }
-        let legacy = links.iter().filter(|link| link.when == When::Legacy);
-        let legacy = legacy.filter_map(|link| found.resolve(&page.path, &link.url));
-        pages.legacy.extend(legacy.map(|file| file.path.clone()));
-        for url in inline
-            .iter()
-            .flat_map(|script| Mentions::read(script.code.as_bytes()).on_demand)
-        {
-            pages.elsewhere.get_or_insert_with(|| {
-                format!(
-                    "a script in `{}` imports `{url}` dynamically, and nobody says when",
-                    page.path
-                )
-            });
-            let file = found.resolve(&page.path, &url);
-            pages.later.extend(file.map(|file| file.path.clone()));
+        let map = Map {
+            page: &page.path,
+            targets: ImportMap::read(&pages::import_maps(&html)),
+        };
+        for script in &inline {
+            for import in scan::imports(script.code) {
+                let is_static = import.kind == scan::Kind::Static;
+                if import.kind == scan::Kind::Require || (is_static && !script.is_module) {
+                    continue;
+                }
+                let meant = map.resolve(read, &page.path, &import.specifier);
+                match (meant, is_static || import.functions == 0) {
+                    (Meant::File(file), true) => named.push(file),
+                    (Meant::File(file), false) => {
+                        doubts.later.get_or_insert_with(|| {
+                            format!(
+                                "a script in `{}` imports `{}` dynamically, and nobody says when",
+                                page.path, import.specifier
+                            )
+                        });
+                        pages.later.insert(file.path.clone());
+                    }
+                    // What is not there fails where it is imported, and may be meant to.
+                    (Meant::Nothing(why), _) if is_static => {
+                        doubts.unknown.get_or_insert(why);
+                    }
+                    (Meant::Nothing(_) | Meant::Elsewhere, _) => {}
+                }
+            }
         }
         // The bundler knows the scripts that a script imports; styles load where a page says so.
         let known: BTreeSet<String> = named
@@ -520,34 +619,116 @@ fn from_pages(read: &Scripts<'_>, chunks: &Chunks) -> Pages {
             .filter(|path| Kind::of(path) == Kind::Script)
             .collect();
         named.extend(known.iter().filter_map(|path| found.file(path)));
+        let loads = with_imports(named, read, Some(&map));
+        doubts.unknown = doubts.unknown.or(loads.missing);
+        pages.doubts.push(doubts);
         pages.entries.push(EntryFiles {
             source: Some(page.path.clone()),
             file: None,
             own: None,
             is_lazy: false,
-            files: with_imports(named, read),
+            files: loads.files,
+            unknown: None,
         });
     }
+    skipped.extend(missing.into_iter().map(|(url, page)| {
+        format!("`{page}` loads `{url}`, which is not in the output, so that it is not counted")
+    }));
     pages
 }
+
+/// What a script in a page needs to load another: an import, or an element that loads it.
+const LOADERS: [&[u8]; 6] = [
+    b"import",
+    b"createElement",
+    b"write(",
+    b"innerHTML",
+    b"insertAdjacentHTML",
+    b"eval(",
+];
 
 fn is_script_url(url: &str) -> bool {
     Kind::of(url.split(['?', '#']).next().unwrap_or(url)) == Kind::Script
 }
 
-/// These files and all that they import statically.
-fn with_imports<'a>(mut open: Vec<&'a File>, read: &Scripts<'a>) -> BTreeSet<String> {
-    let mut files = BTreeSet::new();
+/// The import map of a page.
+#[derive(Debug)]
+struct Map<'p> {
+    page: &'p str,
+    targets: ImportMap,
+}
+
+/// What a specifier stands for.
+enum Meant<'a> {
+    File(&'a File),
+    /// What is not ours: of another host, or a file that the output never had.
+    Elsewhere,
+    /// Nothing that a browser finds, and why.
+    Nothing(String),
+}
+
+impl Map<'_> {
+    fn resolve<'a>(&self, read: &Scripts<'a>, importer: &str, specifier: &str) -> Meant<'a> {
+        let mapped = self.targets.resolve(importer, specifier);
+        let (from, url) = match &mapped {
+            Some(target) => (self.page, target.as_str()),
+            None => (importer, specifier),
+        };
+        let is_path = url.starts_with(['.', '/']);
+        if let Some(file) = (is_path || assets::has_host(url))
+            .then(|| read.found.resolve(from, url))
+            .flatten()
+        {
+            return Meant::File(file);
+        }
+        // `data:` and its like load nothing; a text with other letters was misread.
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"@/._-#~$".contains(&byte);
+        let is_bare = !is_path && !url.is_empty() && url.bytes().all(is_name);
+        match (is_path, is_bare, self.targets.is_empty()) {
+            (true, _, false) if !assets::has_host(url) => Meant::Nothing(format!(
+                "`{importer}` imports `{specifier}`, which is not in the output"
+            )),
+            (false, true, _) => Meant::Nothing(format!(
+                "`{importer}` imports `{specifier}`, and no import map of `{}` says what that is",
+                self.page
+            )),
+            (true | false, _, _) => Meant::Elsewhere,
+        }
+    }
+}
+
+/// What loads with some files.
+#[derive(Debug, Default)]
+struct Loads {
+    files: BTreeSet<String>,
+    /// What one of them imports and nobody finds.
+    missing: Option<String>,
+}
+
+/// These files and all that they import statically, by the import map of the page that loads them.
+fn with_imports<'a>(mut open: Vec<&'a File>, read: &Scripts<'a>, map: Option<&Map<'_>>) -> Loads {
+    let mut loads = Loads::default();
     while let Some(file) = open.pop() {
-        if files.insert(file.path.clone()) {
-            match Kind::of(&file.path) {
-                Kind::Script => open.extend(read.imported(file)),
-                Kind::Style => open.extend(imported_styles(file, read.found)),
-                Kind::Page | Kind::Other => {}
+        if loads.files.insert(file.path.clone()) {
+            match (Kind::of(&file.path), map) {
+                (Kind::Script, None) => open.extend(read.imported(file)),
+                (Kind::Script, Some(map)) => {
+                    for specifier in read.static_imports(file) {
+                        match map.resolve(read, &file.path, &specifier) {
+                            Meant::File(file) => open.push(file),
+                            Meant::Elsewhere => {}
+                            Meant::Nothing(why) => {
+                                loads.missing.get_or_insert(why);
+                            }
+                        }
+                    }
+                }
+                (Kind::Style, _) => open.extend(imported_styles(file, read.found)),
+                (Kind::Page | Kind::Other, _) => {}
             }
         }
     }
-    files
+    loads
 }
 
 /// What a built script loads later.
@@ -564,7 +745,9 @@ impl Mentions {
     /// worth a look first.
     pub(super) fn read(code: &[u8]) -> Self {
         let imports = match may_import_dynamically(code) {
-            true => imports_of(code, scan::Kind::Dynamic),
+            true => imports_of(code, scan::Kind::Dynamic)
+                .filter(|it| is_path(it))
+                .collect(),
             false => Vec::new(),
         };
         Self {
@@ -590,14 +773,15 @@ fn may_import_dynamically(code: &[u8]) -> bool {
     })
 }
 
-/// Relative and absolute paths that a script imports in that way.
-fn imports_of(code: &[u8], kind: scan::Kind) -> Vec<String> {
-    let imports = scan::imports(&String::from_utf8_lossy(code));
-    let wanted = imports.into_iter().filter(|import| import.kind == kind);
-    wanted
-        .map(|import| import.specifier)
-        .filter(|specifier| specifier.starts_with(['.', '/']))
-        .collect()
+/// What a script imports in that way.
+fn imports_of(code: &[u8], kind: scan::Kind) -> impl Iterator<Item = String> {
+    let imports = scan::imports(&String::from_utf8_lossy(code)).into_iter();
+    let wanted = imports.filter(move |import| import.kind == kind);
+    wanted.map(|import| import.specifier)
+}
+
+fn is_path(specifier: &str) -> bool {
+    specifier.starts_with(['.', '/'])
 }
 
 /// The scripts of a build, and what they say.
@@ -623,16 +807,25 @@ impl<'a> Scripts<'a> {
         }
     }
 
-    /// Scripts that a script imports statically.
-    fn imported(&self, file: &File) -> Vec<&'a File> {
+    /// What a script imports statically, as it names it.
+    fn static_imports(&self, file: &File) -> Vec<String> {
         let code = fs::read(&file.disk).unwrap_or_default();
         // Looking for a word is much faster than taking a script apart.
         if memmem::find(&code, b"import").is_none() && memmem::find(&code, b"export").is_none() {
             return Vec::new();
         }
-        let imports = imports_of(&code, scan::Kind::Static);
+        imports_of(&code, scan::Kind::Static).collect()
+    }
+
+    /// Scripts that a script imports statically, where no page says what names mean.
+    fn imported(&self, file: &File) -> Vec<&'a File> {
+        let imports = self.static_imports(file);
         let resolve = |specifier: &String| self.found.resolve(&file.path, specifier);
-        imports.iter().filter_map(resolve).collect()
+        imports
+            .iter()
+            .filter(|it| is_path(it))
+            .filter_map(resolve)
+            .collect()
     }
 
     /// Scripts that a script imports dynamically.

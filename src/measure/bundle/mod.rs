@@ -16,12 +16,14 @@ mod configured;
 mod deferrable;
 mod flags;
 mod gzip;
+mod import_map;
 mod imports;
 mod loading;
 mod lockfile;
 mod manifest;
 mod metafile;
 mod names;
+mod nesting;
 mod pages;
 mod pairing;
 mod resolve;
@@ -315,13 +317,13 @@ fn load_of(entry: loading::EntryFiles, assets: &[Asset]) -> EntryLoad {
         name: entry.source.or(named_after).unwrap_or_default(),
         file: entry.file,
         on_demand: entry.is_lazy,
+        unknown: entry.unknown,
         files: entry.files.into_iter().collect(),
     }
 }
 
 /// The samples of one frontend, all in gzip bytes: initial load of the heaviest page or entry, total,
-/// the size of each asset, what each dynamic import loads, and the initial load of each entry where
-/// there are several.
+/// the size of each asset, what each dynamic import loads, and the initial load of each page or entry.
 /// Sizes do not depend on a block, so each has a single value.
 pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, Samples> {
     let first = evidence.first_loads();
@@ -348,15 +350,14 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
             .iter()
             .map(|asset| (MetricId::asset(frontend, &asset.name), asset.gzip)),
     );
-    if first.clone().count() > 1 {
-        sizes.extend(first.flat_map(|entry| {
-            [
-                (Metric::InitialJs, entry.js),
-                (Metric::InitialCss, entry.css),
-            ]
-            .map(|(metric, bytes)| (MetricId::entry(frontend, &entry.name, metric), bytes))
-        }));
-    }
+    let known = first.filter(|entry| entry.unknown.is_none());
+    sizes.extend(known.flat_map(|entry| {
+        [
+            (Metric::InitialJs, entry.js),
+            (Metric::InitialCss, entry.css),
+        ]
+        .map(|(metric, bytes)| (MetricId::entry(frontend, &entry.name, metric), bytes))
+    }));
     let later = evidence.entries.iter().filter(|entry| entry.on_demand);
     sizes.extend(later.map(|entry| {
         let id = MetricId::entry(frontend, &entry.name, Metric::OnDemand);
@@ -370,14 +371,21 @@ pub fn samples(frontend: &str, evidence: &BundleEvidence) -> BTreeMap<MetricId, 
 
 /// The metrics of one frontend that have no sample, and why.
 pub fn unknown<'e>(
-    frontend: &str,
+    frontend: &'e str,
     evidence: &'e BundleEvidence,
 ) -> impl Iterator<Item = (MetricId, &'e str)> {
-    let ids = [Metric::InitialJs, Metric::InitialCss];
-    let ids = ids.map(|metric| MetricId::bundle(frontend, metric));
-    let why = evidence.first_load_unknown.as_deref();
-    why.into_iter()
-        .flat_map(move |why| ids.clone().map(|id| (id, why)))
+    const METRICS: [Metric; 2] = [Metric::InitialJs, Metric::InitialCss];
+    let of_frontend = evidence.first_load_unknown.iter().flat_map(move |why| {
+        METRICS.map(|metric| (MetricId::bundle(frontend, metric), why.as_str()))
+    });
+    let first = evidence.entries.iter().filter(|entry| !entry.on_demand);
+    let of_pages = first.flat_map(move |page| {
+        let why = page.unknown.as_deref();
+        let ids = METRICS.map(|metric| MetricId::entry(frontend, &page.name, metric));
+        why.into_iter()
+            .flat_map(move |why| ids.clone().map(|id| (id, why)))
+    });
+    of_frontend.chain(of_pages)
 }
 
 fn sum<'a>(assets: impl Iterator<Item = &'a Asset>) -> u64 {

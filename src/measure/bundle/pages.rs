@@ -1,5 +1,5 @@
-//! What an HTML page loads: its scripts, module preloads and style sheets, and the scripts it
-//! holds itself.
+//! What an HTML page loads: its scripts, module preloads and style sheets, the islands of Astro, and
+//! the scripts and import maps it holds itself.
 //!
 //! Must not look at what these files are or whether they exist.
 
@@ -8,6 +8,8 @@
 pub(super) enum When {
     /// By every current browser.
     First,
+    /// When something of the page is looked at.
+    Later,
     /// Only by browsers without modules.
     Legacy,
 }
@@ -23,7 +25,21 @@ pub(super) struct Link {
 
 /// Scripts, module preloads and style sheets of a page.
 pub(super) fn links(html: &str) -> Vec<Link> {
-    tags(html).into_iter().filter_map(link_of).collect()
+    tags(html).into_iter().flat_map(links_of).collect()
+}
+
+/// The import maps of a page, as it has them.
+pub(super) fn import_maps(html: &str) -> Vec<&str> {
+    let is_map = |tag: &Tag<'_>| {
+        let kind = tag.value("type").unwrap_or_default().trim_ascii();
+        // The second is that of es-module-shims.
+        tag.name == "script"
+            && ["importmap", "importmap-shim"]
+                .iter()
+                .any(|it| kind.eq_ignore_ascii_case(it))
+    };
+    let tags = tags(html).into_iter().filter(is_map);
+    tags.map(|tag| tag.text).collect()
 }
 
 /// The module scripts of a page, as it names them.
@@ -31,7 +47,7 @@ pub(super) fn scripts_of(html: &str) -> Vec<String> {
     tags(html)
         .into_iter()
         .filter(|tag| tag.name == "script")
-        .filter_map(|tag| Some(tag.value("src")?.to_owned()))
+        .filter_map(|tag| tag.value("src").map(decoded))
         .collect()
 }
 
@@ -63,7 +79,74 @@ fn inline_of(tag: Tag<'_>) -> Option<Inline<'_>> {
     })
 }
 
-fn link_of(tag: Tag<'_>) -> Option<Link> {
+fn links_of(tag: Tag<'_>) -> Vec<Link> {
+    match tag.name.as_str() {
+        ISLAND => island(&tag),
+        _ => link_of(&tag).into_iter().collect(),
+    }
+}
+
+/// What an island of Astro imports, by when it comes alive.
+fn island(tag: &Tag<'_>) -> Vec<Link> {
+    let when = match tag.value("client") {
+        Some("load" | "idle" | "only") => When::First,
+        // `visible`, `media`, and what an integration adds.
+        Some(_) => When::Later,
+        None => return Vec::new(),
+    };
+    ["component-url", "renderer-url", "before-hydration-url"]
+        .into_iter()
+        .filter_map(|name| tag.value(name))
+        .filter(|url| !url.is_empty())
+        .map(|url| Link {
+            url: decoded(url),
+            when,
+        })
+        .collect()
+}
+
+/// An attribute without its entities.
+fn decoded(value: &str) -> String {
+    /// Those that a URL may have in it.
+    const NAMED: [(&str, char); 6] = [
+        ("amp", '&'),
+        ("quot", '"'),
+        ("apos", '\''),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("sol", '/'),
+    ];
+    let mut text = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once('&') {
+        text.push_str(before);
+        let entity = after.split_once(';').and_then(|(name, after)| {
+            let named = NAMED.iter().find(|(known, _)| *known == name);
+            let code = || {
+                let number = name.strip_prefix('#')?;
+                let code = match number.strip_prefix(['x', 'X']) {
+                    Some(hex) => u32::from_str_radix(hex, 16),
+                    None => number.parse(),
+                };
+                char::from_u32(code.ok()?)
+            };
+            Some((named.map(|(_, it)| *it).or_else(code)?, after))
+        });
+        match entity {
+            Some((decoded, after)) => {
+                text.push(decoded);
+                rest = after;
+            }
+            None => {
+                text.push('&');
+                rest = after;
+            }
+        }
+    }
+    text + rest
+}
+
+fn link_of(tag: &Tag<'_>) -> Option<Link> {
     let (url, when) = match tag.name.as_str() {
         "script" if tag.value("nomodule").is_some() => (
             tag.value("src").or_else(|| tag.value("data-src"))?,
@@ -85,7 +168,7 @@ fn link_of(tag: Tag<'_>) -> Option<Link> {
         _ => return None,
     };
     Some(Link {
-        url: url.to_owned(),
+        url: decoded(url),
         when,
     })
 }
@@ -108,7 +191,10 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// The `script` and `link` tags of a page, comments left out.
+/// The element that Astro makes of a component with a script.
+const ISLAND: &str = "astro-island";
+
+/// The `script`, `link` and island tags of a page, comments left out.
 fn tags(html: &str) -> Vec<Tag<'_>> {
     let mut tags = Vec::new();
     let mut rest = html;
@@ -119,11 +205,11 @@ fn tags(html: &str) -> Vec<Tag<'_>> {
             continue;
         }
         let end = rest
-            .find(|c: char| !c.is_ascii_alphanumeric())
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
             .unwrap_or(rest.len());
         let name = rest[..end].to_ascii_lowercase();
         rest = &rest[end..];
-        if name == "script" || name == "link" {
+        if ["script", "link", ISLAND].contains(&name.as_str()) {
             let (attributes, after) = attributes(rest);
             rest = after;
             let mut text = "";
@@ -224,6 +310,32 @@ mod tests {
             <LINK REL="StyleSheet" HREF="a.css"><link rel=PRELOAD as=Script href="b.js">"#;
         let urls: Vec<String> = links(html).into_iter().map(|link| link.url).collect();
         assert_eq!(urls, ["a.js", "a.css", "b.js"]);
+    }
+
+    #[test]
+    fn islands_load_by_when_they_come_alive() {
+        let html = r#"<astro-island uid="1" component-url="/C.js" renderer-url="/r.js" props="{&quot;a&quot;:[0,1]}"
+            client="load"><p>a</p></astro-island><astro-island component-url="/V.js" renderer-url=""
+            client="visible"></astro-island><astro-island client=only before-hydration-url=/b.js>"#;
+        let found: Vec<(String, When)> = links(html)
+            .into_iter()
+            .map(|link| (link.url, link.when))
+            .collect();
+        let expected = [
+            ("/C.js", When::First),
+            ("/r.js", When::First),
+            ("/V.js", When::Later),
+            ("/b.js", When::First),
+        ];
+        assert_eq!(found, expected.map(|(url, when)| (url.to_owned(), when)));
+    }
+
+    #[test]
+    fn entities_in_attributes_are_decoded() {
+        let html = r#"<script src="/a.js?x=1&amp;y=2"></script><script src="&#x2f;b&#46;js&unknown;&"></script>"#;
+        let urls: Vec<String> = links(html).into_iter().map(|link| link.url).collect();
+        assert_eq!(urls, ["/a.js?x=1&y=2", "/b.js&unknown;&"]);
+        assert_eq!(scripts_of(html), urls);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Knows comments, strings, templates and regular expressions, and starts afresh after every
 //! line that it misread. Must not resolve anything: a specifier stays the text it is.
 
+use super::nesting::Nesting;
+
 /// How a module is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -27,6 +29,8 @@ pub(super) struct Import {
     pub(super) clause: String,
     /// The statement on one line.
     pub(super) statement: String,
+    /// In how many functions it is that are not called on the spot: with none it runs with the script.
+    pub(super) functions: usize,
 }
 
 /// A word of the code, outside of comments, strings and import statements.
@@ -136,6 +140,7 @@ struct Scanner<'a> {
     brackets: Vec<bool>,
     /// Whether the last closing bracket ended such a condition.
     was_condition: bool,
+    nesting: Nesting<'a>,
     imports: Vec<Import>,
 }
 
@@ -151,6 +156,7 @@ impl<'a> Scanner<'a> {
             templates: Vec::new(),
             brackets: Vec::new(),
             was_condition: false,
+            nesting: Nesting::default(),
             imports: Vec::new(),
         }
     }
@@ -164,6 +170,7 @@ impl<'a> Scanner<'a> {
             let byte = self.byte(self.at);
             match byte {
                 b'\n' => {
+                    self.nesting.line_ends(self.last);
                     self.line += 1;
                     self.at += 1;
                 }
@@ -195,6 +202,7 @@ impl<'a> Scanner<'a> {
             b')' => self.was_condition = self.brackets.pop().unwrap_or(false),
             _ => {}
         }
+        self.nest(byte);
         self.code(byte);
         let Some(open) = self.templates.last_mut() else {
             return;
@@ -206,6 +214,30 @@ impl<'a> Scanner<'a> {
                 self.template();
             }
             (b'}', _) => *open -= 1,
+            _ => {}
+        }
+    }
+
+    /// Follows the functions that the code is in.
+    fn nest(&mut self, byte: u8) {
+        match byte {
+            b'(' | b'[' | b'{' => {
+                let before = &self.text[..self.at - 1];
+                (self.nesting).open(byte, self.last_word, before, self.imports.len());
+            }
+            // The end of an expression in a template is none of a block.
+            b'}' if self.templates.last() == Some(&0) => {}
+            b')' | b']' | b'}' => {
+                if let Some(from) = self.nesting.close(byte, &self.text[self.at..]) {
+                    for import in self.imports.iter_mut().skip(from) {
+                        import.functions = import.functions.saturating_sub(1);
+                    }
+                }
+            }
+            b'>' if self.text[..self.at].ends_with("=>") => {
+                self.nesting.arrow(self.imports.len());
+            }
+            b',' | b';' => self.nesting.separate(),
             _ => {}
         }
     }
@@ -403,6 +435,7 @@ impl<'a> Scanner<'a> {
         let statement = one_line(&self.text[from..close]);
         self.push(specifier, kind, clause, statement);
         self.brackets.push(false);
+        (self.nesting).open(b'(', "import", "", self.imports.len());
         Some(end)
     }
 
@@ -454,6 +487,7 @@ impl<'a> Scanner<'a> {
             kind,
             clause,
             statement,
+            functions: self.nesting.functions(),
         });
     }
 

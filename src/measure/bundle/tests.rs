@@ -683,7 +683,12 @@ fn a_worker_that_is_an_entry_of_the_bundler_does_not_load_first() {
     let entries = evidence.entries.iter().map(|entry| entry.name.as_str());
     assert_eq!(
         Vec::from_iter(entries),
-        ["src/app.ts", "src/compute.ts", "src/server.ts"]
+        [
+            "index.html",
+            "src/app.ts",
+            "src/compute.ts",
+            "src/server.ts"
+        ]
     );
     assert_eq!(load_of(&evidence, "app.js"), Load::Initial);
     for name in ["sw.js", "render.js", "paged.js"] {
@@ -726,15 +731,20 @@ fn what_loads_first_is_no_number_where_nobody_says_it() {
             "`index.html` loads `//cdn.example.com/shop/app.js`, which is not in the output",
         ),
         (
-            &page("<script>import('./app.js')</script>")[..],
+            &page("<script>f(() => import('./app.js'))</script>")[..],
             "a script in `index.html` imports `./app.js` dynamically",
+        ),
+        (
+            &page("<p>no script</p>")[..],
+            "`index.html` loads no script of the output, and nothing says what loads `app.js`",
         ),
     ] {
         let said = known(files).unwrap_err();
         assert!(said.contains(why), "{said}");
         assert!(said.contains("or name the stats of webpack"), "{said}");
     }
-    assert_eq!(known(&page("<p>no script</p>")), Ok(0.0));
+    assert_eq!(known(&[("index.html", "<p>no script</p>")]), Ok(0.0));
+    assert!(known(&page("<script>import('./app.js')</script>")).unwrap() > 0.0);
     assert_eq!(known(&[("logo.svg", "<svg/>")]), Ok(0.0));
     assert!(known(&page("<script src=app.js></script>")).unwrap() > 0.0);
 }
@@ -794,6 +804,233 @@ fn a_first_visit_loads_one_page() {
     let more = super::samples("web", &weighed(&more));
     let id = MetricId::bundle("web", Metric::InitialJs);
     assert_eq!(more[&id], of(Metric::InitialJs));
+}
+
+/// The scripts that each page loads, or why that is not known.
+fn loaded(files: &[(&str, &str)]) -> Vec<(String, Result<Vec<String>, String>)> {
+    let evidence = weighed(files);
+    let pages = evidence.entries.into_iter().filter(|it| !it.on_demand);
+    pages
+        .map(|page| (page.name, page.unknown.map_or(Ok(page.files), Err)))
+        .collect()
+}
+
+fn loads(page: &str, files: &[&str]) -> (String, Result<Vec<String>, String>) {
+    let files = files.iter().map(|&file| file.to_owned()).collect();
+    (page.to_owned(), Ok(files))
+}
+
+#[test]
+fn names_mean_what_the_import_map_of_the_page_says() {
+    const MAP: &str =
+        r#"<script type=importmap>{"imports":{"app":"/index.js","lib/":"/vendor/"}}</script>"#;
+    let page = |map: &str, code: &str| format!("{map}<script type=module>{code}</script>");
+    let scripts = [
+        (
+            "index.js",
+            "import { a } from 'lib/a.js'; import 'https://esm.example.com/react'",
+        ),
+        ("vendor.js", "import 'nothing'"),
+    ];
+    let with = |page: &str| {
+        let mut files = scripts.to_vec();
+        files.push(("index.html", page));
+        let mut all = loaded(&files);
+        assert_eq!(all.len(), 1);
+        all.remove(0).1
+    };
+    // `/vendor/a.js` is not there.
+    let why = with(&page(MAP, "import \"app\"")).unwrap_err();
+    assert!(
+        why.contains("`index.js` imports `lib/a.js`, which is not in the output"),
+        "{why}"
+    );
+    let map = MAP.replace("/vendor/", "data:text/javascript,");
+    let files = with(&page(&map, "import \"app\"")).unwrap();
+    assert_eq!(files, ["index.js"]);
+    assert_eq!(with(&page(&map, "import('app')")).unwrap(), ["index.js"]);
+    let why = with(&page("", "import \"app\"")).unwrap_err();
+    assert!(
+        why.contains("`index.html` imports `app`, and no import map of `index.html` says what"),
+        "{why}"
+    );
+    let why = with("<script type=module src=vendor.js></script>").unwrap_err();
+    assert!(why.contains("`vendor.js` imports `nothing`"), "{why}");
+    // A test of what the browser can do, as `@vitejs/plugin-legacy` writes it.
+    let files = with("<script type=module>import('_').catch(()=>1);import './index.js'</script>");
+    assert!(files.unwrap_err().contains("`lib/a.js`"));
+}
+
+#[test]
+fn every_page_says_for_itself_what_it_loads() {
+    let (large, small) = ("large.js", "small.js");
+    let with = |first: &str, second: &str| {
+        loaded(&[
+            (large, "large()"),
+            (small, "small()"),
+            ("a.html", first),
+            ("b.html", second),
+        ])
+    };
+    let both = "<script src=small.js></script><script type=module>import(\"/large.js\")</script>";
+    assert_eq!(
+        with(both, "<p>nothing</p>"),
+        [loads("a.html", &[large, small]), loads("b.html", &[])]
+    );
+    // What the second page makes of the script that nobody loads is not known.
+    let pages = with(
+        "<script src=small.js></script>",
+        "<script>document.head.append(document.createElement('script'))</script>",
+    );
+    assert_eq!(pages[0], loads("a.html", &[small]));
+    let why = pages[1].1.as_ref().unwrap_err();
+    assert!(
+        why.contains(
+            "`b.html` loads no script of the output, and nothing says what loads `large.js`"
+        ),
+        "{why}"
+    );
+    // The heaviest page is then not known either.
+    let evidence = weighed(&[
+        (large, "large()"),
+        ("a.html", "<script src=large.js></script>"),
+        ("b.html", "<script type=module>import 'unknown'</script>"),
+    ]);
+    let unknown: Vec<MetricId> = unknown("web", &evidence).map(|(id, _)| id).collect();
+    let js = Metric::InitialJs;
+    assert!(unknown.contains(&MetricId::bundle("web", js)));
+    assert!(unknown.contains(&MetricId::entry("web", "b.html", js)));
+    let samples = samples("web", &evidence);
+    assert!(!samples.contains_key(&MetricId::bundle("web", js)));
+    assert!(!samples.contains_key(&MetricId::entry("web", "b.html", js)));
+    assert!(samples.contains_key(&MetricId::entry("web", "a.html", js)));
+}
+
+#[test]
+fn islands_load_with_their_page_or_later() {
+    let evidence = weighed(&[
+        (
+            "index.html",
+            "<script>customElements.define('astro-island', class {})</script>\
+             <astro-island component-url=/C.js renderer-url=/client.js client=load></astro-island>\
+             <astro-island component-url=/V.js renderer-url=/client.js client=visible></astro-island>",
+        ),
+        ("C.js", "c()"),
+        ("V.js", "v()"),
+        ("client.js", "import './shared.js'"),
+        ("shared.js", "s()"),
+    ]);
+    let entries = evidence.entries.iter();
+    let shown: Vec<(&str, bool, &[String])> = entries
+        .map(|entry| (entry.name.as_str(), entry.on_demand, &entry.files[..]))
+        .filter(|(_, _, files)| !files.is_empty())
+        .collect();
+    let files = |names: &[&str]| -> Vec<String> { names.iter().map(|&it| it.to_owned()).collect() };
+    assert_eq!(
+        shown,
+        [
+            (
+                "index.html",
+                false,
+                &files(&["C.js", "client.js", "shared.js"])[..]
+            ),
+            ("V.js", true, &files(&["V.js"])[..]),
+        ]
+    );
+    assert_eq!(evidence.first_load_unknown, None);
+}
+
+#[test]
+fn what_a_page_names_and_the_output_lacks_is_said() {
+    let folder = TempDir::new().unwrap();
+    for (path, text) in [
+        (
+            "index.html",
+            "<script src=/env.js></script><script src=a%5B1%5D.js></script>\
+             <script src=https://stats.example.com/s.js></script>",
+        ),
+        ("a[1].js", "a()"),
+    ] {
+        fs::write(folder.path().join(path), text).unwrap();
+    }
+    let Weighed { evidence, skipped } = weigh(&output(folder.path(), folder.path(), ".")).unwrap();
+    assert_eq!(load_of(&evidence, "a[1].js"), Load::Initial);
+    assert_eq!(evidence.first_load_unknown, None);
+    assert_eq!(
+        skipped,
+        ["`index.html` loads `/env.js`, which is not in the output, so that it is not counted"]
+    );
+}
+
+#[test]
+fn a_page_under_a_new_name_is_still_compared() {
+    let of = |page: &str, html: &str, script: &str| {
+        let mut evidence = weighed(&[
+            ("index.html", "<script src=index.js></script>"),
+            ("index.js", "index()"),
+            (page, html),
+            ("admin.js", script),
+        ]);
+        evidence.entries.sort_by(|a, b| a.name.cmp(&b.name));
+        evidence
+    };
+    let html = "<script type=module src=admin.js></script>";
+    let heavier = "admin(1);admin(22);admin(333)";
+    for other_html in [html.to_owned(), format!("<h1>Panel</h1>{html}")] {
+        let mut base = of("admin.html", html, "admin()");
+        let mut head = of("panel.html", &other_html, heavier);
+        pair(&mut base, &mut head);
+        let id = MetricId::entry("web", "panel.html", Metric::InitialJs);
+        let (before, now) = (samples("web", &base), samples("web", &head));
+        assert!(now[&id].mean() > before[&id].mean());
+        assert_eq!(
+            before.keys().collect::<Vec<_>>().len(),
+            now.keys().collect::<Vec<_>>().len()
+        );
+    }
+    // A page of other scripts is another page.
+    let mut base = of("admin.html", html, "admin()");
+    let mut head = of("panel.html", "<script src=index.js></script>", heavier);
+    pair(&mut base, &mut head);
+    let gone = MetricId::entry("web", "admin.html", Metric::InitialJs);
+    assert!(samples("web", &base).contains_key(&gone));
+}
+
+#[test]
+fn a_route_called_legacy_is_a_route() {
+    let frontend = Frontend::new();
+    let manifest = frontend.dist().join(".vite/manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let text = text.replace("Charts.tsx", "Charts-legacy.tsx");
+    fs::write(&manifest, text.replace("\"Charts\"", "\"Charts-legacy\"")).unwrap();
+    let evidence = frontend.weigh().evidence;
+    let route = MetricId::entry("web", "src/pages/Charts-legacy.tsx", Metric::OnDemand);
+    assert!(samples("web", &evidence)[&route].mean() > 0.0);
+    assert_eq!(load_of(&evidence, "assets/Charts.js"), Load::Lazy);
+}
+
+#[test]
+fn what_only_old_browsers_load_is_no_route() {
+    let frontend = Frontend::new();
+    frontend.write(
+        "dist/index.html",
+        "<script type=module src=/assets/index-AAAAAAA1.js></script>\
+         <script nomodule data-src=/assets/Charts-AAAAAAA1.js></script>",
+    );
+    let evidence = frontend.weigh().evidence;
+    let route = |entry: &&EntryLoad| entry.on_demand && entry.js > 0;
+    assert_eq!(
+        evidence.entries.iter().filter(route).count(),
+        1,
+        "index may load it later"
+    );
+    let manifest = frontend.dist().join(".vite/manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let text = text.replace("\"dynamicImports\":[\"src/pages/Charts.tsx\"],", "");
+    fs::write(&manifest, text).unwrap();
+    let evidence = frontend.weigh().evidence;
+    assert_eq!(evidence.entries.iter().filter(route).count(), 0);
+    assert_eq!(load_of(&evidence, "assets/Charts.js"), Load::Other);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::origin::Origin;
 use super::prepare::{PrepareError, Prepared};
 use super::vary::{Number, Place, fill};
 use crate::measure::plan::{self, Body, Endpoint, Expect, Load, Session, Source, Variable};
+use crate::measure::secrets;
 
 /// How long a login may take.
 const LOGIN_WITHIN: Duration = Duration::from_secs(10);
@@ -107,6 +108,11 @@ fn of_environment(session: &Session) -> Result<BTreeMap<String, Variable>, Strin
                 let Some(name) = whole.strip_prefix("env.") else {
                     continue;
                 };
+                if secrets::is_ours(name) {
+                    return Err(format!(
+                        "the environment variable `{name}` is kept from what is measured; use another one"
+                    ));
+                }
                 let value = std::env::var(name)
                     .map_err(|_| format!("the environment variable `{name}` is not set"))?;
                 known.insert(whole.to_owned(), Variable::OneOf(vec![value.into()]));

@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::tree;
+use crate::measure::secrets;
 
 /// How long a supervisor may take to end its tree, grace period included.
 const END_WITHIN: Duration = Duration::from_secs(8);
@@ -40,12 +41,13 @@ impl Supervisor {
         }
         let output = File::options().create(true).append(true).open(log)?;
         let log_from = output.metadata()?.len();
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for name in secrets::OURS {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(["supervise", "--", line])
             .current_dir(directory)
-            // Where runs are kept and what may write to GitHub is no business of what is measured.
-            .env_remove("TOLLGATE_STORE")
-            .env_remove("GITHUB_TOKEN")
             .envs(environment)
             // Git sets these for hooks; a build must not act on our repository through them.
             .env_remove("GIT_DIR")

@@ -49,6 +49,9 @@ impl Server {
             .unwrap();
         let why = String::from_utf8_lossy(&made.stderr);
         assert!(made.status.success(), "initdb: {why}");
+        let rules = fs::read_to_string(data.join("pg_hba.conf")).unwrap();
+        let rules = format!("local all guarded scram-sha-256\n{rules}");
+        fs::write(data.join("pg_hba.conf"), rules).unwrap();
         let mut process = program("postgres");
         process.arg("-D").arg(&data).arg("-k").arg(folder.path());
         for setting in ["listen_addresses=", "fsync=off"] {
@@ -142,6 +145,7 @@ async fn in_a_file_and_on_a_server_alike() {
     for place in places(&server, &folder, "six").await {
         an_old_acceptance_of_anything_says_nothing(&place).await;
     }
+    a_password_opens_a_server(&server).await;
     a_server_that_is_away_is_named_without_password(&server).await;
 }
 
@@ -477,6 +481,24 @@ async fn a_damaged_run_is_an_error(place: &Location) {
     );
     assert!(store.series(PROJECT, &ancestors, 5).await.is_err());
     store.close().await;
+}
+
+async fn a_password_opens_a_server(server: &Server) {
+    let Location::Postgres(address) = server.address("postgres") else {
+        unreachable!("made above");
+    };
+    let admin = AnyPool::connect(address.reveal()).await.unwrap();
+    sqlx::query("create role guarded login password 'p@ss w&rd+%'")
+        .execute(&admin)
+        .await
+        .unwrap();
+    admin.close().await;
+    let guarded = address.reveal().replace("tollgate@", "guarded@");
+    let guarded = Address::parse(&guarded).unwrap();
+    for (password, opens) in [("p@ss w&rd+%", true), ("p@ss", false)] {
+        let pool = AnyPool::connect(&guarded.with_password(password)).await;
+        assert_eq!(pool.is_ok(), opens, "{pool:?}");
+    }
 }
 
 async fn a_server_that_is_away_is_named_without_password(server: &Server) {

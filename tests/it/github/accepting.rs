@@ -280,6 +280,101 @@ fn without_a_limit_no_more_passes_later_than_was_measured_then() {
 }
 
 #[test]
+fn a_lost_answer_is_looked_for_and_written_once() {
+    let mut job = job();
+    let words = format!("/tollgate accept {} because icons", regressed(&job)[0]);
+    let route = "POST /issues/{issue_number}/comments";
+    let number = |job: &Job, words: &str| {
+        let comments = job.comments();
+        comments.iter().filter(|one| one.contains(words)).count()
+    };
+    for fault in [Fault::After, Fault::Before] {
+        job.github.look(|world| world.fail(route, [Some(fault)]));
+        // What was recorded goes on to be published.
+        let outputs = job.say("ada", &words);
+        assert!(outputs.contains("\npublish\n"), "{outputs}");
+    }
+    assert_eq!(number(&job, "`ada` accepts"), 2, "one of each");
+    // The job is run again: nothing more is recorded.
+    let outputs = job.obey();
+    assert!(outputs.contains("\npublish\n"), "{outputs}");
+    assert_eq!(number(&job, "`ada` accepts"), 2);
+
+    let faults = [Some(Fault::Before), Some(Fault::After)];
+    job.github.look(|world| world.fail(route, faults));
+    assert!(job.say("ada", "/tollgate acept").contains("\nnothing\n"));
+    job.obey();
+    assert_eq!(number(&job, "the command is"), 1);
+    job.say("ada", "/tollgate acept");
+    assert_eq!(number(&job, "the command is"), 2);
+}
+
+#[test]
+fn an_acceptance_that_does_nothing_is_answered_once() {
+    let mut job = job();
+    let nothing = |job: &Job| {
+        let mut comments = job.comments();
+        comments.retain(|one| one.contains("lets nothing through"));
+        comments
+    };
+    let cases = [
+        (
+            "list projets p51 up to 7%",
+            "the run has no metric `list projets p51`; did you mean `endpoint/list projects/p50`?",
+        ),
+        ("latency of list projects", "may be any of "),
+        (
+            "endpoint/list projects/p50 up to 0.1%",
+            "`endpoint/list projects/p50` is ",
+        ),
+        (
+            "bundle/web/total",
+            "`bundle/web/total` did not get worse, so there is nothing to accept",
+        ),
+    ];
+    for (number, (metric, words)) in cases.into_iter().enumerate() {
+        let outputs = job.say("ada", &format!("/tollgate accept {metric} because x"));
+        assert!(outputs.contains("\npublish\n"), "{outputs}");
+        for _ in 0..2 {
+            job.publish(&[]).exits(0);
+        }
+        let answers = nothing(&job);
+        assert_eq!(answers.len(), number + 1, "{metric}: {answers:#?}");
+        assert!(answers[number].contains(words), "{}", answers[number]);
+        assert_eq!(job.state(), "failure");
+    }
+    // What is of use is answered with the result alone, and later runs say nothing of the others.
+    accept_all(&mut job);
+    job.measures(8, &head());
+    job.publish(&[]).exits(0);
+    assert_eq!(nothing(&job).len(), cases.len());
+}
+
+#[test]
+fn what_was_no_worse_when_it_was_accepted_is_not_accepted_later() {
+    let mut job = Job::on_pull_request();
+    queries_from_zero(&job, 0.0);
+    job.github.look(|world| {
+        world.people.insert("ada".to_owned(), "write");
+    });
+    job.publish(&[]).exits(0);
+    let metric = "endpoint/list projects/queries-per-request";
+    job.say("ada", &format!("/tollgate accept {metric} because x"));
+    job.publish(&[]).exits(0);
+
+    // Measured again it is worse, and something else that is said has it published once more.
+    queries_from_zero(&job, 5.0);
+    job.measures(8, &head());
+    job.publish(&[]).exits(1);
+    job.say("ada", "/tollgate accept list projects cpu because y");
+    job.publish(&[]).exits(0);
+    assert_eq!(job.state(), "failure");
+    job.say("ada", &format!("/tollgate accept {metric} because x"));
+    job.publish(&[]).exits(0);
+    assert_eq!(job.state(), "success");
+}
+
+#[test]
 fn a_limit_is_said_as_it_was_written() {
     let mut job = job();
     let metric = regressed(&job).remove(0);
